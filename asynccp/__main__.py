@@ -1,0 +1,5 @@
+"""`python -m asynccp`."""
+
+from asynccp.cli import main
+
+main()

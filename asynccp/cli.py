@@ -1,0 +1,267 @@
+"""The command line: flags → request → one call → exit code. Nothing is decided here that a library user would miss."""
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import anyio
+import typer
+
+from asynccp import (
+    AsyncCpError,
+    Cluster,
+    Options,
+    PullPlan,
+    PushPlan,
+    Report,
+    Selection,
+    UsageError,
+    __version__,
+    connect,
+    parse_selectors,
+    plan_pull,
+    plan_push,
+)
+from asynccp import pull as pull_plan
+from asynccp import push as push_plan
+from asynccp.engine.group import single_error
+from asynccp.escape import printable
+from asynccp.target import is_remote
+from asynccp.ui.opening import opening
+from asynccp.ui.printer import draw_while, observer_for
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="kubectl cp for a fleet: complete, or failed and named; never silently short.",
+)
+
+
+class Output(str, Enum):
+    """What -o takes."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _flag(*names: str, help: str, metavar: str | None = None) -> Any:  # noqa: A002 (typer's own word)
+    """Return a typer option that can also be set as ASYNCCP_NAME in the environment."""
+    variable = "ASYNCCP_" + names[-1].lstrip("-").upper().replace("-", "_")
+    return typer.Option(*names, help=help, envvar=variable, show_envvar=False, metavar=metavar)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What push and pull have in common."""
+
+    selector: Annotated[
+        list[str] | None,
+        _flag("-l", "--selector", metavar="SELECTOR[:PATH]", help="Pods with these labels. Repeatable: a union."),
+    ] = None
+    namespace: Annotated[
+        list[str] | None, _flag("-n", "--namespace", metavar="NAME", help="Look in this namespace. Repeatable.")
+    ] = None
+    all_namespaces: Annotated[bool, _flag("-A", "--all-namespaces", help="Look for -l in all namespaces.")] = False
+    container: Annotated[
+        str,
+        _flag("-c", "--container", metavar="NAME", help="Default: the pod's annotated default container, else its first."),
+    ] = ""
+    field_selector: Annotated[
+        str, _flag("--field-selector", metavar="SELECTOR", help="Narrow -l and KIND/NAME by fields, as kubectl does.")
+    ] = ""
+    context: Annotated[str | None, _flag("--context", metavar="NAME", help="The kubeconfig context to use.")] = None
+    kubeconfig: Annotated[
+        str | None,
+        _flag("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account."),
+    ] = None
+    concurrency: Annotated[int, _flag("-j", "--concurrency", metavar="N", help="Pods at once.")] = 64
+    per_node: Annotated[int, _flag("--per-node", metavar="N", help="Pods at once on one node.")] = 64
+    timeout: Annotated[
+        float, _flag("--timeout", metavar="SECONDS", help="End a pod's transfer when nothing moved for so long.")
+    ] = 120.0
+    preserve_owner: Annotated[
+        bool, _flag("--preserve-owner", help="Keep numeric owners; needs root where the files are written.")
+    ] = False
+    dry_run: Annotated[bool, _flag("--dry-run", help="Show who would get what, and end.")] = False
+    output: Annotated[
+        Output, _flag("-o", "--output", metavar="FORMAT", help="The report, or the plan, on stdout: text or json.")
+    ] = Output.TEXT
+    report: Annotated[
+        Path | None, _flag("--report", metavar="FILE", help="Write the report to this file too, as JSON.")
+    ] = None
+    quiet: Annotated[bool, _flag("-q", "--quiet", help="Only failures, and the exit code.")] = False
+    verbose: Annotated[bool, _flag("-v", "--verbose", help="A line for each pod that starts and ends.")] = False
+
+    def selection(self, remotes: list[str]) -> Selection:
+        found = parse_selectors(self.selector or (), remotes)
+        return Selection(found, tuple(self.namespace or ()), self.all_namespaces, self.container, self.field_selector)
+
+    def options(self) -> Options:
+        if min(self.concurrency, self.per_node) < 1 or self.timeout <= 0:
+            raise UsageError("--concurrency and --per-node are at least 1, --timeout more than 0")
+        return Options(
+            sessions=self.concurrency,
+            sessions_per_node=self.per_node,
+            stall_after_s=self.timeout,
+            preserve_owner=self.preserve_owner,
+            want_size=sys.stderr.isatty() and not self.quiet,
+        )
+
+
+def _with_flags(command: Callable[[list[str], Flags], None]) -> Callable[..., None]:
+    """Give a command every flag of Flags: typer reads a signature, so one is made from the fields."""
+
+    @functools.wraps(command)
+    def called(arguments: list[str], **flags: Any) -> None:
+        command(arguments, Flags(**flags))
+
+    first = inspect.signature(command).parameters["arguments"]
+    fields = dataclasses.fields(Flags)
+    rest = [inspect.Parameter(one.name, first.KEYWORD_ONLY, default=one.default, annotation=one.type) for one in fields]
+    called.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in (first, *rest)}
+    return called
+
+
+@app.command()
+@_with_flags
+def push(
+    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE... [TARGET...]", show_default=False)], flags: Flags
+) -> None:
+    """Copy files of this machine into every matched pod.
+
+    Example: asynccp push ./config -l app=web:/etc/app
+
+    ./config lands as /etc/app/config, ./config/ lands as its contents. A TARGET is [[NAMESPACE/]POD:]PATH, or
+    KIND/NAME:PATH for the pods of a deploy, sts, ds, rs or job; a bare :PATH belongs to each -l that has none.
+    """
+    sources, remotes = _split(arguments)
+    if not sources:
+        raise UsageError("there is no local source", hint="asynccp push ./config -l app=web:/etc/app")
+    selection = flags.selection(remotes)
+    _run(flags, lambda cluster: plan_push(cluster, sources, selection), push_plan)
+
+
+@app.command()
+@_with_flags
+def pull(
+    arguments: Annotated[list[str], typer.Argument(metavar="[TARGET...] DIRECTORY", show_default=False)], flags: Flags
+) -> None:
+    """Copy files of every matched pod to this machine, each pod's into a directory of its own.
+
+    Example: asynccp pull -l app=web:/var/log ./logs
+
+    /var/log lands as ./logs/POD/log, /var/log/ as its contents in ./logs/POD. A TARGET is written as for push.
+    """
+    directories, remotes = _split(arguments)
+    if len(directories) != 1:
+        raise UsageError(
+            f"a pull goes to one local directory, not to {len(directories)}",
+            hint="asynccp pull -l app=web:/var/log ./logs",
+        )
+    selection = flags.selection(remotes)
+    _run(flags, lambda cluster: plan_pull(cluster, directories[0], selection), pull_plan)
+
+
+@app.callback(invoke_without_command=True)
+def version(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    if version:
+        typer.echo(f"asynccp {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line: every error is a sentence on stderr, and an exit code."""
+    name = os.path.basename(sys.argv[0])
+    try:
+        app(prog_name=name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "asynccp")
+    except AsyncCpError as exc:
+        typer.echo(f"asynccp: {exc}" + (f"\n    {exc.hint}" if exc.hint else ""), err=True)
+        sys.exit(exc.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("asynccp: interrupted", err=True)
+        sys.exit(130)
+
+
+AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan)
+
+
+def _run(
+    flags: Flags,
+    make_plan: Callable[[Cluster], Awaitable[AnyPlan]],
+    carry_out: Callable[..., Awaitable[Report]],
+) -> None:
+    """Plan, show, carry out, report, exit."""
+    options = flags.options()
+
+    async def all_of_it() -> int:
+        async with connect(flags.kubeconfig, flags.context) as cluster:
+            plan = await make_plan(cluster)
+            if flags.dry_run:
+                _print(plan, flags.output)
+                return 0
+            if not flags.quiet:
+                typer.echo(opening(plan), err=True)
+            stop = anyio.Event()
+            printer = observer_for(
+                sys.stderr,
+                quiet=flags.quiet,
+                verbose=flags.verbose,
+                count=len(plan.transfers),
+                expected_total=plan.expected_total,
+            )
+            work = functools.partial(carry_out, cluster, plan, options=options, observer=printer, stop=stop)
+            async with _stopped_by_signals(stop):
+                report = await draw_while(printer, work)
+        if flags.report:
+            _write_report(flags.report, report)
+        if not flags.quiet or flags.output is Output.JSON:
+            _print(report, flags.output)
+        return report.exit_code
+
+    raise typer.Exit(anyio.run(all_of_it))
+
+
+@contextlib.asynccontextmanager
+async def _stopped_by_signals(stop: anyio.Event) -> AsyncIterator[None]:
+    """Let ^C and SIGTERM set `stop` once; a second one ends the program at once, as it does without us."""
+
+    async def listen() -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                stop.set()
+                return
+
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen)
+            yield
+            tasks.cancel_scope.cancel()
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Split arguments into local paths and remote ones."""
+    return [one for one in arguments if not is_remote(one)], [one for one in arguments if is_remote(one)]
+
+
+def _print(subject: PushPlan | PullPlan | Report, output: Output) -> None:
+    import json
+
+    typer.echo(json.dumps(subject.to_json(), indent=2) if output is Output.JSON else subject.to_text())
+
+
+def _write_report(path: Path, report: Report) -> None:
+    try:
+        path.write_text(report.dumps() + "\n")
+    except OSError as exc:
+        raise AsyncCpError(f"the report could not be written to {printable(str(path))}: {exc.strerror}") from exc

@@ -1,0 +1,1 @@
+"""The far end: the API server, and what runs in a pod."""

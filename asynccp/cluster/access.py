@@ -1,0 +1,107 @@
+"""Access: where the API server is, and how we show who we are. The only module that imports kubernetes_asyncio.
+
+kubernetes_asyncio reads kubeconfig files, runs exec plugins and refreshes OIDC tokens, and does so with blocking calls:
+it works in a thread, with an event loop of its own. Of what it loads we take the address, the certificates and the
+Authorization header; the connections are ours (`cluster.kubernetes` says why).
+"""
+
+import asyncio
+import os
+import ssl
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment
+
+from anyio import to_thread
+
+from asynccp.errors import ClusterError
+from asynccp.escape import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One cluster, one user.
+
+    ssl: None for plain HTTP. server_hostname: the name in the server's certificate, when it isn't the URL's.
+    proxy: `proxy-url` of the kubeconfig, else what HTTPS_PROXY and NO_PROXY say, else None.
+    """
+
+    url: str
+    namespace: str
+    ssl: ssl.SSLContext | None
+    server_hostname: str | None
+    proxy: str | None
+    configuration: Any
+
+    async def headers(self) -> dict[str, str]:
+        """Return the headers that prove who we are, refreshed when the configuration can."""
+        settings = await self.configuration.auth_settings()
+        return {one["key"]: one["value"] for one in settings.values()}
+
+
+async def load_access(kubeconfig: str | None = None, context: str | None = None) -> Access:
+    """Return the access that kubectl would use: --kubeconfig, else $KUBECONFIG, else ~/.kube/config, else in-cluster.
+
+    Raises ClusterError, in one sentence, for whatever is wrong with it.
+    """
+    return await to_thread.run_sync(lambda: asyncio.run(_load(kubeconfig, context)))
+
+
+async def _load(kubeconfig: str | None, context: str | None) -> Access:
+    from kubernetes_asyncio import client, config  # half a second: not for --help
+
+    configuration = client.Configuration()
+    paths = kubeconfig or os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+    try:
+        if any(os.path.exists(path) for path in paths.split(os.pathsep)):
+            # persist_config would write refreshed OIDC tokens back, but raises TypeError instead (36.1.0).
+            loader = await config.load_kube_config(paths, context, configuration, persist_config=False)
+            namespace = loader.current_context["context"].get("namespace") or "default"
+        elif kubeconfig or context or "KUBERNETES_SERVICE_HOST" not in os.environ:
+            raise ClusterError(
+                f"there is no kubeconfig at {printable(paths)}", hint="name one with --kubeconfig or $KUBECONFIG"
+            )
+        else:
+            config.load_incluster_config(client_configuration=configuration)
+            namespace = _in_cluster_namespace()
+        return _access(configuration, namespace)
+    except (config.ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise ClusterError(f"the kubeconfig {printable(paths)} can't be used: {printable(str(exc))}") from exc
+
+
+def _access(configuration: Any, namespace: str) -> Access:
+    url = configuration.host.rstrip("/")
+    return Access(
+        url,
+        namespace,
+        _tls(configuration) if url.startswith("https:") else None,
+        configuration.tls_server_name,
+        configuration.proxy or _environment_proxy(url),
+        configuration,
+    )
+
+
+def _tls(configuration: Any) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    # Cluster CAs are often older than RFC 5280's rules that Python 3.13 enforces; Go does not.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _environment_proxy(url: str) -> str | None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass_environment(host):
+        return None  # Go's net/http never sends loopback through a proxy
+    return getproxies_environment().get(parts.scheme)
+
+
+def _in_cluster_namespace() -> str:
+    with open("/var/run/secrets/kubernetes.io/serviceaccount/namespace") as file:
+        return file.read().strip() or "default"

@@ -1,0 +1,49 @@
+"""Cluster and Session: the only seam between the engine and what is out there."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from asynccp.target import Json, Selector, Target
+
+
+class Session(Protocol):
+    """One exec: messages as `wire.exec` has them. Not for use by two senders, or two receivers, at once."""
+
+    @property
+    def protocol(self) -> str:
+        """The subprotocol that was agreed on: `wire.exec.V4` or `V5`."""
+
+    async def send(self, message: bytes | bytearray) -> None:
+        """Send one exec message; return when the transport has room for more. Raises SessionLost."""
+
+    async def receive(self) -> bytes | None:
+        """Return the next exec message, None when the session is over. Not calling it is how to slow the pod down."""
+
+    async def ping(self) -> None:
+        """Keep the connection from looking idle. Raises SessionLost."""
+
+
+class Cluster(Protocol):
+    """The API server, as far as a copy needs it."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that the configuration names, `default` when it names none."""
+
+    def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
+        """Yield pages of v1.Pod as JSON that `selector` matches; namespace None means all.
+
+        A pod or workload that is named and does not exist gives no page. Raises ClusterError, UsageError.
+        """
+
+    async def find_pod(self, target: Target) -> Json | None:
+        """Return the pod as it is now, None when it is gone. Raises ClusterError."""
+
+    def open_exec(
+        self, target: Target, argv: Sequence[str], protocol: str
+    ) -> AbstractAsyncContextManager[Session]:
+        """Run a command in the target, with stdin, stdout and stderr; leaving the context ends the session.
+
+        Raises ConnectFailed, Refused, ProtocolRefused (the server does not speak `protocol`).
+        """

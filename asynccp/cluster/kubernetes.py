@@ -1,0 +1,192 @@
+"""KubernetesCluster: a real API server behind the seam of `cluster.base`, on aiohttp.
+
+Why not kubernetes_asyncio's own calls: its exec drops channel 3 and the body of a refused upgrade, decodes bytes as
+UTF-8, blocks silently at 100 connections, and ignores proxy-url and tls-server-name; its typed pod lists cost 1.7 ms a
+pod, raw JSON 0.4 ms.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from anyio import move_on_after
+from yarl import URL
+
+from asynccp.cluster.access import Access, load_access
+from asynccp.cluster.refusal import exec_refused, list_refused
+from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, SessionLost
+from asynccp.escape import printable
+from asynccp.options import CLOSE_GRACE_S
+from asynccp.target import WORKLOADS, Json, Selector, Target, label_query
+from asynccp.wire.exec import MAX_MESSAGE_SIZE
+
+PAGE_SIZE = 500  # pods in one answer, as kubectl asks for
+_CONNECT_TIMEOUT_S = 30.0
+
+
+@asynccontextmanager
+async def connect(kubeconfig: str | None = None, context: str | None = None) -> AsyncIterator["KubernetesCluster"]:
+    """Connect to the cluster that kubectl would use with the same arguments. Raises ClusterError."""
+    async with KubernetesCluster(await load_access(kubeconfig, context)) as cluster:
+        yield cluster
+
+
+class KubernetesCluster:
+    """One API server. Used as `async with`, which ends its connections."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self.namespace = access.namespace
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._access.ssl or True),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
+            middlewares=(_keep_refusal,),
+            skip_auto_headers=("User-Agent",),
+            headers={"User-Agent": "asynccp"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with move_on_after(CLOSE_GRACE_S, shield=True):
+            await self._http.close()
+
+    async def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
+        where = f"namespaces/{namespace}/" if namespace else ""
+        if selector.kind == "pod":
+            found = await self._get(f"api/v1/{where}pods/{selector.name}", {}, selector)
+            if found is not None:
+                yield [found]
+            return
+        labels = selector.name
+        if selector.kind in WORKLOADS:
+            api, plural = WORKLOADS[selector.kind]
+            workload = await self._get(f"{api}/{where}{plural}/{selector.name}", {}, selector)
+            if workload is None:
+                return
+            labels = label_query(workload["spec"]["selector"])
+        query = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE_SIZE)}
+        while True:
+            page = await self._get(f"api/v1/{where}pods", {key: value for key, value in query.items() if value}, selector)
+            yield (page or {}).get("items") or []
+            if not (after := ((page or {}).get("metadata") or {}).get("continue")):
+                return
+            query["continue"] = after
+
+    async def find_pod(self, target: Target) -> Json | None:
+        selector = Selector("pod", target.pod, "", target.namespace)
+        return await self._get(f"api/v1/namespaces/{target.namespace}/pods/{target.pod}", {}, selector)
+
+    @asynccontextmanager
+    async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator["_Session"]:
+        query = [("container", target.container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+        words = urlencode(query + [("command", word) for word in argv], quote_via=quote, errors="surrogateescape")
+        url = f"{self._access.url}/api/v1/namespaces/{target.namespace}/pods/{target.pod}/exec?{words}"
+        try:
+            websocket = await self._http.ws_connect(
+                URL(url, encoded=True),
+                protocols=(protocol,),
+                headers=await self._access.headers(),
+                max_msg_size=MAX_MESSAGE_SIZE + 1,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_GRACE_S),
+                proxy=self._access.proxy,
+                **self._server_hostname(),
+            )
+        except _UpgradeRefused as exc:
+            raise exec_refused(exc.status, exc.body) from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise ConnectFailed(f"the API server can't be reached: {_cause(exc)}") from exc
+        try:
+            if websocket.protocol != protocol:
+                raise ProtocolRefused(f"the API server did not agree to {protocol}")
+            yield _Session(websocket, protocol)
+        finally:
+            with move_on_after(CLOSE_GRACE_S, shield=True):
+                await websocket.close()
+
+    async def _get(self, path: str, query: dict[str, str], selector: Selector) -> Any:
+        """Return the JSON at `path`, None for a 404."""
+        url = URL(f"{self._access.url}/{path}?{urlencode(query, quote_via=quote)}", encoded=True)
+        try:
+            headers = await self._access.headers()
+            async with self._http.get(
+                url, headers=headers, proxy=self._access.proxy, **self._server_hostname()
+            ) as answer:
+                if answer.status == 404:
+                    return None
+                if answer.status != 200:
+                    by_label = selector.kind == "labels"
+                    raise list_refused(answer.status, await answer.read(), str(selector), by_label=by_label)
+                return await answer.json(content_type=None)
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            raise ClusterError(f"the API server at {printable(self._access.url)} can't be reached: {_cause(exc)}") from exc
+
+    def _server_hostname(self) -> dict[str, Any]:
+        return {"server_hostname": self._access.server_hostname} if self._access.server_hostname else {}
+
+
+class _Session:
+    """One exec WebSocket.
+
+    aiohttp's heartbeat stays off: it wants a pong in half its period, and the server can't answer while the pod's disk
+    is slow, because its reader waits for the process. The engine pings, and only while nothing flows.
+    """
+
+    def __init__(self, websocket: aiohttp.ClientWebSocketResponse, protocol: str) -> None:
+        self._websocket = websocket
+        self.protocol = protocol
+
+    async def send(self, message: bytes | bytearray) -> None:
+        try:
+            await self._websocket.send_bytes(message)
+        except (aiohttp.ClientError, OSError) as exc:
+            raise SessionLost(f"the session broke while sending: {_cause(exc)}") from exc
+
+    async def receive(self) -> bytes | None:
+        message = await self._websocket.receive()
+        match message.type:
+            case aiohttp.WSMsgType.BINARY:
+                return bytes(message.data)
+            case aiohttp.WSMsgType.TEXT:
+                return str(message.data).encode()
+            case aiohttp.WSMsgType.ERROR:
+                raise SessionLost(f"the session broke: {_cause(self._websocket.exception())}")
+            case _:
+                return None
+
+    async def ping(self) -> None:
+        try:
+            await self._websocket.ping()
+        except (aiohttp.ClientError, OSError) as exc:
+            raise SessionLost(f"the session broke: {_cause(exc)}") from exc
+
+
+class _UpgradeRefused(aiohttp.ClientError):
+    """An upgrade that was answered with something else than 101."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.body = body
+
+
+async def _keep_refusal(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep the body of a refused upgrade, which aiohttp's ws_connect throws away: it holds the server's reason."""
+    response = await handler(request)
+    if response.status != 101 and "Upgrade" in request.headers:
+        body = await response.content.read(64 * 1024)
+        response.close()
+        raise _UpgradeRefused(response.status, body)
+    return response
+
+
+def _cause(exc: BaseException | None) -> str:
+    return printable(str(exc) or type(exc).__name__, 300)

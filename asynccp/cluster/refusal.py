@@ -1,0 +1,54 @@
+"""What an HTTP answer that isn't the wished one means. Pure.
+
+The API server explains itself in the body: a v1.Status as JSON. Refusals by something else (a proxy, the WebSocket
+library when it knows no subprotocol that was offered) have no such body, which is how they are told apart.
+"""
+
+import json
+from typing import Any
+
+from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, TransferError, UsageError
+from asynccp.escape import printable
+
+_RBAC = "the user needs the verbs get and create on pods/exec (create since Kubernetes 1.35), and get and list on pods"
+_LOGIN = "the credentials were not accepted: log in again"
+
+
+def status_message(body: bytes) -> str | None:
+    """Return the message of a v1.Status, escaped; None when the body isn't one."""
+    try:
+        status: Any = json.loads(body)
+        return printable(str(status["message"])) if status["kind"] == "Status" else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def exec_refused(code: int, body: bytes) -> TransferError:
+    """Return the error that a refused exec upgrade means."""
+    message = status_message(body)
+    said = message or printable(body.strip(), 300) or f"HTTP {code} without a reason"
+    match code:
+        case 401:
+            return Refused(f"the API server refused exec: {said}", hint=_LOGIN)
+        case 403 if message:
+            return Refused(f"exec is forbidden: {said}", hint=_RBAC)
+        case 400 | 403 if message is None:
+            return ProtocolRefused(f"the API server refused the exec protocol: {said}")
+        case 429 | 500 | 502 | 503 | 504:
+            return ConnectFailed(f"exec could not be started: {said}")
+        case _:
+            return Refused(f"the API server refused exec: {said}")
+
+
+def list_refused(code: int, body: bytes, what: str, *, by_label: bool) -> Exception:
+    """Return the error that a refused list of pods means."""
+    said = status_message(body) or printable(body.strip(), 300) or f"HTTP {code} without a reason"
+    match code:
+        case 400 if by_label:
+            return UsageError(f"the selector can't be understood: {said}", hint="write it as for kubectl get pods -l")
+        case 401:
+            return ClusterError(f"{what} can't be listed: {said}", hint=_LOGIN)
+        case 403:
+            return ClusterError(f"{what} can't be listed: {said}", hint=_RBAC)
+        case _:
+            return ClusterError(f"{what} can't be listed: {said} (HTTP {code})")

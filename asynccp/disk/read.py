@@ -1,0 +1,78 @@
+"""ArchiveReader: any slice of the archive, from the files that the plan names.
+
+An entry that is not as the scan found it (size or mtime, looked at before and after its bytes are read) ends the copy
+with its name: a fleet never gets two states of one file without a word. Calls block: they are made in worker threads.
+"""
+
+import os
+from contextlib import contextmanager
+from collections.abc import Iterator
+
+from asynccp.entry import Entry, Kind
+from asynccp.errors import SourceChanged
+from asynccp.escape import printable
+from asynccp.options import CHUNK_SIZE
+from asynccp.plan.layout import ArchiveLayout, Piece
+from asynccp.wire.chunk import Chunk
+from asynccp.wire.exec import STDIN
+from asynccp.wire.header import encode_header
+
+
+def read_chunk(layout: ArchiveLayout, index: int) -> Chunk:
+    """Return chunk `index` of the archive, with its file contents read from disk.
+
+    Raises SourceChanged with the entry's name.
+    """
+    start = index * CHUNK_SIZE
+    stop = min(start + CHUNK_SIZE, layout.size)
+    message = bytearray(1 + stop - start)  # zeros: padding and the end marker are in place already
+    message[0] = STDIN
+    view, at = memoryview(message), 1
+    for piece in layout.pieces(start, stop):
+        length = piece.stop - piece.start
+        _fill(view[at : at + length], piece)
+        at += length
+    return Chunk(index, message)
+
+
+def _fill(view: memoryview, piece: Piece) -> None:
+    header = encode_header(piece.entry)
+    if piece.start < len(header):
+        part = header[piece.start : piece.stop]
+        view[: len(part)] = part
+        view = view[len(part) :]
+    offset = max(0, piece.start - len(header))
+    wanted = view[: max(0, piece.entry.size - offset)]
+    if piece.entry.kind is Kind.FILE and piece.entry.source and len(wanted):
+        _read_file(wanted, piece.entry, offset)
+
+
+def _read_file(view: memoryview, entry: Entry, offset: int) -> None:
+    with _opened(entry) as descriptor:
+        _check(entry, descriptor)
+        while len(view):
+            count = os.preadv(descriptor, [view], offset)
+            if count == 0:
+                raise SourceChanged(f"{printable(entry.source)} became shorter while it was read")
+            view, offset = view[count:], offset + count
+        _check(entry, descriptor)
+
+
+@contextmanager
+def _opened(entry: Entry) -> Iterator[int]:
+    try:
+        descriptor = os.open(entry.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as exc:
+        raise SourceChanged(f"{printable(entry.source)} can no longer be read: {exc.strerror}") from exc
+    try:
+        yield descriptor
+    except OSError as exc:
+        raise SourceChanged(f"{printable(entry.source)} can't be read: {exc.strerror}") from exc
+    finally:
+        os.close(descriptor)
+
+
+def _check(entry: Entry, descriptor: int) -> None:
+    now = os.fstat(descriptor)
+    if (now.st_size, now.st_mtime_ns) != (entry.size, entry.mtime_ns):
+        raise SourceChanged(f"{printable(entry.source)} changed while it was read")

@@ -1,0 +1,1 @@
+"""The middle: the only folder with task groups, queues, deadlines and retries."""

@@ -1,0 +1,61 @@
+"""Broadcast: one archive for many pods, read once as long as they stay within one window of each other.
+
+Each session asks for its next chunk when it has room for it, at its own pace. A chunk is read and encoded by whoever
+asks first; all who ask while it is in the window get the same object. So there is one reader as long as the pods keep
+together, and a pod that falls behind the window reads for itself, from its own offset, while nobody waits for anybody.
+An archive that fits the window is read once, however many pods and however they come and go.
+
+Why not a queue for each pod, filled by one reader in lock-step: there a full queue stops the reader, so that one stalled
+pod holds up the fleet until a timer throws it out; all sessions of a wave must be open before the first chunk, and a
+wave ends with its slowest pod. Here there are no waves, no timer and no deadlock, and the bound is the same.
+
+Memory: at most WINDOW_SIZE bytes of chunks, and one chunk for each session that is behind.
+"""
+
+from collections import OrderedDict
+
+from anyio import Event, to_thread
+
+from asynccp.disk.read import read_chunk
+from asynccp.errors import TransferError
+from asynccp.options import CHUNK_SIZE, WINDOW_SIZE
+from asynccp.plan.layout import ArchiveLayout
+from asynccp.wire.chunk import Chunk
+
+
+class Broadcast:
+    """The archive of one push, as a window over its chunks. `reads` counts the chunks that came from disk."""
+
+    def __init__(self, layout: ArchiveLayout, window_size: int = WINDOW_SIZE) -> None:
+        self.layout = layout
+        self.reads = 0
+        self._room = max(1, window_size // CHUNK_SIZE)
+        self._window: OrderedDict[int, Chunk] = OrderedDict()
+        self._reading: dict[int, Event] = {}
+        self._broken: TransferError | None = None
+
+    async def chunk(self, index: int) -> Chunk:
+        """Return chunk `index`. Raises SourceChanged, and then for everyone: no pod gets the rest of a torn archive."""
+        while (found := self._window.get(index)) is None:
+            if self._broken:
+                raise type(self._broken)(str(self._broken), hint=self._broken.hint)
+            if (someone := self._reading.get(index)) is None:
+                return await self._read(index)
+            await someone.wait()
+        return found
+
+    async def _read(self, index: int) -> Chunk:
+        self._reading[index] = done = Event()
+        try:
+            chunk = await to_thread.run_sync(read_chunk, self.layout, index)
+        except TransferError as exc:
+            self._broken = exc
+            raise
+        finally:
+            del self._reading[index]
+            done.set()
+        self.reads += 1
+        self._window[index] = chunk
+        if len(self._window) > self._room:
+            self._window.popitem(last=False)
+        return chunk

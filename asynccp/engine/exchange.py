@@ -1,0 +1,111 @@
+"""Exchange: one exec session as push and pull see it: stdout to read, the last words of stderr, and how it ended.
+
+It also watches the clock: a session in which nothing moves is pinged, and after the deadline ended.
+"""
+
+import anyio
+
+from asynccp.cluster.base import Session
+from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, Stalled, TransferError
+from asynccp.escape import printable
+from asynccp.options import PING_AFTER_S, STDERR_TAIL_SIZE, Options
+from asynccp.wire.dialogue import ACKNOWLEDGEMENT, Line, LineReader, refusal, verdict
+from asynccp.wire.exec import ExitStatus, Stderr, Stdout, decode
+
+
+class Exchange:
+    """One session, and what has been heard in it."""
+
+    def __init__(self, session: Session, token: str, options: Options) -> None:
+        self.status: ExitStatus | None = None
+        self.session = session
+        self._token = token
+        self._options = options
+        self._stderr = bytearray()
+        self._ahead = b""
+        self._moved_at = anyio.current_time()
+
+    @property
+    def said(self) -> str:
+        """The last words on stderr, escaped, on one line."""
+        lines = bytes(self._stderr).strip().splitlines()
+        return printable(b"; ".join(line.strip() for line in lines[-5:]), 600)
+
+    async def hello(self, path: str) -> Line:
+        """Return the pod's first line; raise what stands in the way when the pod can't do it."""
+        with anyio.move_on_after(self._options.open_timeout_s) as limit:
+            hello = await self.line("hello")
+        if limit.cancelled_caught:
+            raise ConnectFailed(f"the pod did not answer within {self._options.open_timeout_s:.0f} s")
+        if hello is None:
+            raise self._no_hello()
+        if "problem" in hello.facts:
+            await self.acknowledge()
+            await self.drain()
+        if problem := refusal(hello, printable(path), self.said):
+            raise problem
+        return hello
+
+    async def line(self, word: str) -> Line | None:
+        """Return the next line of the dialogue, None when the session ends before it."""
+        reader = LineReader(self._token, word)
+        while (data := await self.stdout()) is not None:
+            if found := reader.feed(data):
+                line, self._ahead = found
+                return line
+        return None
+
+    async def stdout(self) -> bytes | memoryview | None:
+        """Return the next bytes of stdout, None when the session is over."""
+        if self._ahead:
+            data, self._ahead = self._ahead, b""
+            return data
+        while (message := await self.session.receive()) is not None:
+            self.moved()
+            match decode(message):
+                case Stdout(payload):
+                    if self.status:
+                        raise ProtocolViolation("the server sent output after the command's end")
+                    return payload
+                case Stderr(payload):
+                    self._stderr += payload
+                    del self._stderr[:-STDERR_TAIL_SIZE]
+                case ExitStatus() as status:
+                    self.status = status
+        return None
+
+    async def drain(self) -> None:
+        """Hear the session out: its status, and what is left on stderr."""
+        while await self.stdout() is not None:
+            pass
+
+    def moved(self) -> None:
+        """Something moved: the deadline starts again."""
+        self._moved_at = anyio.current_time()
+
+    async def send(self, message: bytes | bytearray) -> None:
+        await self.session.send(message)
+        self.moved()
+
+    async def acknowledge(self) -> None:
+        """Let the process in the pod go. If the session is gone, it has gone already, and `drain` tells."""
+        try:
+            await self.session.send(ACKNOWLEDGEMENT)
+        except SessionLost:
+            return
+
+    async def watch(self) -> None:
+        """Run beside the transfer: ping while nothing flows, and raise Stalled at the deadline."""
+        while True:
+            idle = anyio.current_time() - self._moved_at
+            if idle >= self._options.stall_after_s:
+                raise Stalled(
+                    f"nothing moved for {idle:.0f} s" + (f": {self.said}" if self.said else ""),
+                    hint="if the pod's disk is that slow, raise --timeout",
+                )
+            if idle >= PING_AFTER_S:
+                await self.session.ping()
+            await anyio.sleep(max(0.05, min(PING_AFTER_S, self._options.stall_after_s - idle)))
+
+    def _no_hello(self) -> TransferError:
+        return verdict(None, self.status, self.said) or SessionLost("the session ended before the pod spoke")

@@ -1,0 +1,117 @@
+"""Run: all transfers of a plan, so many at a time, each to its result.
+
+A failed transfer is a result; anything that is no TransferError is a defect of ours, and stops the run.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import anyio
+
+from asynccp.cluster.base import Cluster
+from asynccp.engine.tally import Tally
+from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, SessionLost, Stalled, TransferError
+from asynccp.options import OPENS_PER_S, Options
+from asynccp.progress import Observer
+from asynccp.report import LeftOut, Outcome, Report, Result, outcome_of
+from asynccp.target import Skipped, Target, Transfer, what_became_of
+
+_ASK_TIMEOUT_S = 5.0  # for the question what became of a pod
+
+
+class Plan(Protocol):
+    """What a run needs to know of a plan."""
+
+    @property
+    def transfers(self) -> tuple[Transfer, ...]: ...
+    @property
+    def skipped(self) -> tuple[Skipped, ...]: ...
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]: ...
+
+
+async def run_transfers(
+    direction: str,
+    plan: Plan,
+    copy: Callable[[Tally], Awaitable[None]],
+    cluster: Cluster,
+    options: Options,
+    observer: Observer,
+    stop: anyio.Event | None,
+) -> Report:
+    """Run `copy` for every transfer of the plan and return the report, in the plan's order."""
+    begun = anyio.current_time()
+    tallies = [Tally(transfer, observer) for transfer in plan.transfers]
+    results: dict[Transfer, Result] = {}
+    gate = _Gate(options)
+
+    async def run(tally: Tally) -> None:
+        async with gate.passage(tally.transfer.target):
+            result = await _attempt(tally, copy, cluster)
+        results[tally.transfer] = result
+        observer.finished(result)
+
+    async with anyio.create_task_group() as tasks:
+        if stop is not None:
+            tasks.start_soon(_cancel_when, stop, tasks.cancel_scope)
+        async with anyio.create_task_group() as transfers:
+            for tally in tallies:
+                transfers.start_soon(run, tally)
+        tasks.cancel_scope.cancel()
+
+    for tally in tallies:
+        if tally.transfer not in results:
+            results[tally.transfer] = result = tally.result(Outcome.INTERRUPTED, 0.0, "interrupted before it was complete")
+            observer.finished(result)
+    ordered = [results[transfer] for transfer in plan.transfers]
+    return Report(direction, ordered, plan.skipped, plan.left_out, anyio.current_time() - begun)
+
+
+async def _attempt(tally: Tally, copy: Callable[[Tally], Awaitable[None]], cluster: Cluster) -> Result:
+    begun = anyio.current_time()
+    try:
+        await copy(tally)
+    except TransferError as exc:
+        said = await _explained(exc, tally.transfer.target, cluster)
+        return tally.result(outcome_of(exc), anyio.current_time() - begun, said, exc.hint)
+    outcome = Outcome.PARTIAL if tally.left_out else Outcome.COMPLETE
+    return tally.result(outcome, anyio.current_time() - begun)
+
+
+async def _explained(error: TransferError, target: Target, cluster: Cluster) -> str:
+    """Return the error's text; where the pod's end may be behind it, preceded by what became of the pod."""
+    if isinstance(error, SessionLost | Stalled | ConnectFailed | CommandFailed | Refused):
+        with anyio.move_on_after(_ASK_TIMEOUT_S):
+            try:
+                became = what_became_of(target, await cluster.find_pod(target))
+            except ClusterError:
+                became = ""
+            if became:
+                return f"{became} ({error})"
+    return str(error)
+
+
+async def _cancel_when(stop: anyio.Event, scope: anyio.CancelScope) -> None:
+    await stop.wait()
+    scope.cancel()
+
+
+class _Gate:
+    """How many may be under way, in all and on one node, and how fast they may begin."""
+
+    def __init__(self, options: Options) -> None:
+        self._all = anyio.Semaphore(options.sessions)
+        self._nodes: dict[str, anyio.Semaphore] = defaultdict(lambda: anyio.Semaphore(options.sessions_per_node))
+        self._next_at = 0.0
+
+    @asynccontextmanager
+    async def passage(self, target: Target) -> AsyncIterator[None]:
+        # The node first, so that pods that wait for it don't hold places that other nodes' pods could use.
+        async with self._nodes[target.node], self._all:
+            turn = max(anyio.current_time(), self._next_at)
+            self._next_at = turn + random.uniform(0.5, 1.5) / OPENS_PER_S  # noqa: S311 (not a secret)
+            await anyio.sleep_until(turn)
+            yield

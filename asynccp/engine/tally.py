@@ -1,0 +1,32 @@
+"""Tally: what one transfer has moved so far, so that its result can say it however the transfer ends."""
+
+from dataclasses import dataclass, field
+
+from asynccp.progress import Observer
+from asynccp.report import LeftOut, Outcome, Result
+from asynccp.target import Transfer
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts for one transfer; fields as in `Result`."""
+
+    transfer: Transfer
+    observer: Observer
+    size: int = 0
+    entries: int = 0
+    wire_size: int = 0
+    attempts: int = 1
+    protocol: str = ""
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def advance(self, count: int) -> None:
+        """`count` more archive bytes have moved."""
+        self.wire_size += count
+        self.observer.advanced(self.transfer, count)
+
+    def result(self, outcome: Outcome, seconds: float, error: str = "", hint: str = "") -> Result:
+        return Result(
+            self.transfer, outcome, self.size, self.entries, self.wire_size, seconds, self.attempts, self.protocol,
+            error, hint, tuple(self.left_out),
+        )  # fmt: skip

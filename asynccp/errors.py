@@ -1,0 +1,124 @@
+"""Every error of asynccp, named by who must act.
+
+    AsyncCpError
+    ├── UsageError              the command line says something impossible              exit 2
+    ├── PlanError               nothing moved: source, selection or cluster at fault    exit 1
+    │   ├── NoTargets           no running container was matched                        exit 3
+    │   └── ClusterError        the API server was not reached, or refused to list      exit 1
+    └── TransferError           one target's trouble; the other targets go on           exit 1 or 23
+        ├── ConnectFailed       no session: network, or a server that is overloaded     retryable
+        ├── Refused             no session: the server said why (RBAC, no such pod …)
+        ├── SessionLost         the session ended before the pod had said its last word retryable
+        ├── Stalled             nothing moved for too long                              retryable
+        ├── ProtocolViolation   the far end sent what the protocol doesn't allow
+        ├── CommandMissing      no shell, or no tar, in the container
+        ├── CommandFailed       the command in the pod failed: exit code, its last words
+        ├── DestinationError    the place to write to, in the pod or here, can't be written
+        ├── SourceMissing       the pod has no such path
+        ├── SourceChanged       a source changed while it was read                      exit 24
+        ├── UnsafeEntry         an archive member that must not be written
+        └── Interrupted         the person at the keyboard ended it                     exit 130
+
+The exit code of a whole run is decided in `report.py`. Text in an error may come from a pod: whoever raises one with
+such text has passed it through `escape.printable`.
+"""
+
+from typing import ClassVar
+
+
+class AsyncCpError(Exception):
+    """The root: `str(error)` says what happened, `hint` what to do about it (empty when there is nothing to say)."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(AsyncCpError):
+    """The command line, or a request, can't mean anything."""
+
+    exit_code = 2
+
+
+class PlanError(AsyncCpError):
+    """No plan could be made; no byte has moved."""
+
+
+class NoTargets(PlanError):
+    """No container that runs now was matched."""
+
+    exit_code = 3
+
+
+class ClusterError(PlanError):
+    """The cluster could not be asked: configuration, network, credentials or permission."""
+
+
+class TransferError(AsyncCpError):
+    """One target's transfer is not complete. Becomes that target's `Result`."""
+
+    retryable: ClassVar[bool] = False
+
+
+class ConnectFailed(TransferError):
+    """No session could be opened: network, or a server that asks to come back later."""
+
+    retryable = True
+
+
+class Refused(TransferError):
+    """The server refused the session, and said why."""
+
+
+class ProtocolRefused(Refused):
+    """The server does not speak the subprotocol that was offered (403 or 400 without a Kubernetes Status)."""
+
+
+class SessionLost(TransferError):
+    """The session ended before the pod had said its last word."""
+
+    retryable = True
+
+
+class Stalled(TransferError):
+    """Nothing moved for longer than the deadline."""
+
+    retryable = True
+
+
+class ProtocolViolation(TransferError):
+    """The far end sent what exec, the dialogue or tar doesn't allow."""
+
+
+class CommandMissing(TransferError):
+    """The container lacks a program that the copy needs."""
+
+
+class CommandFailed(TransferError):
+    """The command in the pod failed."""
+
+
+class DestinationError(TransferError):
+    """The destination, in the pod or on this machine, can't be written."""
+
+
+class SourceMissing(TransferError):
+    """The pod has no such path, or it may not be read."""
+
+
+class SourceChanged(TransferError):
+    """A source changed while it was read."""
+
+    exit_code = 24
+
+
+class UnsafeEntry(TransferError):
+    """An archive member that must not be written: it climbs out, is a device, comes twice …"""
+
+
+class Interrupted(TransferError):
+    """The run was ended from outside before this transfer was complete."""
+
+    exit_code = 130

@@ -1,0 +1,52 @@
+"""Every knob: its unit, its default, and why that default."""
+
+from dataclasses import dataclass
+
+RECORD_SIZE = 64 * 1024
+"""Bytes that the pod's `dd` reads at a time. An archive for a push is padded with zeros to a multiple of it."""
+
+CHUNK_SIZE = 256 * 1024
+"""Bytes of archive in one message of a push: 128 to 256 KiB cost the servers 10 to 15 % less than 32 or 64 KiB."""
+
+WINDOW_SIZE = 64 * 1024 * 1024
+"""Bytes of encoded archive kept for all pods of a push. An archive up to this size is read once, however many pods."""
+
+PULL_QUEUE_MESSAGES = 32
+"""Messages of a pull between network and disk: 32 × 32 KiB = 1 MiB a pod (a hostile server: 32 × MAX_MESSAGE_SIZE)."""
+
+PULL_HOP_SIZE = 1024 * 1024
+"""Bytes handed to a worker thread at a time: large enough that the switch of threads does not show."""
+
+PING_AFTER_S = 20.0
+"""Seconds without a byte before a ping. Load balancers cut idle connections after 60 s and more; a ping while bytes
+flow could only do harm (kubernetes #60140)."""
+
+STDERR_TAIL_SIZE = 4096
+"""Bytes of a pod's stderr that are kept: the last ones, since a shell's last words name the cause."""
+
+CLOSE_GRACE_S = 3.0
+"""Seconds that ending one session may take, also when the run is being interrupted."""
+
+OPENS_PER_S = 200.0
+"""Sessions begun per second, at most, each a little early or late by chance: a fleet must not arrive as one blow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a caller may choose about how a run is carried out.
+
+    sessions: exec sessions at once. 64: on a real node 200 at once were no faster, and each costs the node 0.1 CPU-s.
+    sessions_per_node: of these, on one node, which does most of the work. A node refuses above 1,000 waiting ones.
+    stall_after_s: a transfer that moves no byte for so long is ended. A pod with a slow disk may be silent for a
+        minute (the server does not even answer pings then), so it is twice that.
+    open_timeout_s: from the request to the pod's first word. Nodes that start 200 processes at once need 15 s.
+    preserve_owner: keep numeric owners; needs root at the writing end.
+    want_size: have the pod add up a pull's size first, for a bar with an end.
+    """
+
+    sessions: int = 64
+    sessions_per_node: int = 64
+    stall_after_s: float = 120.0
+    open_timeout_s: float = 60.0
+    preserve_owner: bool = False
+    want_size: bool = False

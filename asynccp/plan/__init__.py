@@ -1,0 +1,1 @@
+"""What goes where, settled before the first byte. Pure."""

@@ -1,0 +1,172 @@
+"""Result: how one transfer ended. Report: how all of them did, as text, as JSON, as an exit code.
+
+Exit codes (rsync's numbers where rsync has one):
+
+    0    every transfer is complete, and nothing was left out
+    1    nothing was done: every transfer failed
+    3    no pod matched (raised while planning, never a report's code)
+    23   some pods, or some entries, failed
+    24   nothing failed but sources that changed while they were read
+    130  interrupted
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from asynccp.errors import Interrupted, SourceChanged, TransferError
+from asynccp.escape import printable
+from asynccp.target import Skipped, Transfer
+
+
+_NAMES = 20  # of pods that failed, in the closing lines
+
+
+class Outcome(Enum):
+    """How a transfer ended."""
+
+    COMPLETE = "complete"
+    CHANGED = "changed"  # a source changed while it was read
+    PARTIAL = "partial"  # complete but for entries that are never written here, each of them named
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An entry that was not copied, and why."""
+
+    path: bytes
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one transfer ended.
+
+    size: content bytes that arrived whole; entries: how many.
+    wire_size: archive bytes that crossed the wire.
+    protocol: the exec subprotocol, `v4` or `v5`; empty when no session was opened.
+    """
+
+    transfer: Transfer
+    outcome: Outcome
+    size: int = 0
+    entries: int = 0
+    wire_size: int = 0
+    seconds: float = 0.0
+    attempts: int = 1
+    protocol: str = ""
+    error: str = ""
+    hint: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        target = self.transfer.target
+        return {
+            "namespace": target.namespace,
+            "pod": target.pod,
+            "container": target.container,
+            "node": target.node,
+            "path": printable(self.transfer.path),
+            "outcome": self.outcome.value,
+            "bytes": self.size,
+            "entries": self.entries,
+            "wire_bytes": self.wire_size,
+            "seconds": round(self.seconds, 3),
+            "attempts": self.attempts,
+            "protocol": self.protocol,
+            "error": self.error or None,
+            "hint": self.hint or None,
+            "left_out": [{"path": printable(one.path), "reason": one.reason} for one in self.left_out],
+        }
+
+
+def outcome_of(error: TransferError) -> Outcome:
+    """Return the outcome that an error means."""
+    if isinstance(error, SourceChanged):
+        return Outcome.CHANGED
+    return Outcome.INTERRUPTED if isinstance(error, Interrupted) else Outcome.FAILED
+
+
+@dataclass(slots=True)
+class Report:
+    """How all transfers of one run ended.
+
+    left_out: entries of the local source that no pod was sent (devices, sockets, FIFOs).
+    """
+
+    direction: str
+    results: list[Result] = field(default_factory=list)
+    skipped: Sequence[Skipped] = ()
+    left_out: Sequence[LeftOut] = ()
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        outcomes = {result.outcome for result in self.results}
+        named_but_skipped = any(one.named for one in self.skipped)
+        if Outcome.INTERRUPTED in outcomes:
+            return 130
+        if outcomes <= {Outcome.FAILED}:
+            return 1
+        if outcomes & {Outcome.FAILED, Outcome.PARTIAL} or self.left_out or named_but_skipped:
+            return 23
+        return 24 if Outcome.CHANGED in outcomes else 0
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def failed(self) -> list[Result]:
+        return [result for result in self.results if result.outcome is not Outcome.COMPLETE]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "direction": self.direction,
+            "exit_code": self.exit_code,
+            "seconds": round(self.seconds, 3),
+            "pods": [result.to_json() for result in self.results],
+            "skipped": [{"pod": one.pod, "reason": one.reason} for one in self.skipped],
+            "left_out": [{"path": printable(one.path), "reason": one.reason} for one in self.left_out],
+        }
+
+    def to_text(self) -> str:
+        """Return the report for people: what was left out, one closing line, and the names of those that failed.
+
+        The causes were told when they happened; `to_json` has all of them.
+        """
+        lines = [f"left out {one}" for one in self.left_out] + [self._summary()]
+        for outcome in (Outcome.FAILED, Outcome.PARTIAL, Outcome.CHANGED, Outcome.INTERRUPTED):
+            names = [str(one.transfer) for one in self.results if one.outcome is outcome]
+            more = [f"and {len(names) - _NAMES} more"] if len(names) > _NAMES else []
+            lines += [f"{outcome.value}: {', '.join(names[:_NAMES] + more)}"] if names else []
+        return "\n".join(lines)
+
+    def _summary(self) -> str:
+        counts = {outcome: sum(one.outcome is outcome for one in self.results) for outcome in Outcome}
+        arrow = "pushed to" if self.direction == "push" else "pulled from"
+        whole = f"{arrow} {counts[Outcome.COMPLETE]} of {len(self.results)} pods"
+        rest = [f"{count} {outcome.value}" for outcome, count in counts.items() if count and outcome is not Outcome.COMPLETE]
+        rest += [f"{len(self.skipped)} skipped"] if self.skipped else []
+        entries, size = sum(one.entries for one in self.results), sum(one.size for one in self.results)
+        what = f"{entries} entries, {human_size(size)} in {self.seconds:.1f} s"
+        return "; ".join([whole + (f" ({', '.join(rest)})" if rest else ""), what])
+
+    def dumps(self) -> str:
+        return json.dumps(self.to_json(), indent=2)
+
+
+def human_size(size: float) -> str:
+    """Return bytes as people read them: `1.5 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

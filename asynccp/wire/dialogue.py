@@ -1,0 +1,166 @@
+"""The dialogue of one exec: the lines that the script in the pod says, around the archive.
+
+    pod  → us   asynccp TOKEN hello KEY=VALUE …      what it found; before any byte of the archive
+    …the archive, one way or the other…
+    pod  → us   asynccp TOKEN done KEY=VALUE …       what it received, or that tar ended, and how
+    us   → pod  one line on stdin                    we have it all: you may go
+
+The process in the pod lives until it has our line, so the API server's proxy never sees it end while bytes are under
+way: that race cuts the tail of a pull (kubernetes #60140). TOKEN is new for each run: what else may stand on stdout
+can't be taken for a line of the dialogue. A pod is not trusted: every line is parsed as hostile input, and has a bound.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from asynccp.errors import (
+    CommandFailed,
+    CommandMissing,
+    DestinationError,
+    ProtocolViolation,
+    SessionLost,
+    SourceChanged,
+    SourceMissing,
+    TransferError,
+)
+from asynccp.escape import printable
+from asynccp.wire.exec import ExitStatus
+
+ACKNOWLEDGEMENT = b"\x00ok\n"  # an exec message: stdin, one line
+MAX_LINE_SIZE = 4096  # bytes; ours are below 200
+MAX_PADDING_SIZE = 1024 * 1024  # bytes of zeros after the end marker; GNU tar and bsdtar write up to 10,240
+
+# What GNU tar says, with exit code 1, of a source that changed under it (LC_ALL=C; tar/src/create.c).
+_CHANGED = ("file changed as we read it", "File removed before we read it", "File shrank by")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the dialogue: `hello` or `done`, and its facts."""
+
+    word: str
+    facts: Mapping[str, str]
+
+
+class LineReader:
+    """Cuts one line of the dialogue off the front of a byte stream.
+
+    after_zeros: the line follows an archive, whose writer may fill its last record with zeros.
+    """
+
+    def __init__(self, token: str, word: str, *, after_zeros: bool = False) -> None:
+        self._start = f"asynccp {token} {word} ".encode()
+        self._word = word
+        self._zeros_left = MAX_PADDING_SIZE if after_zeros else 0
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes | memoryview) -> tuple[Line, bytes] | None:
+        """Return the line and what follows it as soon as the line is whole, else None.
+
+        Raises ProtocolViolation as soon as the bytes can't become the line.
+        """
+        self._buffer += self._unpadded(bytes(data))
+        start = bytes(self._buffer[: len(self._start)])
+        if not self._start.startswith(start):
+            raise ProtocolViolation(f"the pod said {printable(bytes(self._buffer), 200)!r} where its {self._word} belongs")
+        end = self._buffer.find(b"\n", 0, MAX_LINE_SIZE)
+        if end < 0:
+            if len(self._buffer) >= MAX_LINE_SIZE:
+                raise ProtocolViolation(f"the pod's {self._word} line does not end")
+            return None
+        words = self._buffer[len(self._start) : end].decode("ascii", "replace").split()
+        facts = dict(word.partition("=")[::2] for word in words)
+        return Line(self._word, facts), bytes(self._buffer[end + 1 :])
+
+    def _unpadded(self, data: bytes) -> bytes:
+        if self._zeros_left == 0 or self._buffer:
+            return data
+        unpadded = data[: self._zeros_left].lstrip(b"\0") + data[self._zeros_left :]
+        self._zeros_left -= len(data) - len(unpadded)
+        return unpadded
+
+
+def refusal(hello: Line, path: str, said: str) -> TransferError | None:
+    """Return the error that a hello means, None when the pod is ready.
+
+    said: the tail of the pod's stderr, escaped; it holds the system's own reason.
+    """
+    because = f" ({said})" if said else ""
+    match hello.facts.get("problem"):
+        case None:
+            return None
+        case "no-tar":
+            return CommandMissing(
+                "there is no tar in the container",
+                hint="name a container that has one with -c, or add tar to the image",
+            )
+        case "missing":
+            return SourceMissing(f"{path} does not exist in the container, or its directory may not be entered{because}")
+        case "unreadable":
+            return SourceMissing(f"{path} may not be read by the container's user{because}")
+        case "not-a-directory":
+            return DestinationError(
+                f"{path} is not a directory", hint="the path after the colon is the directory that receives the source"
+            )
+        case "cannot-create":
+            return DestinationError(f"{path} can't be created in the container{because}")
+        case "not-writable":
+            return DestinationError(f"{path} is not writable for the container's user, or on a read-only file system")
+        case problem:
+            return ProtocolViolation(f"the pod reports a problem that is not known here: {printable(problem, 60)}")
+
+
+def verdict(done: Line | None, status: ExitStatus | None, said: str, *, whole: bool = True) -> TransferError | None:
+    """Return why a transfer is not complete, None when it is. The one place that decides it.
+
+    Complete means all of: the archive's end marker was decoded (`whole`, for a pull), the pod's `done` line came and
+    says that tar ended with 0 and, for a push, that the sentinel was extracted; and an explicit Success.
+
+    done: None when the line never came. status: None when the session ended without one. said: stderr's tail, escaped.
+    """
+    code = _exit_code(done, status)
+    if code in (None, 0) and (done is None or status is None):
+        if status is not None and status.code is None:
+            return _not_run(status)
+        return SessionLost("the session ended before the pod had said its last word")
+    if code == 1 and any(sign in said for sign in _CHANGED):
+        return SourceChanged(f"a source changed while tar read it: {said}")
+    if code != 0:
+        return _failed(code, said or (status.message if status else ""))
+    if done is not None and done.facts.get("sentinel", "yes") != "yes":
+        return ProtocolViolation("tar ended without an error, but the last member of the archive was not extracted")
+    if not whole:
+        return ProtocolViolation("tar ended without an error, but its archive has no end marker")
+    return None
+
+
+def _exit_code(done: Line | None, status: ExitStatus | None) -> int | None:
+    """Return tar's own code if the pod told it and it is an error, else that of the whole command."""
+    told = (done.facts.get("rc", "") if done else "").encode()
+    if told.isdigit() and int(told) != 0:
+        return int(told)
+    if done is not None and not told.isdigit():
+        return 255  # the line came without a code: never a success
+    return status.code if status is not None else None
+
+
+def _not_run(status: ExitStatus) -> TransferError:
+    if "executable file not found" in status.message or "no such file or directory" in status.message:
+        return CommandMissing(
+            "there is no shell in the container: " + status.message,
+            hint="name a container that has a shell and tar with -c; kubectl debug can add one to a running pod",
+        )
+    return CommandFailed("the command could not be run: " + status.message)
+
+
+def _failed(code: int | None, said: str) -> TransferError:
+    if code == 137:
+        return CommandFailed(
+            "the commands in the container were killed (137)" + (f": {said}" if said else ""),
+            hint="the pod was deleted or restarted, or its memory limit was reached",
+        )
+    if code in (126, 127):
+        return CommandMissing(f"a program could not be run in the container ({code}): {said or 'no reason given'}")
+    if "No space left on device" in said or "Disk quota exceeded" in said:
+        return DestinationError(f"the disk in the container is full: {said}")
+    return CommandFailed(f"tar failed in the container with exit code {code}: {said or 'it said nothing'}")
