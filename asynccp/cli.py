@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -47,7 +47,7 @@ app = typer.Typer(
 )
 
 
-class Output(str, Enum):
+class Output(StrEnum):
     """What -o takes."""
 
     TEXT = "text"
@@ -74,7 +74,9 @@ class Flags:
     all_namespaces: Annotated[bool, _flag("-A", "--all-namespaces", help="Look for -l in all namespaces.")] = False
     container: Annotated[
         str,
-        _flag("-c", "--container", metavar="NAME", help="Default: the pod's annotated default container, else its first."),
+        _flag(
+            "-c", "--container", metavar="NAME", help="Default: the pod's annotated default container, else its first."
+        ),
     ] = ""
     field_selector: Annotated[
         str, _flag("--field-selector", metavar="SELECTOR", help="Narrow -l and KIND/NAME by fields, as kubectl does.")
@@ -82,7 +84,11 @@ class Flags:
     context: Annotated[str | None, _flag("--context", metavar="NAME", help="The kubeconfig context to use.")] = None
     kubeconfig: Annotated[
         str | None,
-        _flag("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account."),
+        _flag(
+            "--kubeconfig",
+            metavar="FILE",
+            help="Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account.",
+        ),
     ] = None
     concurrency: Annotated[int, _flag("-j", "--concurrency", metavar="N", help="Pods at once.")] = 64
     per_node: Annotated[int, _flag("--per-node", metavar="N", help="Pods at once on one node.")] = 64
@@ -191,6 +197,12 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("asynccp: interrupted", err=True)
         sys.exit(130)
+    except Exception as exc:
+        if "ASYNCCP_TRACEBACK" in os.environ:
+            raise
+        typer.echo(f"asynccp: a defect of asynccp itself: {printable(repr(exc))}", err=True)
+        typer.echo("    please report it, with what ASYNCCP_TRACEBACK=1 shows", err=True)
+        sys.exit(1)
 
 
 AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan)

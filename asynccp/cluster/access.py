@@ -11,7 +11,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 from anyio import to_thread
 
@@ -52,22 +52,28 @@ async def _load(kubeconfig: str | None, context: str | None) -> Access:
     from kubernetes_asyncio import client, config  # half a second: not for --help
 
     configuration = client.Configuration()
-    paths = kubeconfig or os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+    paths, there = _kubeconfig(kubeconfig)
     try:
-        if any(os.path.exists(path) for path in paths.split(os.pathsep)):
+        if there:
             # persist_config would write refreshed OIDC tokens back, but raises TypeError instead (36.1.0).
             loader = await config.load_kube_config(paths, context, configuration, persist_config=False)
-            namespace = loader.current_context["context"].get("namespace") or "default"
+            namespace = (loader.current_context or {})["context"].get("namespace") or "default"
         elif kubeconfig or context or "KUBERNETES_SERVICE_HOST" not in os.environ:
             raise ClusterError(
                 f"there is no kubeconfig at {printable(paths)}", hint="name one with --kubeconfig or $KUBECONFIG"
             )
         else:
-            config.load_incluster_config(client_configuration=configuration)
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             namespace = _in_cluster_namespace()
         return _access(configuration, namespace)
     except (config.ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
         raise ClusterError(f"the kubeconfig {printable(paths)} can't be used: {printable(str(exc))}") from exc
+
+
+def _kubeconfig(given: str | None) -> tuple[str, bool]:
+    """Return the paths that kubectl would read, and whether one of them exists."""
+    paths = given or os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+    return paths, any(os.path.exists(path) for path in paths.split(os.pathsep))
 
 
 def _access(configuration: Any, namespace: str) -> Access:
@@ -97,9 +103,9 @@ def _tls(configuration: Any) -> ssl.SSLContext:
 def _environment_proxy(url: str) -> str | None:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass_environment(host):
+    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
         return None  # Go's net/http never sends loopback through a proxy
-    return getproxies_environment().get(parts.scheme)
+    return getproxies().get(parts.scheme)
 
 
 def _in_cluster_namespace() -> str:

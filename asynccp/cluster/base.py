@@ -40,9 +40,7 @@ class Cluster(Protocol):
     async def find_pod(self, target: Target) -> Json | None:
         """Return the pod as it is now, None when it is gone. Raises ClusterError."""
 
-    def open_exec(
-        self, target: Target, argv: Sequence[str], protocol: str
-    ) -> AbstractAsyncContextManager[Session]:
+    def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AbstractAsyncContextManager[Session]:
         """Run a command in the target, with stdin, stdout and stderr; leaving the context ends the session.
 
         Raises ConnectFailed, Refused, ProtocolRefused (the server does not speak `protocol`).

@@ -73,7 +73,9 @@ class KubernetesCluster:
             labels = label_query(workload["spec"]["selector"])
         query = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE_SIZE)}
         while True:
-            page = await self._get(f"api/v1/{where}pods", {key: value for key, value in query.items() if value}, selector)
+            page = await self._get(
+                f"api/v1/{where}pods", {key: value for key, value in query.items() if value}, selector
+            )
             yield (page or {}).get("items") or []
             if not (after := ((page or {}).get("metadata") or {}).get("continue")):
                 return
@@ -81,7 +83,8 @@ class KubernetesCluster:
 
     async def find_pod(self, target: Target) -> Json | None:
         selector = Selector("pod", target.pod, "", target.namespace)
-        return await self._get(f"api/v1/namespaces/{target.namespace}/pods/{target.pod}", {}, selector)
+        found: Json | None = await self._get(f"api/v1/namespaces/{target.namespace}/pods/{target.pod}", {}, selector)
+        return found
 
     @asynccontextmanager
     async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator["_Session"]:
@@ -125,7 +128,9 @@ class KubernetesCluster:
                     raise list_refused(answer.status, await answer.read(), str(selector), by_label=by_label)
                 return await answer.json(content_type=None)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise ClusterError(f"the API server at {printable(self._access.url)} can't be reached: {_cause(exc)}") from exc
+            raise ClusterError(
+                f"the API server at {printable(self._access.url)} can't be reached: {_cause(exc)}"
+            ) from exc
 
     def _server_hostname(self) -> dict[str, Any]:
         return {"server_hostname": self._access.server_hostname} if self._access.server_hostname else {}
@@ -144,7 +149,7 @@ class _Session:
 
     async def send(self, message: bytes | bytearray) -> None:
         try:
-            await self._websocket.send_bytes(message)
+            await self._websocket.send_bytes(message)  # type: ignore[arg-type]  # any buffer will do
         except (aiohttp.ClientError, OSError) as exc:
             raise SessionLost(f"the session broke while sending: {_cause(exc)}") from exc
 
@@ -176,9 +181,7 @@ class _UpgradeRefused(aiohttp.ClientError):
         self.body = body
 
 
-async def _keep_refusal(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
+async def _keep_refusal(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Keep the body of a refused upgrade, which aiohttp's ws_connect throws away: it holds the server's reason."""
     response = await handler(request)
     if response.status != 101 and "Upgrade" in request.headers:

@@ -5,8 +5,8 @@ with its name: a fleet never gets two states of one file without a word. Calls b
 """
 
 import os
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from asynccp.entry import Entry, Kind
 from asynccp.errors import SourceChanged
@@ -27,11 +27,9 @@ def read_chunk(layout: ArchiveLayout, index: int) -> Chunk:
     stop = min(start + CHUNK_SIZE, layout.size)
     message = bytearray(1 + stop - start)  # zeros: padding and the end marker are in place already
     message[0] = STDIN
-    view, at = memoryview(message), 1
+    view = memoryview(message)[1:]
     for piece in layout.pieces(start, stop):
-        length = piece.stop - piece.start
-        _fill(view[at : at + length], piece)
-        at += length
+        _fill(view[piece.offset : piece.offset + piece.stop - piece.start], piece)
     return Chunk(index, message)
 
 

@@ -1,9 +1,9 @@
 """Broadcast: one archive for many pods, read once as long as they stay within one window of each other.
 
 Each session asks for its next chunk when it has room for it, at its own pace. A chunk is read and encoded by whoever
-asks first; all who ask while it is in the window get the same object. So there is one reader as long as the pods keep
-together, and a pod that falls behind the window reads for itself, from its own offset, while nobody waits for anybody.
-An archive that fits the window is read once, however many pods and however they come and go.
+asks first; all who ask while it is in the window get the same object. So there is one reader while the pods keep
+together, and a pod that falls behind the window reads for itself, from its own offset, while nobody waits for
+anybody. An archive that fits the window is read once, however many pods and however they come and go.
 
 Why not a queue for each pod, filled by one reader in lock-step: there a full queue stops the reader, so that one stalled
 pod holds up the fleet until a timer throws it out; all sessions of a wave must be open before the first chunk, and a

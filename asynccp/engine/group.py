@@ -19,7 +19,7 @@ def single_error() -> Iterator[None]:
         errors = list(_leaves(group))
         ours = [error for error in errors if not isinstance(error, TransferError)]
         if ours:
-            raise ours[0] from group
+            raise ours[0] from None
         raise min(errors, key=lambda error: isinstance(error, SessionLost | Stalled)) from None
 
 

@@ -1,12 +1,13 @@
 """Pull: many pods → one directory.
 
-For each pod, in one exec: hello; then the archive, the pod's `done` line, our acknowledgement, the status. Two tasks side
-by side: one receives, the other writes. Between them is a bounded queue; while it is full nothing is received, TCP's
-window closes, and the pod's tar waits.
+For each pod, in one exec: hello; then the archive, the pod's `done` line, our acknowledgement, the status. Two tasks
+side by side: one receives, the other writes. Between them is a bounded queue; while it is full nothing is received,
+TCP's window closes, and the pod's tar waits.
 """
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import anyio
 from anyio import to_thread
@@ -104,9 +105,10 @@ class _Gathering:
             self._count()
 
     async def _receive(self, send: MemoryObjectSendStream[Bytes]) -> None:
-        async with send:
-            while (data := await self._exchange.stdout()) is not None:
-                await send.send(data)
+        with suppress(anyio.BrokenResourceError):  # the writer ended: its error is the one to hear
+            async with send:
+                while (data := await self._exchange.stdout()) is not None:
+                    await send.send(data)
 
     async def _write(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
         async with receive:

@@ -64,7 +64,9 @@ async def run_transfers(
 
     for tally in tallies:
         if tally.transfer not in results:
-            results[tally.transfer] = result = tally.result(Outcome.INTERRUPTED, 0.0, "interrupted before it was complete")
+            results[tally.transfer] = result = tally.result(
+                Outcome.INTERRUPTED, 0.0, "interrupted before it was complete"
+            )
             observer.finished(result)
     ordered = [results[transfer] for transfer in plan.transfers]
     return Report(direction, ordered, plan.skipped, plan.left_out, anyio.current_time() - begun)

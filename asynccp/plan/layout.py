@@ -1,10 +1,15 @@
 """ArchiveLayout: the archive as a pure function of the plan.
 
-The entries and their sizes decide every byte's place before one is read: which entry lies at an offset, and how long the
-whole is. Hence exact totals, an exact count for exec v4 (which can't close stdin), and any slice of the archive for
-any pod at any time, from the same entries.
+The entries and their sizes decide every byte's place before one is read: which entry lies at an offset, and how long
+the whole is. Hence exact totals, an exact count for exec v4 (which can't close stdin), and any slice of the archive
+for any pod at any time, from the same entries.
 
-    member, member, …, sentinel, two zero blocks, zeros up to a multiple of RECORD_SIZE
+    entry, entry, …, the directories once more, sentinel, two zero blocks, zeros up to a multiple of RECORD_SIZE
+
+Directories come twice, the same header both times. Writing into a directory changes its mtime; GNU tar and toybox
+set it when all is done, but BusyBox never does, and bsdtar doesn't where the directory existed before. And BusyBox
+makes hard links and some symlinks after everything else: if there are links in directories, a second archive follows,
+of the directories and the sentinel, for a second tar.
 
 The sentinel is an empty file in the destination, named after the run's token: extracted, it proves that the pod's tar
 came to the archive's end (`cluster.commands` removes it).
@@ -18,49 +23,63 @@ from asynccp.entry import Entry, Kind
 from asynccp.options import CHUNK_SIZE, RECORD_SIZE
 from asynccp.wire.header import BLOCK, header_size, padding
 
+_LINKS = (Kind.HARDLINK, Kind.SYMLINK)
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Part of one member that a slice of the archive holds: bytes `start` to `stop` of the whole member.
+    """Part of one member, `start` to `stop` of it, that stands at `offset` of a slice of the archive.
 
     A member is its header, its content and its padding, in this order.
     """
 
     entry: Entry
+    offset: int
     start: int
     stop: int
 
 
 class ArchiveLayout:
-    """Where every entry lies in the archive."""
+    """Where every entry lies in the archive. `records`: RECORD_SIZE units of the first tar's archive, and the second's."""
 
     def __init__(self, entries: Sequence[Entry], token: str) -> None:
         self.token = token
-        self.entries = (*entries, Entry(f".asynccp-{token}".encode(), Kind.FILE))
-        self._starts = []
-        end = 0
-        for entry in self.entries:
-            self._starts.append(end)
-            end += header_size(entry) + entry.size + padding(entry.size)
-        self._end = end
-        self.size = -(-(end + 2 * BLOCK) // RECORD_SIZE) * RECORD_SIZE
-
-    @property
-    def records(self) -> int:
-        """The archive's size, in units of RECORD_SIZE."""
-        return self.size // RECORD_SIZE
+        self.entries = tuple(entries)
+        self._members: list[Entry] = []
+        self._starts: list[int] = []
+        self.size = 0
+        again = [entry for entry in reversed(self.entries) if entry.kind is Kind.DIRECTORY]
+        sentinel = Entry(f".asynccp-{token}".encode(), Kind.FILE)
+        first = self._append([*self.entries, *again, sentinel])
+        late = any(entry.kind in _LINKS and b"/" in entry.path for entry in self.entries)
+        self.records = (first, self._append([*again, sentinel]) if late and again else 0)
 
     @property
     def chunks(self) -> int:
-        """The archive's size, in units of CHUNK_SIZE, the last of which may be shorter."""
+        """The whole size, in units of CHUNK_SIZE, the last of which may be shorter."""
         return -(-self.size // CHUNK_SIZE)
 
     def pieces(self, start: int, stop: int) -> Iterator[Piece]:
-        """Yield what the slice of the archive holds, in order; what is not covered at its end is zeros."""
-        index = bisect_right(self._starts, start) - 1
-        while index < len(self.entries) and self._starts[index] < stop:
-            first = self._starts[index]
-            after = self._starts[index + 1] if index + 1 < len(self.entries) else self._end
-            if start < after:
-                yield Piece(self.entries[index], max(start, first) - first, min(stop, after) - first)
+        """Yield what the slice from `start` to `stop` holds, in order; what no piece covers is zeros."""
+        index = max(0, bisect_right(self._starts, start) - 1)
+        while index < len(self._members) and self._starts[index] < stop:
+            member, at = self._members[index], self._starts[index]
+            first, last = max(start, at), min(stop, at + _size(member))
+            if first < last:
+                yield Piece(member, first - start, first - at, last - at)
             index += 1
+
+    def _append(self, members: Sequence[Entry]) -> int:
+        """Add one archive at the end; return its size in records."""
+        begin = end = self.size
+        for member in members:
+            self._starts.append(end)
+            end += _size(member)
+        self._members += members
+        records = -(-(end + 2 * BLOCK - begin) // RECORD_SIZE)
+        self.size = begin + records * RECORD_SIZE
+        return records
+
+
+def _size(member: Entry) -> int:
+    return header_size(member) + member.size + padding(member.size)

@@ -27,8 +27,8 @@ class PushPlan:
 
     @property
     def entries(self) -> Sequence[Entry]:
-        """What is copied: the archive's members but for the sentinel."""
-        return self.layout.entries[:-1]
+        """What is copied, in order."""
+        return self.layout.entries
 
     @property
     def size(self) -> int:
@@ -98,13 +98,13 @@ class PullPlan:
     def to_text(self) -> str:
         root = self.destination.rstrip("/") or "/"
         lines = [f"{one.transfer} → {printable(root)}/{printable(one.directory)}/" for one in self.gathers]
-        return "\n".join([*lines, f"would pull from {len(self.gathers)} pods; their sizes are known when they are asked"])
+        return "\n".join(
+            [*lines, f"would pull from {len(self.gathers)} pods; their sizes are known when they are asked"]
+        )
 
 
-def build_pull(
-    destination: str, transfers: Sequence[Transfer], skipped: Sequence[Skipped], token: str
-) -> PullPlan:
-    """Return the plan of a pull: `POD`, or `NAMESPACE/POD/CONTAINER` if more than one namespace or container is in play.
+def build_pull(destination: str, transfers: Sequence[Transfer], skipped: Sequence[Skipped], token: str) -> PullPlan:
+    """Return the plan of a pull: each pod under `POD`, or `NAMESPACE/POD/CONTAINER` if there are several of those two.
 
     Raises UsageError when two paths of one pod would land on one name.
     """

@@ -1,0 +1,47 @@
+"""Development sessions: `nox` runs the tests and the linters, `nox -s cluster` the end-to-end tests on $KUBECONFIG."""
+
+import os
+
+import nox
+
+nox.options.sessions = ["tests", "lint"]
+nox.options.reuse_existing_virtualenvs = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def _install(session: nox.Session, *groups: str) -> None:
+    session.install("-q", "-e", ".", *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that needs no cluster; the end-to-end tests run on the fake one."""
+    _install(session, "test")
+    session.run("pytest", *session.posargs, env={"ASYNCCP_TEST_KUBECONFIG": ""})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, style, types."""
+    _install(session, "test", "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """The end-to-end tests on the real cluster that $KUBECONFIG names, in namespaces that they make and remove."""
+    kubeconfig = os.environ.get("KUBECONFIG")
+    if not kubeconfig:
+        session.error("set KUBECONFIG to the cluster to test on")
+    _install(session, "test")
+    session.run("pytest", *(session.posargs or ["tests/e2e"]), env={"ASYNCCP_TEST_KUBECONFIG": kubeconfig})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure against kubectl on the cluster that $KUBECONFIG names; prints a table."""
+    _install(session)
+    session.run("python", "-m", "benchmarks", *session.posargs)
