@@ -1,8 +1,8 @@
 """asynccp: kubectl cp for a fleet. Complete, or failed and named; never silently short.
 
-    async with connect() as cluster:
-        plan = await plan_push(cluster, ["./config"], Selection(parse_selectors(["app=web:/etc/app"])))
-        report = await push(cluster, plan)
+async with connect() as cluster:
+    plan = await plan_push(cluster, ["./config"], Selection(parse_selectors(["app=web:/etc/app"])))
+    report = await push(cluster, plan)
 """
 
 from asynccp.cluster.base import Cluster

@@ -5,15 +5,17 @@ import dataclasses
 import functools
 import inspect
 import os
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import anyio
 import typer
+from anyio import to_thread
 
 from asynccp import (
     AsyncCpError,
@@ -37,6 +39,8 @@ from asynccp.escape import printable
 from asynccp.target import is_remote
 from asynccp.ui.opening import opening
 from asynccp.ui.printer import draw_while, observer_for
+
+DEMO = Path("asynccp-demo")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -155,7 +159,7 @@ def push(
     if not sources:
         raise UsageError("there is no local source", hint="asynccp push ./config -l app=web:/etc/app")
     selection = flags.selection(remotes)
-    _run(flags, lambda cluster: plan_push(cluster, sources, selection), push_plan)
+    _exit(perform, flags, lambda cluster: plan_push(cluster, sources, selection), push_plan)
 
 
 @app.command()
@@ -176,7 +180,17 @@ def pull(
             hint="asynccp pull -l app=web:/var/log ./logs",
         )
     selection = flags.selection(remotes)
-    _run(flags, lambda cluster: plan_pull(cluster, directories[0], selection), pull_plan)
+    _exit(perform, flags, lambda cluster: plan_pull(cluster, directories[0], selection), pull_plan)
+
+
+@app.command()
+def demo(
+    pods: Annotated[int, typer.Option("--pods", metavar="N", min=1, help="How many pods the demo cluster has.")] = 8,
+    serve: Annotated[bool, typer.Option("--serve", help="Keep the cluster running, for commands of your own.")] = False,
+    directory: Annotated[Path, typer.Argument(help="Where the pods, the kubeconfig and the result go.")] = DEMO,
+) -> None:
+    """Push to and pull from a cluster inside this process, whose pods are directories; no Kubernetes is needed."""
+    _exit(_serve if serve else _demonstrate, directory, pods)
 
 
 @app.callback(invoke_without_command=True)
@@ -208,40 +222,71 @@ def main() -> None:
 AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan)
 
 
-def _run(
+def _exit(work: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
+    raise typer.Exit(anyio.run(work, *arguments))
+
+
+async def _demonstrate(directory: Path, pods: int) -> int:
+    """Run the two commands that the README opens with, as they would be typed."""
+    from asynccp.fake.demo import staged  # aiohttp's server is for the demo alone
+
+    async with staged(directory, pods) as stage:
+        flags = functools.partial(Flags, kubeconfig=str(stage.kubeconfig))
+        config, logs = str(stage.config), str(stage.logs)
+        typer.echo(f"\n$ asynccp push {config} -l app=web:/etc/app", err=True)
+        to = flags(selector=["app=web:/etc/app"])
+        pushed = await perform(to, lambda cluster: plan_push(cluster, [config], to.selection([])), push_plan)
+        typer.echo(f"\n$ asynccp pull -l app=web:/var/log {logs}", err=True)
+        of = flags(selector=["app=web:/var/log"])
+        pulled = await perform(of, lambda cluster: plan_pull(cluster, logs, of.selection([])), pull_plan)
+    typer.echo(f"\nThe pods' files are in {stage.pods}, what was pulled is in {logs}.", err=True)
+    return pushed or pulled
+
+
+async def _serve(directory: Path, pods: int) -> int:
+    from asynccp.fake.demo import staged
+
+    async with staged(directory, pods) as stage:
+        typer.echo(f"{pods} pods run, labelled app=web. In another terminal:\n", err=True)
+        typer.echo(f"export KUBECONFIG={shlex.quote(str(stage.kubeconfig.absolute()))}")
+        typer.echo(f"\nasynccp push {stage.config} -l app=web:/etc/app", err=True)
+        typer.echo(f"asynccp pull -l app=web:/var/log {stage.logs}\n\n^C ends it.", err=True)
+        stop = anyio.Event()
+        async with _stopped_by_signals(stop):
+            await stop.wait()
+    return 0
+
+
+async def perform(
     flags: Flags,
     make_plan: Callable[[Cluster], Awaitable[AnyPlan]],
     carry_out: Callable[..., Awaitable[Report]],
-) -> None:
-    """Plan, show, carry out, report, exit."""
+) -> int:
+    """Plan, show, carry out, report; return the exit code."""
     options = flags.options()
-
-    async def all_of_it() -> int:
-        async with connect(flags.kubeconfig, flags.context) as cluster:
-            plan = await make_plan(cluster)
-            if flags.dry_run:
-                _print(plan, flags.output)
-                return 0
-            if not flags.quiet:
-                typer.echo(opening(plan), err=True)
-            stop = anyio.Event()
-            printer = observer_for(
-                sys.stderr,
-                quiet=flags.quiet,
-                verbose=flags.verbose,
-                count=len(plan.transfers),
-                expected_total=plan.expected_total,
-            )
-            work = functools.partial(carry_out, cluster, plan, options=options, observer=printer, stop=stop)
-            async with _stopped_by_signals(stop):
-                report = await draw_while(printer, work)
-        if flags.report:
-            _write_report(flags.report, report)
-        if not flags.quiet or flags.output is Output.JSON:
-            _print(report, flags.output)
-        return report.exit_code
-
-    raise typer.Exit(anyio.run(all_of_it))
+    async with connect(flags.kubeconfig, flags.context) as cluster:
+        plan = await make_plan(cluster)
+        if flags.dry_run:
+            _print(plan, flags.output)
+            return 0
+        if not flags.quiet:
+            typer.echo(opening(plan), err=True)
+        stop = anyio.Event()
+        printer = observer_for(
+            sys.stderr,
+            quiet=flags.quiet,
+            verbose=flags.verbose,
+            count=len(plan.transfers),
+            expected_total=plan.expected_total,
+        )
+        work = functools.partial(carry_out, cluster, plan, options=options, observer=printer, stop=stop)
+        async with _stopped_by_signals(stop):
+            report = await draw_while(printer, work)
+    if flags.report:
+        await to_thread.run_sync(_write_report, flags.report, report)
+    if not flags.quiet or flags.output is Output.JSON:
+        _print(report, flags.output)
+    return report.exit_code
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 def printable(text: str | bytes, limit: int = 1000) -> str:
     """Return `text` on one line without any control character, at most about `limit` characters long."""
     if isinstance(text, bytes):
-        text = text[: 4 * limit].decode("utf-8", "backslashreplace")
+        text = text[: 4 * (limit + 1)].decode("utf-8", "backslashreplace")
     shortened = text if len(text) <= limit else text[:limit] + "…"
     return _UNSAFE.sub(_escaped, shortened)
 

@@ -20,7 +20,6 @@ from asynccp.errors import Interrupted, SourceChanged, TransferError
 from asynccp.escape import printable
 from asynccp.target import Skipped, Transfer
 
-
 _NAMES = 20  # of pods that failed, in the closing lines
 
 
@@ -153,7 +152,9 @@ class Report:
         counts = {outcome: sum(one.outcome is outcome for one in self.results) for outcome in Outcome}
         arrow = "pushed to" if self.direction == "push" else "pulled from"
         whole = f"{arrow} {counts[Outcome.COMPLETE]} of {len(self.results)} pods"
-        rest = [f"{count} {outcome.value}" for outcome, count in counts.items() if count and outcome is not Outcome.COMPLETE]
+        rest = [
+            f"{count} {outcome.value}" for outcome, count in counts.items() if count and outcome is not Outcome.COMPLETE
+        ]
         rest += [f"{len(self.skipped)} skipped"] if self.skipped else []
         entries, size = sum(one.entries for one in self.results), sum(one.size for one in self.results)
         what = f"{entries} entries, {human_size(size)} in {self.seconds:.1f} s"

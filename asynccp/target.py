@@ -171,9 +171,12 @@ def label_query(match: Json) -> str:
     for expression in match.get("matchExpressions") or ():
         key, values = expression["key"], ",".join(expression.get("values") or ())
         terms.append(
-            {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key, "DoesNotExist": f"!{key}"}[
-                expression["operator"]
-            ]
+            {
+                "In": f"{key} in ({values})",
+                "NotIn": f"{key} notin ({values})",
+                "Exists": key,
+                "DoesNotExist": f"!{key}",
+            }[expression["operator"]]
         )
     return ",".join(terms)
 
@@ -193,7 +196,9 @@ def match_pod(pod: Json, container: str = "", *, named: bool = False) -> Target 
     others = [one.get("name") for key in ("initContainers", "ephemeralContainers") for one in spec.get(key) or ()]
     chosen = container or _default_container(metadata, names)
     if chosen not in names + others:
-        return Skipped(label, f"has no container {printable(chosen)!r}: it has {printable(', '.join(map(str, names)))}", named)
+        return Skipped(
+            label, f"has no container {printable(chosen)!r}: it has {printable(', '.join(map(str, names)))}", named
+        )
     if not _NAME.fullmatch(chosen):
         return Skipped(label, "the container's name is not one that Kubernetes allows", named)
     if metadata.get("deletionTimestamp"):
@@ -215,7 +220,7 @@ def what_became_of(target: Target, pod: Json | None) -> str:
     if (pod.get("metadata") or {}).get("uid") != target.uid:
         return "the pod was deleted, and another of the same name took its place"
     if isinstance(now, Skipped):
-        return f"the pod {now.reason}"
+        return f"the pod's {now.reason}" if now.reason.startswith("container ") else f"the pod {now.reason}"
     if now.restarts != target.restarts:
         return "the container was restarted"
     return ""

@@ -60,7 +60,9 @@ def build(root: Path) -> Path:
 def _files_of_all_modes_and_sizes(top: bytes) -> None:
     sizes = [0, 1, 511, 512, 513, 65_535, 65_536, 262_143, 262_144, 300_001]
     for size in sizes:
-        _file(os.path.join(top, b"size-%d" % size), hashlib.sha256(b"%d" % size).digest() * (size // 32 + 1), 0o644, size)
+        _file(
+            os.path.join(top, b"size-%d" % size), hashlib.sha256(b"%d" % size).digest() * (size // 32 + 1), 0o644, size
+        )
     _file(os.path.join(top, b"every byte"), bytes(range(256)) * 16, 0o444)
     _file(os.path.join(top, b"script.sh"), b"#!/bin/sh\n", 0o755)
 
@@ -124,9 +126,7 @@ def describe_archive(archive: bytes) -> dict[bytes, Facts]:
         groups: dict[bytes, list[bytes]] = {}
         for name, head in first.items():
             groups.setdefault(head, []).append(name)
-        return {
-            name: _archive_facts(tar, members[first[name]], min(groups[first[name]])) for name in members
-        }
+        return {name: _archive_facts(tar, members[first[name]], min(groups[first[name]])) for name in members}
 
 
 def _archive_facts(tar: tarfile.TarFile, member: tarfile.TarInfo, same_as: bytes) -> Facts:

@@ -25,6 +25,8 @@ from asynccp.options import RECORD_SIZE
 #
 # The sentinel is each archive's last member. Every tar ends with 0 when its archive is cut between two members; only a
 # sentinel that was extracted proves that tar came to the end. The second archive settles directories (`plan.layout`).
+# GNU's and toybox's tar leave at the end marker: dd has read the last record by then, but head would leave some of it to
+# the second tar, so what it still has is taken off it.
 _PUSH = f"""\
 export LC_ALL=C
 t=$1 d=$2 options=$5 problem=
@@ -42,7 +44,7 @@ echo "asynccp $t hello count=$count"
 receive() {{
     case $count in
     dd) dd bs={RECORD_SIZE} count="$1" iflag=fullblock 2>/dev/null | tar "$options" - -C "$d" ;;
-    head) head -c $(($1 * {RECORD_SIZE})) | tar "$options" - -C "$d" ;;
+    head) head -c $(($1 * {RECORD_SIZE})) | {{ tar "$options" - -C "$d" && head -c $(($1 * {RECORD_SIZE})) >/dev/null; }} ;;
     none) tar "$options" - -C "$d" ;;
     esac
     rc=$? s=no

@@ -41,7 +41,7 @@ def _fill(view: memoryview, piece: Piece) -> None:
         view = view[len(part) :]
     offset = max(0, piece.start - len(header))
     wanted = view[: max(0, piece.entry.size - offset)]
-    if piece.entry.kind is Kind.FILE and piece.entry.source and len(wanted):
+    if piece.entry.kind is Kind.FILE and piece.entry.source and (len(wanted) or not piece.entry.size):
         _read_file(wanted, piece.entry, offset)
 
 

@@ -36,10 +36,7 @@ class _Scanner:
     def add(self, source: bytes) -> None:
         name = os.path.basename(source)
         try:
-            if name in (b"", b".", b".."):
-                waiting = self._children(source, b"")
-            else:
-                waiting = [(source, name)]
+            waiting = self._children(source, b"") if name in (b"", b".", b"..") else [(source, name)]
             while waiting:  # a stack, not recursion: a tree may be deeper than Python's
                 waiting += self._visit(*waiting.pop())
         except OSError as exc:

@@ -87,10 +87,10 @@ class Exchange:
         await self.session.send(message)
         self.moved()
 
-    async def acknowledge(self) -> None:
+    async def acknowledge(self, message: bytes = ACKNOWLEDGEMENT) -> None:
         """Let the process in the pod go. If the session is gone, it has gone already, and `drain` tells."""
         try:
-            await self.session.send(ACKNOWLEDGEMENT)
+            await self.session.send(message)
         except SessionLost:
             return
 

@@ -19,7 +19,7 @@ from asynccp.options import Options
 from asynccp.plan.plan import PushPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.report import Report
-from asynccp.wire.dialogue import verdict
+from asynccp.wire.dialogue import ACKNOWLEDGEMENT, verdict
 from asynccp.wire.exec import CLOSE_STDIN, V4
 
 
@@ -76,7 +76,8 @@ async def _converse(exchange: Exchange, tally: Tally, broadcast: Broadcast, *, h
             tasks.start_soon(_feed, exchange, tally, broadcast, half_close)
             done = await exchange.line("done")
             if done is not None:
-                await exchange.acknowledge()
+                # Once stdin is closed it takes no line; its end says the same, and closing it again is harmless.
+                await exchange.acknowledge(CLOSE_STDIN if half_close else ACKNOWLEDGEMENT)
                 await exchange.drain()
             tasks.cancel_scope.cancel()
     if error := verdict(done, exchange.status, exchange.said):

@@ -40,7 +40,7 @@ class Piece:
 
 
 class ArchiveLayout:
-    """Where every entry lies in the archive. `records`: RECORD_SIZE units of the first tar's archive, and the second's."""
+    """Where every entry lies. `records`: how many RECORD_SIZE units the first tar reads, and how many the second."""
 
     def __init__(self, entries: Sequence[Entry], token: str) -> None:
         self.token = token

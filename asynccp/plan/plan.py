@@ -96,7 +96,7 @@ class PullPlan:
         }
 
     def to_text(self) -> str:
-        root = self.destination.rstrip("/") or "/"
+        root = self.destination.rstrip("/")
         lines = [f"{one.transfer} → {printable(root)}/{printable(one.directory)}/" for one in self.gathers]
         return "\n".join(
             [*lines, f"would pull from {len(self.gathers)} pods; their sizes are known when they are asked"]
@@ -112,7 +112,8 @@ def build_pull(destination: str, transfers: Sequence[Transfer], skipped: Sequenc
     deep = len({one.namespace for one in targets}) > 1 or len({one.container for one in targets}) > 1
     landed: dict[tuple[Target, str], str] = {}
     for one in transfers:
-        name = "" if one.path.endswith("/") else one.path.rsplit("/", 1)[-1]
+        name = one.path.rsplit("/", 1)[-1]
+        name = "" if name in (".", "..") else name  # the contents, as with a slash at the end
         before = landed.setdefault((one.target, name), one.path)
         if before != one.path:
             raise UsageError(

@@ -62,7 +62,9 @@ class LineReader:
         self._buffer += self._unpadded(bytes(data))
         start = bytes(self._buffer[: len(self._start)])
         if not self._start.startswith(start):
-            raise ProtocolViolation(f"the pod said {printable(bytes(self._buffer), 200)!r} where its {self._word} belongs")
+            raise ProtocolViolation(
+                f"the pod said {printable(bytes(self._buffer), 200)!r} where its {self._word} belongs"
+            )
         end = self._buffer.find(b"\n", 0, MAX_LINE_SIZE)
         if end < 0:
             if len(self._buffer) >= MAX_LINE_SIZE:
@@ -95,7 +97,9 @@ def refusal(hello: Line, path: str, said: str) -> TransferError | None:
                 hint="name a container that has one with -c, or add tar to the image",
             )
         case "missing":
-            return SourceMissing(f"{path} does not exist in the container, or its directory may not be entered{because}")
+            return SourceMissing(
+                f"{path} does not exist in the container, or its directory may not be entered{because}"
+            )
         case "unreadable":
             return SourceMissing(f"{path} may not be read by the container's user{because}")
         case "not-a-directory":
@@ -125,6 +129,8 @@ def verdict(done: Line | None, status: ExitStatus | None, said: str, *, whole: b
         return SessionLost("the session ended before the pod had said its last word")
     if code == 1 and any(sign in said for sign in _CHANGED):
         return SourceChanged(f"a source changed while tar read it: {said}")
+    if code is None:
+        return SessionLost(f"the server does not know how the command ended: {status.message if status else ''}")
     if code != 0:
         return _failed(code, said or (status.message if status else ""))
     if done is not None and done.facts.get("sentinel", "yes") != "yes":
@@ -153,7 +159,7 @@ def _not_run(status: ExitStatus) -> TransferError:
     return CommandFailed("the command could not be run: " + status.message)
 
 
-def _failed(code: int | None, said: str) -> TransferError:
+def _failed(code: int, said: str) -> TransferError:
     if code == 137:
         return CommandFailed(
             "the commands in the container were killed (137)" + (f": {said}" if said else ""),

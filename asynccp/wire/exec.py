@@ -84,10 +84,10 @@ def decode_status(payload: bytes) -> ExitStatus:
             return ExitStatus(0)
         message = printable(str(status.get("message") or status.get("reason") or "no reason given"))
         causes = (status.get("details") or {}).get("causes") or ()
-        codes = [int(cause["message"]) for cause in causes if cause.get("reason") == "ExitCode"]
+        codes = [int(str(cause["message"])) for cause in causes if cause.get("reason") == "ExitCode"]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise ProtocolViolation(f"the server's closing status can't be read: {printable(payload, 200)}") from exc
-    return ExitStatus(codes[0] if codes else None, message)
+    return ExitStatus(next(iter(codes), 0) or None, message)  # a failure is never exit code 0
 
 
 def encode_status(status: ExitStatus) -> bytes:

@@ -1,0 +1,150 @@
+"""One directory of this machine and what lies below it, reached by descriptors only.
+
+A path like `a/b/c` is never given to the system in one piece: each component is opened relative to the descriptor of
+the one before it, with O_NOFOLLOW. So no symbolic link is ever followed below the root, whoever made it: the archive
+itself, an earlier run (CVE-2025-45582), or another process in this very moment. Checking a name and then using it
+loses that last race; rsync 3.5.0 repaired 33 such places in this way.
+
+What is written gets a temporary name beside its final one and is renamed when it is whole. A rename replaces a file or
+a link without opening it, and fails if a directory is in the way.
+"""
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import suppress
+
+from asynccp.errors import DestinationError
+from asynccp.escape import printable
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+
+
+class Tree:
+    """A root directory, made when it is first needed.
+
+    Two descriptors at most: the root's, and that of the directory used last, because archives come directory by
+    directory. Paths are clean and relative; the empty one is the root.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        # With a slash behind it, the name of a symbolic link would be followed even by O_NOFOLLOW.
+        self.root = os.fsencode(root).rstrip(b"/") or b"/"
+        self.temporary = b".asynccp-%b.partial" % secrets.token_hex(4).encode()
+        self._root_fd = -1
+        self._fd = -1
+        self._path = b""
+
+    def at(self, path: bytes) -> int:
+        """Return the descriptor of a directory; it stays good until the next call. What is missing is made."""
+        if self._root_fd < 0:
+            self._root_fd = self._fd = self._open_root()
+        if not (path + b"/").startswith(self._path + b"/"):
+            self._rewind()
+        for name in path[len(self._path) :].split(b"/"):
+            if name:
+                self._step(name)
+        return self._fd
+
+    def make_directory(self, path: bytes) -> None:
+        """Make a directory that only we may enter, or take the one that is there."""
+        parent, _, name = path.rpartition(b"/")
+        try:
+            os.mkdir(name, 0o700, dir_fd=self.at(parent))
+        except FileExistsError:
+            _admit(self.at(path))
+
+    def create_file(self, parent: int) -> int:
+        """Create a file under the temporary name in the directory `parent`; return its descriptor."""
+        return os.open(self.temporary, _NEW_FILE, 0o600, dir_fd=parent)
+
+    def discard(self, parent: int) -> None:
+        """Remove what stands under the temporary name, if anything does."""
+        with suppress(OSError):
+            os.unlink(self.temporary, dir_fd=parent)
+
+    def publish(self, parent: int, name: bytes) -> None:
+        """Give what stands under the temporary name its final one; if that fails, remove it."""
+        try:
+            os.rename(self.temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except OSError:
+            self.discard(parent)
+            raise
+
+    def folds_case(self) -> bool:
+        """Return whether the file system takes `a` and `A` for one name, as macOS's and Windows's do."""
+        root = self.at(b"")
+        _close(self.create_file(root))
+        try:
+            os.stat(self.temporary.upper(), dir_fd=root, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        finally:
+            self.discard(root)
+        return True
+
+    def open_directory(self, path: bytes) -> int:
+        """Open a directory below the root for its attributes; the caller closes it."""
+        parent, _, name = path.rpartition(b"/")
+        return os.open(name, _DIRECTORY, dir_fd=self.at(parent))
+
+    def close(self) -> None:
+        self._rewind()
+        _close(self._root_fd)
+        self._root_fd = self._fd = -1
+
+    def _open_root(self) -> int:
+        # The root's parents are the user's own business; the root itself, named after a pod, must be a real directory.
+        try:
+            os.makedirs(self.root, exist_ok=True)
+            return os.open(self.root, _DIRECTORY)
+        except OSError as exc:
+            raise _in_the_way(self.root, exc) from exc
+
+    def _step(self, name: bytes) -> None:
+        """Go from the directory used last into `name`."""
+        path = self._path + b"/" + name if self._path else name
+        try:
+            fd = _open_or_make(name, self._fd)
+        except OSError as exc:
+            raise _in_the_way(self.root + b"/" + path, exc) from exc
+        if self._fd != self._root_fd:
+            _close(self._fd)
+        self._fd, self._path = fd, path
+
+    def _rewind(self) -> None:
+        if self._fd != self._root_fd:
+            _close(self._fd)
+        self._fd, self._path = self._root_fd, b""
+
+
+def _open_or_make(name: bytes, parent: int) -> int:
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+    except FileNotFoundError:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=parent)
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def _close(fd: int) -> None:
+    with suppress(OSError):  # it carried no content that could be lost
+        os.close(fd)
+
+
+def _admit(fd: int) -> None:
+    """Let us into a directory that an earlier run left closed, say with mode 0555; its final mode comes at the end."""
+    mode = stat.S_IMODE(os.fstat(fd).st_mode)
+    if mode & 0o700 != 0o700:
+        os.fchmod(fd, mode | 0o700)
+
+
+def _in_the_way(path: bytes, exc: OSError) -> Exception:
+    if exc.errno not in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP):
+        return exc
+    return DestinationError(
+        f"{printable(path)} is a file or a symbolic link, but a directory belongs there",
+        hint="move it away, or write to another directory",
+    )

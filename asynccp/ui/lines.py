@@ -1,0 +1,107 @@
+"""Lines: progress for a log, a pipe or a CI job: one line for each finished pod.
+
+    [1/3] default/web-0:/etc/app  complete  200 entries  1.5 MiB  0.8 s
+    [2/3] default/web-1:/etc/app  failed: the container has no tar
+        add tar to the image
+
+Observer calls only keep the text; `frame` hands it over and somebody else writes it, because a pipe that nobody reads
+(`2>&1 | less`) blocks its writer, and the writer must not be the event loop.
+
+A hint is said once, not for each of 300 pods that lack the same permission. When nothing was said for a minute a line
+tells how far the run is: CI servers kill jobs that keep silent.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from asynccp.escape import printable
+from asynccp.report import Outcome, Result, human_size
+from asynccp.target import Transfer
+
+SILENCE_S = 60.0  # CircleCI ends a job after ten silent minutes; people doubt it sooner
+_CAUSE_LIMIT = 4000  # characters; a cause is cut by whoever raised it, this only bounds the line
+
+
+class Lines:
+    """Says each finished transfer in one line.
+
+    count: how many transfers there are. verbose: also say what started, the protocol and the attempts.
+    quiet: say only what is not complete. silence_s: how long to say nothing at most. clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, stream: TextIO, count: int, *, verbose: int = 0, quiet: bool = False,
+        silence_s: float = SILENCE_S, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self.stream = stream
+        self._count = count
+        self._verbose = verbose
+        self._quiet = quiet
+        self._silence_s = silence_s
+        self._clock = clock
+        self._said: list[str] = []
+        self._said_at = clock()
+        self._hints: set[str] = set()
+        self._active: set[Transfer] = set()
+        self._finished = 0
+        self._moved = 0  # archive bytes
+
+    def started(self, transfer: Transfer, total: int | None) -> None:
+        self._active.add(transfer)
+        if self._verbose and not self._quiet:
+            size = "" if total is None else f"  {human_size(total)} to move"
+            self._say(f"{_name(transfer)}  started{size}")
+
+    def advanced(self, transfer: Transfer, count: int) -> None:  # noqa: ARG002
+        self._moved += count
+
+    def finished(self, result: Result) -> None:
+        self._active.discard(result.transfer)
+        self._finished += 1
+        if self._quiet and result.outcome is Outcome.COMPLETE:
+            return
+        self._say(f"{_name(result.transfer)}  {describe(result, verbose=self._verbose)}")
+        if result.hint and result.hint not in self._hints:
+            self._hints.add(result.hint)
+            self._said.append(f"    {printable(result.hint, _CAUSE_LIMIT)}")
+
+    def frame(self) -> str:
+        """Return the lines since the last frame; empty when there is nothing to say."""
+        if not self._said and not self._quiet and self._clock() - self._said_at >= self._silence_s:
+            self._say(f"{len(self._active)} active, {human_size(self._moved)} moved")
+        if not self._said:
+            return ""
+        self._said_at = self._clock()
+        text = "".join(f"{line}\n" for line in self._said)
+        self._said.clear()
+        return text
+
+    def last_frame(self) -> str:
+        """Return what is still to be said."""
+        return self.frame() if self._said else ""
+
+    def _say(self, text: str) -> None:
+        self._said.append(f"[{self._finished:{len(str(self._count))}}/{self._count}] {text}")
+
+
+def describe(result: Result, *, verbose: int = 0) -> str:
+    """Say on one line how a transfer ended, without its name and hint."""
+    head = result.outcome.value + (f" after {result.attempts} attempts" if result.attempts > 1 else "")
+    causes = [printable(result.error, _CAUSE_LIMIT)] if result.error else []
+    causes += [f"{_counted(len(result.left_out), 'entry', 'entries')} left out"] if result.left_out else []
+    facts = [": ".join([head, *(["; ".join(causes)] if causes else [])])]
+    if result.outcome not in (Outcome.FAILED, Outcome.INTERRUPTED):
+        entries = _counted(result.entries, "entry", "entries")
+        facts += [entries, human_size(result.size), f"{result.seconds:.1f} s"]
+    if verbose:
+        facts += [f"{human_size(result.wire_size)} on the wire", result.protocol]
+    return "  ".join(fact for fact in facts if fact)
+
+
+def _name(transfer: Transfer) -> str:
+    return printable(str(transfer), _CAUSE_LIMIT)  # a target made by hand may hold any text
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

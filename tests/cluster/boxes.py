@@ -1,0 +1,163 @@
+"""Boxes: PATHs like those of container images, made of this machine's programs, and our scripts run in them."""
+
+import contextlib
+import fcntl
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from asynccp.wire.dialogue import Line, LineReader
+
+TOKEN = "0123456789abcdef"
+PATIENCE_S = 20.0
+UTILITIES = ("mkdir", "rm", "dd", "head", "du")
+NOBODY = 65534
+
+
+def _machine(shell: str, tar: str, *without: str) -> dict[str, str]:
+    names = {"sh": shell, "tar": tar} | {name: name for name in UTILITIES}
+    return {name: program for name, program in names.items() if name not in without}
+
+
+def _applets(program: str, *arguments: str) -> dict[str, str]:
+    if shutil.which(program) is None:
+        return {"tar": program}
+    listed = subprocess.run([program, *arguments], capture_output=True, text=True, check=True).stdout
+    return dict.fromkeys(listed.split(), program)
+
+
+def _programs(kind: str) -> dict[str, str]:
+    """Return the names that a kind of container has, and the program of this machine behind each."""
+    match kind:
+        case "busybox":
+            return _applets("busybox", "--list")
+        case "toybox":
+            return _applets("toybox") | {"sh": "dash"}
+        case "no-tar":
+            return _machine("dash", "tar", "tar")
+        case "no-dd":
+            return _machine("dash", "tar", "dd")
+        case "no-count":
+            return _machine("dash", "tar", "dd", "head")
+        case "no-du":
+            return _machine("dash", "tar", "du")
+        case _:
+            shell, tar = kind.split("-")
+            return _machine(shell, "tar" if tar == "gnu" else tar)
+
+
+WITH_TAR = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox", "toybox", "no-dd")
+ALL = (*WITH_TAR, "no-count", "no-du", "no-tar")
+
+
+def make(directory: Path, kind: str) -> Path | None:
+    """Make a box in `directory` and return it; None when this machine has not all that belongs in it."""
+    found = {name: shutil.which(program) for name, program in _programs(kind).items()}
+    box = directory / kind
+    box.mkdir()
+    for name, path in found.items():
+        if path is None:
+            return None
+        (box / name).symlink_to(path)
+    return box
+
+
+class Process:
+    """A command of ours in a box. `stdin` and `stdout` are unbuffered; every wait has an end."""
+
+    def __init__(self, box: Path, argv: Sequence[str], directory: Path, *, powerless: bool = False) -> None:
+        self._process = subprocess.Popen(
+            argv,
+            executable=box / argv[0],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=directory,
+            env={"PATH": str(box)},
+            bufsize=0,
+            user=NOBODY if powerless and os.getuid() == 0 else None,
+            start_new_session=True,
+        )
+        assert self._process.stdin
+        assert self._process.stdout
+        assert self._process.stderr
+        self.stdin, self.stdout, self.stderr = self._process.stdin, self._process.stdout, self._process.stderr
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, with all that it has started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter if only zombies are left
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            pipe.close()
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def line(self, word: str) -> Line:
+        """Return the next line of the dialogue."""
+        reader, found = LineReader(TOKEN, word), None
+        while found is None:
+            byte = self.read(1)
+            assert byte, f"it ended before it said {word}: {self.said()}"
+            found = reader.feed(byte)
+        return found[0]
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes of stdout; nothing when every process that could write has ended."""
+        ready, _, _ = select.select([self.stdout], [], [], PATIENCE_S)
+        assert ready, "it is silent"
+        return os.read(self.stdout.fileno(), size)
+
+    def rest(self) -> bytes:
+        """Return all that is still said on stdout, which ends when all its processes have."""
+        found = bytearray()
+        while data := self.read(65536):
+            found += data
+        return bytes(found)
+
+    def until(self, end: bytes) -> bytes:
+        """Return stdout up to `end`, which it must come to and stop at."""
+        found = bytearray()
+        while not found.endswith(end):
+            data = self.read(65536)
+            assert data, f"it ended after {bytes(found[-200:])!r}: {self.said()}"
+            found += data
+        return bytes(found)
+
+    def acknowledge(self) -> None:
+        self.stdin.write(b"ok\n")
+
+    def exit_code(self) -> int:
+        return self._process.wait(PATIENCE_S)
+
+    def said(self) -> str:
+        """Return what came on stderr until now."""
+        ready, _, _ = select.select([self.stderr], [], [], 0)
+        return os.read(self.stderr.fileno(), 65536).decode() if ready else ""
+
+    def wait_until_blocked(self) -> None:
+        """Wait until its pipe to us is full, where the system tells how much a pipe takes."""
+        if not hasattr(fcntl, "F_GETPIPE_SZ"):
+            return
+        capacity, deadline = fcntl.fcntl(self.stdout, fcntl.F_GETPIPE_SZ), time.monotonic() + PATIENCE_S
+        while _waiting(self.stdout.fileno()) <= capacity - 4096:  # the first page may have room that can't be used
+            assert time.monotonic() < deadline
+            os.sched_yield()
+
+
+def _waiting(descriptor: int) -> int:
+    """Return how many bytes wait in a pipe."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)

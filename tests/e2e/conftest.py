@@ -1,0 +1,59 @@
+"""One fleet for the whole run: the fake cluster, or the real one that $ASYNCCP_TEST_KUBECONFIG names."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from asynccp.fake.server import FakeCluster
+from tests.e2e.fakefleet import FakeFleet
+from tests.e2e.fleet import WITH_TAR, Fleet, labels_for
+from tests.e2e.real import RealFleet
+
+REAL = os.environ.get("ASYNCCP_TEST_KUBECONFIG", "")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what only one of the two kinds of cluster can show."""
+    unfit = "fake_only" if REAL else "cluster"
+    for item in items:
+        if item.get_closest_marker(unfit):
+            item.add_marker(pytest.mark.skip(reason="for the real cluster" if not REAL else "for the fake cluster"))
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    directory = tmp_path_factory.mktemp("fleet")
+    if REAL:
+        real = RealFleet(Path(REAL.split(os.pathsep)[0]), directory)
+        yield real
+        real.close()
+        return
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(FakeCluster(directory / "pods")) as cluster,
+    ):
+        yield FakeFleet(cluster, portal, directory)
+
+
+@pytest.fixture(scope="session")
+def web(fleet: Fleet) -> dict[str, list[str]]:
+    """Two pods of each kind that has a tar, labelled app=web-XXXXXX: kind → pods. `web["labels"]` is the selector."""
+    labels = labels_for("web")
+    pods = {kind: [fleet.add(kind, f"{kind}-{number}", {**labels, "tar": kind}) for number in range(2)]
+            for kind in fleet.kinds(*WITH_TAR)}  # fmt: skip
+    return {**pods, "labels": [f"app={labels['app']}"]}
+
+
+@pytest.fixture
+def real_fleet(fleet: Fleet) -> RealFleet:
+    assert isinstance(fleet, RealFleet)
+    return fleet
+
+
+@pytest.fixture
+def fake_fleet(fleet: Fleet) -> FakeFleet:
+    assert isinstance(fleet, FakeFleet)
+    return fleet

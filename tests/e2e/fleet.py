@@ -1,0 +1,123 @@
+"""A fleet to run the real command against: pods of every kind, on the fake cluster or on a real one.
+
+The tests see the same methods on both, so that the fake stays true.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.trees import Facts, describe_archive
+
+WITH_TAR = ("busybox", "gnu", "bsdtar", "toybox")
+WITHOUT_TAR = ("shell-only", "distroless")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Stdout as the JSON that `-o json` prints."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {one["pod"]: one["outcome"] for one in self.report["pods"]}
+
+    @property
+    def errors(self) -> dict[str, str]:
+        return {one["pod"]: one["error"] or "" for one in self.report["pods"]}
+
+
+class Fleet(Protocol):
+    """Pods to copy to and from. `kubeconfig` may do everything; `namespace` is the configuration's own."""
+
+    kubeconfig: Path
+    namespace: str
+
+    def add(
+        self,
+        kind: str,
+        name: str,
+        labels: dict[str, str],
+        *,
+        node: str = "",
+        user: int = 0,
+        wait: bool = True,
+        annotations: dict[str, str] | None = None,
+        containers: Sequence[str] = ("main",),
+        read_only: bool = False,
+        namespace: str = "",
+    ) -> str:
+        """Start a pod and return its name. A pod whose `node` does not exist stays Pending."""
+
+    def add_deployment(self, name: str, kind: str, labels: dict[str, str], replicas: int) -> list[str]:
+        """Start a Deployment and return its pods' names."""
+
+    def add_namespace(self) -> str:
+        """Make one more namespace and return its name."""
+
+    def delete(self, pod: str) -> None:
+        """Delete a pod at once, without waiting for it."""
+
+    def execute(self, namespace: str, pod: str, argv: Sequence[str], stdin: bytes) -> bytes:
+        """Run a command in a pod's container `main`; return its stdout."""
+
+    def forbidden(self) -> Path:
+        """Return the kubeconfig of a user whom RBAC allows nothing."""
+
+    def kinds(self, *kinds: str) -> list[str]:
+        """Return those of the kinds that this fleet has."""
+
+
+def labels_for(test: str) -> dict[str, str]:
+    """Return labels that no other test's pods have."""
+    return {"app": f"{test}-{secrets.token_hex(3)}"}
+
+
+def selector(labels: dict[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+def command(*arguments: str | bytes | Path) -> list[str]:
+    """Return the argv of the real command."""
+    return [sys.executable, "-m", "asynccp", *(os.fsdecode(one) for one in arguments)]
+
+
+def environment(fleet: Fleet, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ASYNCCP_", "KUBE"))}
+    return {**kept, "KUBECONFIG": str(fleet.kubeconfig), **more}
+
+
+def asynccp(fleet: Fleet, *arguments: str | bytes | Path, cwd: Path | None = None, **more: str) -> Ran:
+    """Run the real command to its end."""
+    done = subprocess.run(
+        command(*arguments), capture_output=True, cwd=cwd, env=environment(fleet, **more), timeout=300, check=False
+    )
+    ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert "Traceback" not in ran.err, ran.err
+    return ran
+
+
+def sh(fleet: Fleet, pod: str, *argv: str, stdin: bytes = b"", namespace: str = "") -> bytes:
+    """Run a command in a pod and return its stdout. Fails with its stderr when it fails."""
+    return fleet.execute(namespace or fleet.namespace, pod, argv, stdin)
+
+
+def snapshot(fleet: Fleet, pod: str, directory: str) -> dict[bytes, Facts]:
+    """Return what a directory of a pod holds, read by the pod's own tar and Python's tarfile: none of our code."""
+    script = 'tar cf - -C "$1" .; rc=$?; read -r _; exit $rc'  # it waits for a line, so that its tail can't be cut
+    return describe_archive(sh(fleet, pod, "sh", "-c", script, "sh", directory, stdin=b"\n"))

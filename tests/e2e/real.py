@@ -1,0 +1,123 @@
+"""The fleet on the real cluster that $ASYNCCP_TEST_KUBECONFIG names: kubectl makes its pods, in namespaces of its own."""
+
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Pods run these images; on another cluster name others: ASYNCCP_TEST_IMAGES="busybox=busybox:1.36 gnu=debian:12".
+IMAGES = {kind: f"asynccp.test/{kind}:1" for kind in ("busybox", "gnu", "bsdtar", "toybox", "shell-only", "distroless")}
+IMAGES |= dict(pair.split("=", 1) for pair in os.environ.get("ASYNCCP_TEST_IMAGES", "").split())
+
+
+class RealFleet:
+    """Pods on a real cluster."""
+
+    def __init__(self, kubeconfig: Path, directory: Path) -> None:
+        self._admin = kubeconfig
+        self._directory = directory
+        self._namespaces: list[str] = []
+        self.kubeconfig = kubeconfig
+        self.namespace = self.add_namespace()
+        self.kubeconfig = self._own_kubeconfig()
+
+    def add(
+        self, kind: str, name: str, labels: dict[str, str], *, node: str = "", user: int = 0, wait: bool = True,
+        annotations: dict[str, str] | None = None, containers: Sequence[str] = ("main",), read_only: bool = False,
+        namespace: str = "",
+    ) -> str:  # fmt: skip
+        spec = self._spec(kind, containers, user, read_only)
+        if node:
+            spec["nodeSelector"] = {"kubernetes.io/hostname": node}
+        metadata = {"name": name, "labels": labels, "annotations": annotations or {}}
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, namespace)
+        if wait:
+            self.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s", namespace=namespace)
+        return name
+
+    def add_many(self, kind: str, labels: dict[str, str], replicas: int) -> list[str]:
+        return self.add_deployment(f"many-{secrets.token_hex(3)}", kind, labels, replicas)
+
+    def add_deployment(self, name: str, kind: str, labels: dict[str, str], replicas: int) -> list[str]:
+        template = {"metadata": {"labels": labels}, "spec": self._spec(kind, ("main",), 0, False)}
+        spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+        self.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
+        self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=600s")
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        return self.kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[*].metadata.name}").split()
+
+    def add_namespace(self) -> str:
+        name = f"asynccp-test-{secrets.token_hex(3)}"
+        self.kubectl("create", "namespace", name, namespace="default")
+        self._namespaces.append(name)
+        return name
+
+    def delete(self, pod: str) -> None:
+        self.kubectl("delete", "pod", pod, "--wait=false", "--grace-period=0", "--force")
+
+    def execute(self, namespace: str, pod: str, argv: Sequence[str], stdin: bytes) -> bytes:
+        whole = [
+            "kubectl",
+            "--kubeconfig",
+            str(self._admin),
+            "-n",
+            namespace,
+            "exec",
+            "-i",
+            pod,
+            "-c",
+            "main",
+            "--",
+            *argv,
+        ]
+        done = subprocess.run(whole, input=stdin, capture_output=True, timeout=120, check=False)
+        assert done.returncode == 0, f"{argv} in {pod}: {done.stderr.decode(errors='replace')}"
+        return done.stdout
+
+    def forbidden(self) -> Path:
+        """Return the kubeconfig of a service account that no role is bound to."""
+        name = f"nobody-{secrets.token_hex(3)}"
+        self.kubectl("create", "serviceaccount", name)
+        return self.login(name, self.kubectl("create", "token", name).strip())
+
+    def login(self, user: str, token: str) -> Path:
+        path = self._directory / f"{user}.kubeconfig"
+        path.write_bytes(self.kubeconfig.read_bytes())
+        self._config(path, "set-credentials", user, f"--token={token}")
+        self._config(path, "set-context", "--current", f"--user={user}")
+        return path
+
+    def kinds(self, *kinds: str) -> list[str]:
+        return [kind for kind in kinds if kind in IMAGES]
+
+    def close(self) -> None:
+        self.kubectl("delete", "namespace", *self._namespaces, "--wait=false", namespace="default")
+
+    def apply(self, manifest: dict[str, Any], namespace: str = "") -> None:
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(manifest), namespace=namespace)
+
+    def kubectl(self, *arguments: str, stdin: str = "", namespace: str = "") -> str:
+        argv = ["kubectl", "--kubeconfig", str(self._admin), "-n", namespace or self.namespace, *arguments]
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=660, check=False)
+        assert done.returncode == 0, f"{argv}: {done.stderr}"
+        return done.stdout
+
+    def _own_kubeconfig(self) -> Path:
+        path = self._directory / "kubeconfig"
+        path.write_text(self.kubectl("config", "view", "--raw", "--minify", "--flatten"))
+        self._config(path, "set-context", "--current", f"--namespace={self.namespace}")
+        return path
+
+    def _config(self, path: Path, *arguments: str) -> None:
+        subprocess.run(["kubectl", "--kubeconfig", str(path), "config", *arguments], check=True, capture_output=True)
+
+    def _spec(self, kind: str, containers: Sequence[str], user: int, read_only: bool) -> dict[str, Any]:
+        security = {"runAsUser": user, "readOnlyRootFilesystem": read_only}
+        made = [
+            {"name": one, "image": IMAGES[kind], "imagePullPolicy": "IfNotPresent", "securityContext": security}
+            for one in containers
+        ]
+        return {"terminationGracePeriodSeconds": 0, "containers": made, "automountServiceAccountToken": False}

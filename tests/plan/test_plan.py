@@ -1,0 +1,161 @@
+"""Plans: what --dry-run shows, and where the files of each pod will land."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from asynccp.entry import Entry, Kind
+from asynccp.errors import UsageError
+from asynccp.options import RECORD_SIZE
+from asynccp.plan.layout import ArchiveLayout
+from asynccp.plan.plan import PullPlan, PushPlan, build_pull
+from asynccp.report import LeftOut
+from asynccp.target import Skipped, Target, Transfer
+
+from .reference import TOKEN
+
+SKIPPED = (Skipped("shop/old", "is being deleted"),)
+LEFT_OUT = (LeftOut(b"config/\x1bpipe", "a FIFO, which is never copied"),)
+
+
+def transfer(path: str = "/etc/app", pod: str = "web-0", namespace: str = "shop", container: str = "main") -> Transfer:
+    return Transfer(Target(namespace, pod, container, "node-1"), path)
+
+
+def push_plan() -> PushPlan:
+    entries = [
+        Entry(b"config", Kind.DIRECTORY, mode=0o755),
+        Entry(b"config/a\n", Kind.FILE, 1536, 0o600),
+        Entry(b"config/link", Kind.SYMLINK, link=b"a"),
+    ]
+    transfers = (transfer(), transfer(pod="web-1"))
+    return PushPlan(("./config",), ArchiveLayout(entries, TOKEN), transfers, SKIPPED, LEFT_OUT)
+
+
+def pull_plan(*transfers: Transfer) -> PullPlan:
+    return build_pull("./logs", transfers, SKIPPED, TOKEN)
+
+
+def test_what_a_push_copies_and_how_much_it_is() -> None:
+    plan = push_plan()
+    assert [entry.path for entry in plan.entries] == [b"config", b"config/a\n", b"config/link"]
+    assert plan.size == 1536
+    assert plan.expected_total == 2 * plan.layout.size == 4 * RECORD_SIZE
+
+
+def test_a_push_as_json() -> None:
+    found = push_plan().to_json()
+    assert json.loads(json.dumps(found)) == found
+    pod = {"namespace": "shop", "container": "main", "node": "node-1", "path": "/etc/app"}
+    assert found == {
+        "direction": "push",
+        "entries": [
+            {"path": "config", "kind": "directory", "bytes": 0, "mode": "0755"},
+            {"path": "config/a\\n", "kind": "file", "bytes": 1536, "mode": "0600"},
+            {"path": "config/link", "kind": "symlink", "bytes": 0, "mode": "0644"},
+        ],
+        "bytes": 1536,
+        "archive_bytes": 2 * RECORD_SIZE,
+        "pods": [{**pod, "pod": "web-0"}, {**pod, "pod": "web-1"}],
+        "skipped": [{"pod": "shop/old", "reason": "is being deleted"}],
+        "left_out": [{"path": "config/\\x1bpipe", "reason": "a FIFO, which is never copied"}],
+    }
+
+
+def test_a_push_as_text() -> None:
+    assert push_plan().to_text().splitlines() == [
+        " directory  config",
+        "   1.5 KiB  config/a\\n",
+        "   symlink  config/link",
+        "left out config/\\x1bpipe: a FIFO, which is never copied",
+        "→ shop/web-0:/etc/app",
+        "→ shop/web-1:/etc/app",
+        "would push 3 entries, 1.5 KiB (128.0 KiB on the wire) to each of 2 pods",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("transfers", "directories"),
+    [
+        ([transfer()], ["web-0"]),
+        ([transfer(), transfer(pod="web-1")], ["web-0", "web-1"]),
+        ([transfer("/a"), transfer("/b")], ["web-0", "web-0"]),
+        (
+            [transfer(), transfer(namespace="bar")],
+            ["shop/web-0/main", "bar/web-0/main"],
+        ),
+        (
+            [transfer(), transfer(pod="web-1", container="sidecar")],
+            ["shop/web-0/main", "shop/web-1/sidecar"],
+        ),
+        ([], []),
+    ],
+)
+def test_where_each_pod_lands(transfers: list[Transfer], directories: list[str]) -> None:
+    plan = pull_plan(*transfers)
+    assert [one.directory for one in plan.gathers] == directories
+    assert plan.transfers == tuple(transfers)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("/var/log", "/opt/log"),
+        ("/var/log", "log"),
+        ("/a/", "/b/"),
+        ("/", "/b/"),
+        ("/a/.", "/b/"),
+        ("/a/..", "/b/."),
+        ("/a", "/b", "/c/a"),
+    ],
+)
+def test_two_paths_of_one_pod_that_would_land_on_one_name(paths: Sequence[str]) -> None:
+    with pytest.raises(UsageError, match="shop/web-0 would land on one name") as caught:
+        pull_plan(*map(transfer, paths))
+    assert "one after the other" in caught.value.hint
+
+
+@pytest.mark.parametrize("paths", [("/a", "/b"), ("/a", "/b/"), ("/a", "/a/b"), ("/.a", "/a")])
+def test_paths_of_one_pod_that_do_not_collide(paths: Sequence[str]) -> None:
+    assert len(pull_plan(*map(transfer, paths)).gathers) == len(paths)
+
+
+def test_the_same_path_of_two_pods_does_not_collide() -> None:
+    assert len(pull_plan(transfer(), transfer(pod="web-1"), transfer(namespace="bar")).gathers) == 3
+
+
+def test_a_pull_as_json() -> None:
+    found = pull_plan(transfer("/var/\x1blog")).to_json()
+    assert json.loads(json.dumps(found)) == found
+    assert found == {
+        "direction": "pull",
+        "destination": "./logs",
+        "pods": [
+            {
+                "namespace": "shop",
+                "pod": "web-0",
+                "container": "main",
+                "node": "node-1",
+                "path": "/var/\\x1blog",
+                "directory": "web-0",
+            }
+        ],
+        "skipped": [{"pod": "shop/old", "reason": "is being deleted"}],
+        "left_out": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("destination", "shown"), [("logs", "logs/web-0/"), ("logs/", "logs/web-0/"), ("/", "/web-0/")]
+)
+def test_a_pull_as_text(destination: str, shown: str) -> None:
+    plan = build_pull(destination, [transfer("/var/log")], (), TOKEN)
+    assert plan.to_text().splitlines() == [
+        f"shop/web-0:/var/log → {shown}",
+        "would pull from 1 pods; their sizes are known when they are asked",
+    ]
+
+
+def test_nobody_knows_beforehand_how_much_a_pull_is() -> None:
+    assert pull_plan(transfer()).expected_total is None

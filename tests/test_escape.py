@@ -1,0 +1,85 @@
+"""What others say must not be able to rewrite a terminal or make one name look like another."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asynccp.escape import printable
+
+CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
+BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+LINE_ENDS = "\u2028\u2029"
+
+
+def is_unsafe(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in BIDI + "\ufeff"
+
+
+@pytest.mark.parametrize("character", [*CONTROLS, *BIDI, *LINE_ENDS, "\ufeff", *map(chr, (0xD800, 0xDCFF))], ids=ascii)
+def test_no_control_or_direction_mark_survives(character: str) -> None:
+    shown = printable(f"a{character}b")
+    assert character not in shown
+    assert shown.isascii()
+    assert shown.startswith("a\\")
+    assert shown.endswith("b")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text, ünïcödé 日本 🎉", "plain text, ünïcödé 日本 🎉"),
+        ("a\nb\rc\td", "a\\nb\\rc\\td"),
+        ("\x1b[2J\x07\0", "\\x1b[2J\\x07\\x00"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        (b"caf\xc3\xa9", "café"),
+        (b"caf\xe9", "caf\\xe9"),
+        (b"\xff\xfe\x1b", "\\xff\\xfe\\x1b"),
+        (b"\xc2\x9b31m", "\\x9b31m"),  # a C1 control, well-formed as UTF-8
+        (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),  # a surrogate, which UTF-8 must not have
+        ("not-utf8-\udcff", "not-utf8-\\udcff"),
+        ("", ""),
+        (b"", ""),
+    ],
+)
+def test_escaped_text(text: str | bytes, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc…"),
+        (b"abcd", 3, "abc…"),
+        ("é" * 4, 3, "ééé…"),
+        ("é".encode() * 4, 3, "ééé…"),
+        ("🎉" * 3, 3, "🎉🎉🎉"),
+        (("🎉" * 3).encode(), 3, "🎉🎉🎉"),
+        ("🎉" * 4, 3, "🎉🎉🎉…"),
+        (("🎉" * 4).encode(), 3, "🎉🎉🎉…"),
+        (("a" + "🎉" * 3).encode(), 3, "a🎉🎉…"),
+    ],
+)
+def test_what_is_too_long_is_cut_and_says_so(text: str | bytes, limit: int, shown: str) -> None:
+    assert printable(text, limit) == shown
+
+
+@given(st.text() | st.binary(), st.integers(1, 50))
+def test_whatever_comes_is_one_safe_line_with_a_bound(text: str | bytes, limit: int) -> None:
+    shown = printable(text, limit)
+    assert not any(map(is_unsafe, shown))
+    assert len(shown.splitlines()) <= 1
+    assert len(shown) <= 6 * limit + 1  # an escape takes six characters at most
+    shown.encode()  # can be printed, whatever it was
+
+
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Cf", "Zl", "Zp"))))
+def test_harmless_text_is_left_alone(text: str) -> None:
+    assert printable(text, len(text)) == text
+
+
+def test_a_flood_is_cut_before_it_is_decoded() -> None:
+    assert len(printable(b"\xff" * 10_000_000, 10)) < 100

@@ -1,0 +1,96 @@
+"""The arrows between the folders, read from the imports: who may know whom (DESIGN.md, section 4)."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import asynccp
+
+ROOT = Path(asynccp.__file__).parent
+MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+
+VOCABULARY = {"entry", "escape", "target", "options", "progress", "report", "errors"}
+MAY_KNOW = {
+    "vocabulary": VOCABULARY,
+    "wire": VOCABULARY | {"wire"},
+    "plan": VOCABULARY | {"plan", "wire"},
+    "disk": VOCABULARY | {"disk", "plan", "wire"},
+    "cluster": VOCABULARY | {"cluster", "wire"},
+    "engine": VOCABULARY | {"engine", "cluster.base", "cluster.commands", "disk", "plan", "wire"},
+    "ui": VOCABULARY | {"ui", "plan"},
+    "fake": VOCABULARY | {"fake", "wire"},
+}
+INPUT_AND_OUTPUT = {"asyncio", "anyio", "aiohttp", "socket", "os", "time", "subprocess", "threading", "ssl", "select"}
+ONLY_IN = {
+    "typer": ("cli.py",),
+    "tqdm": ("ui/bars.py",),
+    "kubernetes_asyncio": ("cluster/access.py",),
+    "aiohttp": ("cluster/", "fake/"),
+    "anyio": ("engine/", "cluster/", "ui/", "fake/", "cli.py"),
+}
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the full name of every module that is imported anywhere in a module, functions included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute, so that they can be read"
+            yield node.module or ""
+
+
+def layer(module: str) -> str:
+    return "vocabulary" if module.removesuffix(".py") in VOCABULARY else module.partition("/")[0]
+
+
+def ours(module: str) -> set[str]:
+    """Return what a module imports from asynccp, without the first word; the package itself is the empty name."""
+    found = {name for name in imports(MODULES[module]) if name.partition(".")[0] == "asynccp"}
+    return {name.removeprefix("asynccp").removeprefix(".") for name in found}
+
+
+def others(module: str) -> set[str]:
+    return {name.partition(".")[0] for name in imports(MODULES[module])} - {"asynccp"}
+
+
+def modules_of(*layers: str) -> list[str]:
+    return [module for module in MODULES if layer(module) in layers]
+
+
+@pytest.mark.parametrize("module", modules_of(*MAY_KNOW))
+def test_a_module_knows_only_what_its_layer_may_know(module: str) -> None:
+    allowed = MAY_KNOW[layer(module)]
+    assert {name for name in ours(module) if not {name, name.partition(".")[0]} & allowed} == set()
+
+
+@pytest.mark.parametrize("module", modules_of("vocabulary", "wire", "plan", "disk"))
+def test_the_lower_layers_need_only_the_standard_library(module: str) -> None:
+    assert others(module) <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("module", modules_of("vocabulary", "wire", "plan"))
+def test_the_pure_layers_do_no_input_or_output_and_have_no_clock(module: str) -> None:
+    assert others(module) & INPUT_AND_OUTPUT == set()
+
+
+@pytest.mark.parametrize(("library", "places"), ONLY_IN.items())
+def test_a_library_is_imported_only_in_its_place(library: str, places: tuple[str, ...]) -> None:
+    assert [module for module in MODULES if library in others(module) and not module.startswith(places)] == []
+
+
+def test_tasks_are_started_only_in_the_upper_layers() -> None:
+    starts = [module for module, tree in MODULES.items() if "create_task_group" in ast.unparse(tree)]
+    assert [module for module in starts if not module.startswith(("engine/", "ui/", "fake/", "cli.py"))] == []
+    assert starts, "the name has changed"
+
+
+def test_nothing_below_knows_the_command_line() -> None:
+    assert [module for module in MODULES if "cli" in ours(module)] == ["__main__.py"]
+
+
+def test_every_module_has_a_layer() -> None:
+    assert set(map(layer, MODULES)) == {*MAY_KNOW, "__init__.py", "__main__.py", "cli.py"}

@@ -1,0 +1,375 @@
+"""Who is meant, and which container of a pod: tables of what a person writes and of what the API server says."""
+
+from typing import Any
+
+import pytest
+
+from asynccp.errors import UsageError
+from asynccp.target import (
+    DEFAULT_CONTAINER,
+    WORKLOADS,
+    Selector,
+    Skipped,
+    Target,
+    Transfer,
+    is_remote,
+    label_query,
+    match_pod,
+    parse_labels,
+    parse_remote,
+    parse_selectors,
+    what_became_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("argument", "remote"),
+    [
+        ("web-0:/etc/app", True),
+        ("shop/web-0:/etc/app", True),
+        ("deploy/web:/etc/app", True),
+        (":/etc/app", True),
+        ("web-0:relative", True),
+        ("web-0:/a:b", True),
+        ("C:/Users", True),  # on Windows we say: use WSL
+        ("config", False),
+        ("config/", False),
+        ("./a:b", False),
+        ("../a:b", False),
+        (".hidden:x", False),
+        ("/srv/a:b", False),
+        ("~/a:b", False),
+        (".", False),
+        ("", False),
+    ],
+)
+def test_an_argument_with_a_colon_is_remote_unless_it_looks_like_a_path(argument: str, remote: bool) -> None:
+    assert is_remote(argument) is remote
+
+
+@pytest.mark.parametrize(
+    ("argument", "name", "path"),
+    [
+        ("app=web:/etc/app", "app=web", "/etc/app"),
+        ("app=web", "app=web", ""),
+        ("app=web:", "app=web", ""),
+        ("env in (a,b):/x", "env in (a,b)", "/x"),
+        ("env notin (a, b),!canary:/x", "env notin (a, b),!canary", "/x"),
+        ("app=web:/a:b", "app=web", "/a:b"),
+        ("app=web::", "app=web", ":"),
+        ("app.kubernetes.io/name=web:relative", "app.kubernetes.io/name=web", "relative"),
+        (" app=web :/x", "app=web", "/x"),
+        ("!canary:/x", "!canary", "/x"),
+    ],
+)
+def test_the_first_colon_splits_labels_from_path(argument: str, name: str, path: str) -> None:
+    assert parse_labels(argument) == Selector("labels", name, path)
+
+
+@pytest.mark.parametrize("argument", ["", ":/x", " :/x", ":", "\t"])
+def test_labels_without_a_selector_are_a_usage_error(argument: str) -> None:
+    with pytest.raises(UsageError, match="has no selector"):
+        parse_labels(argument)
+
+
+@pytest.mark.parametrize(
+    ("argument", "selector"),
+    [
+        ("web-0:/etc/app", Selector("pod", "web-0", "/etc/app")),
+        ("shop/web-0:/etc/app", Selector("pod", "web-0", "/etc/app", "shop")),
+        (":/etc/app", Selector("labels", "", "/etc/app")),
+        (":relative", Selector("labels", "", "relative")),
+        ("deploy/web:/x", Selector("deploy", "web", "/x")),
+        ("statefulset/db:/x", Selector("statefulset", "db", "/x")),
+        ("ds/agent:/x", Selector("ds", "agent", "/x")),
+        ("rs/web-5d4f:/x", Selector("rs", "web-5d4f", "/x")),
+        ("job/import:/x", Selector("job", "import", "/x")),
+        ("web-0:/some/filenamewith:in", Selector("pod", "web-0", "/some/filenamewith:in")),
+        ("web-0::", Selector("pod", "web-0", ":")),
+        ("web-0.db.example:/x", Selector("pod", "web-0.db.example", "/x")),
+        ("0:/x", Selector("pod", "0", "/x")),
+        ("a" * 253 + ":/x", Selector("pod", "a" * 253, "/x")),
+    ],
+)
+def test_remote_arguments(argument: str, selector: Selector) -> None:
+    assert parse_remote(argument) == selector
+
+
+@pytest.mark.parametrize("kind", sorted(WORKLOADS))
+def test_every_name_of_a_workload_is_understood(kind: str) -> None:
+    assert parse_remote(f"{kind}/web:/x") == Selector(kind, "web", "/x")
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "Web:/x",
+        "web_0:/x",
+        "-web:/x",
+        "web-:/x",
+        "web 0:/x",
+        "web\n:/x",
+        "..:/x",
+        "wéb:/x",
+        "a" * 254 + ":/x",
+        "shop/:/x",
+        "/web:/x",
+        "deploy/:/x",
+        "deploy/Web:/x",
+        "namespace/pod/invalid:/x",
+        "deploy/web/0:/x",
+        "Shop/web:/x",
+        "env in (a,b):/x",
+        "*:/x",
+    ],
+)
+def test_a_name_that_kubernetes_does_not_allow_is_a_usage_error(argument: str) -> None:
+    with pytest.raises(UsageError, match="not a name that Kubernetes allows") as caught:
+        parse_remote(argument)
+    assert "./a:b" in caught.value.hint
+
+
+def test_a_bad_name_is_escaped_where_it_is_told() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_remote("\x1b[2J:/x")
+    assert "\x1b" not in str(caught.value)
+    assert "\\x1b[2J" in str(caught.value)
+
+
+@pytest.mark.parametrize("argument", ["web-0:", ":", "deploy/web:"])
+def test_a_remote_argument_without_a_path_is_a_usage_error(argument: str) -> None:
+    with pytest.raises(UsageError, match="no path after the colon"):
+        parse_remote(argument)
+
+
+@pytest.mark.parametrize(
+    ("labels", "remotes", "expected"),
+    [
+        (["app=web:/a"], [], [Selector("labels", "app=web", "/a")]),
+        (["app=web"], [":/a"], [Selector("labels", "app=web", "/a")]),
+        ([], ["web-0:/a"], [Selector("pod", "web-0", "/a")]),
+        (["a=b:/x", "c=d"], [":/y"], [Selector("labels", "a=b", "/x"), Selector("labels", "c=d", "/y")]),
+        (["a=b"], [":/x", ":/y"], [Selector("labels", "a=b", "/x"), Selector("labels", "a=b", "/y")]),
+        (["a=b", "c=d"], [":/x"], [Selector("labels", "a=b", "/x"), Selector("labels", "c=d", "/x")]),
+        (["a=b:/x"], ["web-0:/y"], [Selector("labels", "a=b", "/x"), Selector("pod", "web-0", "/y")]),
+        (["a=b:/x", "a=b:/x"], [], [Selector("labels", "a=b", "/x")]),
+        ([], ["web-0:/x", "web-0:/y"], [Selector("pod", "web-0", "/x"), Selector("pod", "web-0", "/y")]),
+    ],
+)
+def test_selectors_are_a_union(labels: list[str], remotes: list[str], expected: list[Selector]) -> None:
+    assert parse_selectors(labels, remotes) == tuple(expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "remotes", "says", "helps"),
+    [
+        ([], [], "no pods are named", "-l SELECTOR:PATH"),
+        (["app=web"], [], "-l app=web has no path", "-l app=web:/path"),
+        (["app=web"], ["web-0:/x"], "-l app=web has no path", "-l app=web:/path"),
+        (["app=web:/x"], [":/y"], ":/y belongs to no -l", "-l SELECTOR"),
+        ([], [":/y"], ":/y belongs to no -l", "POD:PATH"),
+    ],
+)
+def test_selectors_that_cannot_mean_anything(labels: list[str], remotes: list[str], says: str, helps: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        parse_selectors(labels, remotes)
+    assert helps in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("match", "query"),
+    [
+        ({"matchLabels": {"app": "web"}}, "app=web"),
+        ({"matchLabels": {"app": "web", "tier": "front"}}, "app=web,tier=front"),
+        ({"matchExpressions": [{"key": "env", "operator": "In", "values": ["a", "b"]}]}, "env in (a,b)"),
+        ({"matchExpressions": [{"key": "env", "operator": "NotIn", "values": ["a"]}]}, "env notin (a)"),
+        ({"matchExpressions": [{"key": "env", "operator": "Exists"}]}, "env"),
+        ({"matchExpressions": [{"key": "env", "operator": "DoesNotExist", "values": None}]}, "!env"),
+        (
+            {"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "env", "operator": "Exists"}]},
+            "app=web,env",
+        ),
+        ({"matchLabels": None, "matchExpressions": None}, ""),
+    ],
+)
+def test_a_workloads_selector_becomes_a_label_selector(match: dict[str, Any], query: str) -> None:
+    assert label_query(match) == query
+
+
+def pod(
+    *containers: str,
+    name: str = "web-0",
+    namespace: str = "shop",
+    states: dict[str, Any] | None = None,
+    phase: str = "Running",
+    **metadata: Any,
+) -> dict[str, Any]:
+    """Return a v1.Pod; all its containers run unless `states` has another word for one."""
+    names = containers or ("main",)
+    states = states or {}
+    statuses = [
+        {
+            "name": one,
+            "state": states.get(one, {"running": {}}),
+            "imageID": f"sha256:{one}",
+            "image": one,
+            "restartCount": 2,
+        }
+        for one in names
+    ]
+    return {
+        "metadata": {"name": name, "namespace": namespace, "uid": "u1", **metadata},
+        "spec": {"nodeName": "node-1", "containers": [{"name": one} for one in names]},
+        "status": {"phase": phase, "containerStatuses": statuses},
+    }
+
+
+def with_others(found: dict[str, Any], key: str, name: str, state: dict[str, Any]) -> dict[str, Any]:
+    """Return the pod with one more init or ephemeral container."""
+    found["spec"][f"{key}Containers"] = [{"name": name}]
+    found["status"][f"{key}ContainerStatuses"] = [{"name": name, "state": state}]
+    return found
+
+
+def waits(reason: str) -> dict[str, Any]:
+    return {"waiting": {"reason": reason}}
+
+
+def ended(reason: str) -> dict[str, Any]:
+    return {"terminated": {"reason": reason}}
+
+
+def test_a_running_pod_becomes_a_target_with_all_that_tells_it_from_its_replacement() -> None:
+    assert match_pod(pod()) == Target("shop", "web-0", "main", "node-1", "u1", "sha256:main", 2)
+
+
+def annotated(container: Any) -> dict[str, Any]:
+    return {"annotations": {DEFAULT_CONTAINER: container}}
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "container"),
+    [
+        (pod("app", "sidecar"), "", "app"),
+        (pod("app", "sidecar"), "sidecar", "sidecar"),
+        (pod("app", "sidecar", **annotated("sidecar")), "", "sidecar"),
+        (pod("app", "sidecar", **annotated("sidecar")), "app", "app"),
+        (pod("app", "sidecar", **annotated("gone")), "", "app"),
+        (pod("app", "sidecar", **annotated("")), "", "app"),
+        (pod("app", "sidecar", **annotated(None)), "", "app"),
+        (with_others(pod("app"), "init", "mesh", {"running": {}}), "mesh", "mesh"),
+        (with_others(pod("app"), "init", "mesh", {"running": {}}), "", "app"),
+        (with_others(pod("app"), "ephemeral", "debugger", {"running": {}}), "debugger", "debugger"),
+        (with_others(pod("app", **annotated("mesh")), "init", "mesh", {"running": {}}), "", "app"),
+    ],
+)
+def test_the_container_is_chosen_as_kubectl_does(found: dict[str, Any], wanted: str, container: str) -> None:
+    target = match_pod(found, wanted)
+    assert isinstance(target, Target)
+    assert target.container == container
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "reason"),
+    [
+        (pod(states={"main": waits("CrashLoopBackOff")}), "", "container main is waiting (CrashLoopBackOff)"),
+        (pod(states={"main": {"waiting": {}}}), "", "container main is waiting"),
+        (pod(states={"main": {"waiting": None}}), "", "container main is waiting"),
+        (pod(states={"main": ended("OOMKilled")}), "", "container main is terminated (OOMKilled)"),
+        (pod("app", "main", states={"main": waits("Bad")}), "main", "container main is waiting (Bad)"),
+        (with_others(pod(), "init", "setup", ended("Done")), "setup", "container setup is terminated (Done)"),
+        (pod() | {"status": {"phase": "Pending"}}, "", "is Pending"),
+        (pod() | {"status": {}}, "", "is in an unknown phase"),
+        (pod() | {"status": None}, "", "is in an unknown phase"),
+        (pod(deletionTimestamp="2026-11-23T17:00:00Z"), "", "is being deleted"),
+        (pod("app", "sidecar"), "db", "has no container 'db': it has app, sidecar"),
+        (pod() | {"spec": {}}, "", "has no container ''"),
+        (pod(states={"main": {}}), "", "is Running"),
+    ],
+)
+def test_a_pod_that_does_not_count_says_why(found: dict[str, Any], wanted: str, reason: str) -> None:
+    skipped = match_pod(found, wanted)
+    assert isinstance(skipped, Skipped)
+    assert skipped.pod == "shop/web-0"
+    assert skipped.reason.startswith(reason)
+    assert not skipped.named
+
+
+def test_a_pod_asked_for_by_its_name_is_skipped_as_such() -> None:
+    skipped = match_pod(pod(deletionTimestamp="now"), named=True)
+    assert isinstance(skipped, Skipped)
+    assert skipped.named
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pod(name="../../etc"),
+        pod(name=".."),
+        pod(name=""),
+        pod(name="web\x1b[2J"),
+        pod(name="web\n"),
+        pod(name="Web"),
+        pod(namespace="../shop"),
+        pod(namespace=""),
+        pod("../../main"),
+        pod("main\x1b[2J"),
+        pod("main/../x"),
+        {},
+        {"metadata": None, "spec": None, "status": None},
+    ],
+)
+def test_names_that_could_leave_the_directory_or_rewrite_the_terminal_are_never_a_target(found: dict[str, Any]) -> None:
+    skipped = match_pod(found)
+    assert isinstance(skipped, Skipped)
+    assert "\x1b" not in skipped.pod + skipped.reason
+    assert "\n" not in skipped.pod + skipped.reason
+
+
+def test_what_a_hostile_node_says_about_a_container_is_escaped() -> None:
+    skipped = match_pod(pod(states={"main": waits("\x1b]0;owned\x07")}))
+    assert isinstance(skipped, Skipped)
+    assert "\x1b" not in skipped.reason
+    assert "\\x1b]0;owned" in skipped.reason
+
+
+TARGET = Target("shop", "web-0", "main", "node-1", "u1", "sha256:main", 2)
+
+
+@pytest.mark.parametrize(
+    ("now", "became"),
+    [
+        (pod(), ""),
+        (None, "the pod was deleted"),
+        (pod(uid="u2"), "the pod was deleted, and another of the same name took its place"),
+        (pod(uid="u2", deletionTimestamp="now"), "the pod was deleted, and another of the same name took its place"),
+        (pod(deletionTimestamp="now"), "the pod is being deleted"),
+        (pod() | {"status": {"phase": "Failed"}}, "the pod is Failed"),
+        (pod(states={"main": ended("OOMKilled")}), "the pod's container main is terminated (OOMKilled)"),
+    ],
+)
+def test_what_became_of_a_pod(now: dict[str, Any] | None, became: str) -> None:
+    assert what_became_of(TARGET, now) == became
+
+
+def test_a_restarted_container_is_told() -> None:
+    now = pod()
+    now["status"]["containerStatuses"][0]["restartCount"] = 3
+    assert what_became_of(TARGET, now) == "the container was restarted"
+
+
+@pytest.mark.parametrize(
+    ("selector", "text"),
+    [
+        (Selector("labels", "app=web", "/x"), "pods with labels app=web"),
+        (Selector("pod", "web-0", "/x"), "pod web-0"),
+        (Selector("pod", "web-0", "/x", "shop"), "pod web-0 in namespace shop"),
+        (Selector("deploy", "web", "/x"), "deploy/web"),
+    ],
+)
+def test_selectors_in_words(selector: Selector, text: str) -> None:
+    assert str(selector) == text
+
+
+def test_a_transfer_in_words_escapes_its_path() -> None:
+    assert str(Transfer(TARGET, "/a\nb")) == "shop/web-0:/a\\nb"

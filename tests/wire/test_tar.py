@@ -1,0 +1,551 @@
+"""The decoder and the encoder of archives, by tables. H01 … are the hostile catalogue's numbers."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from asynccp.entry import Entry, Kind
+from asynccp.errors import ProtocolViolation, TransferError, UnsafeEntry
+from asynccp.report import LeftOut
+from asynccp.wire.header import BLOCK, END, encode_header, header_size, padding
+from asynccp.wire.pax import MAX_EXTENSION_SIZE
+from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder, member_path
+from tests import archives
+from tests.archives import archive, block, directory, file, hard_link, long_name, pax, record, sparse, symlink
+
+GIB = 1024**3
+
+
+def decode(data: bytes, sizes: Iterable[int] = ()) -> list[Event | tuple[str, bytes]]:
+    """Return all events, fed in pieces of `sizes` and then the rest; adjacent Data and Rest joined, as bytes."""
+    decoder, events = TarDecoder(), list[Event | tuple[str, bytes]]()
+    for piece in (*_pieces(data, sizes),):
+        for event in decoder.feed(piece):
+            if not isinstance(event, Data | Rest):
+                events.append(event)
+                continue
+            kind, last = type(event).__name__, events[-1] if events else None
+            joined = last[1] if isinstance(last, tuple) and last[0] == kind else b""
+            events[len(events) - bool(joined) :] = [(kind, joined + bytes(event.data))]
+    return events
+
+
+def _pieces(data: bytes, sizes: Iterable[int]) -> Iterable[bytes]:
+    start = 0
+    for size in sizes:
+        yield data[start : start + size]
+        start += size
+    yield data[start:]
+
+
+def members(data: bytes) -> list[Entry]:
+    return [event.entry for event in decode(data) if isinstance(event, Member)]
+
+
+def refusal(data: bytes) -> TransferError:
+    with pytest.raises(TransferError) as caught:
+        decode(data)
+    return caught.value
+
+
+# What is read
+
+
+def test_a_small_archive_becomes_events_in_order() -> None:
+    data = archive(directory(b"./"), file(b"./a/b", b"hello"), symlink(b"./l", b"a/b"), hard_link(b"./h", b"./a/b"))
+    root, b, link, hard = (
+        Entry(b"", Kind.DIRECTORY, mode=0o755, mtime_ns=1_700_000_000 * 10**9),
+        Entry(b"a/b", Kind.FILE, 5, 0o644, 1_700_000_000 * 10**9),
+        Entry(b"l", Kind.SYMLINK, 0, 0o777, 1_700_000_000 * 10**9, link=b"a/b"),
+        Entry(b"h", Kind.HARDLINK, 0, 0o644, 1_700_000_000 * 10**9, link=b"a/b"),
+    )
+    assert decode(data + b"\0\0trailer") == [
+        *(Member(root), MemberEnd()),
+        *(Member(b), ("Data", b"hello"), MemberEnd()),
+        *(Member(link), MemberEnd(), Member(hard), MemberEnd()),
+        *(ArchiveEnd(), ("Rest", b"\0\0trailer")),
+    ]
+
+
+def test_content_is_not_copied() -> None:
+    data = file(b"big", b"x" * 5000)
+    (content,) = [event.data for event in TarDecoder().feed(data) if isinstance(event, Data)]
+    assert content.obj is data
+
+
+@pytest.mark.parametrize("size", [1, 7, 511, 512, 513, 1000])
+def test_any_slicing_gives_the_same_events(size: int) -> None:
+    data = rich_archive() + b"rest of the stream"
+    assert decode(data, [size] * (len(data) // size)) == decode(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [(b"./", b""), (b".", b""), (b"././", b""), (b"./a/", b"a"), (b"a//b/./c", b"a/b/c"), (b"..a/b..", b"..a/b..")],
+)
+def test_directory_names_are_cleaned(name: bytes, path: bytes) -> None:
+    assert member_path(name, directory=True) == path
+
+
+def test_names_of_any_bytes_are_kept() -> None:
+    names = [b"\xff\xfe", b"new\nline", b"-rf", b"..\\..\\x", b"C:x", bytes(range(1, 47)) + bytes(range(48, 99))]
+    assert [entry.path for entry in members(archive(*map(file, names)))] == names
+
+
+def test_name_of_exactly_100_bytes_has_no_nul() -> None:
+    assert members(archive(file(b"n" * 100)))[0].path == b"n" * 100
+
+
+def test_ustar_prefix_is_part_of_the_name() -> None:
+    assert members(archive(file(b"b/c", magic=archives.POSIX, prefix=b"./a")))[0].path == b"a/b/c"
+
+
+@pytest.mark.parametrize("end", [b"\0", b""])
+def test_gnu_long_names_are_read(end: bytes) -> None:
+    name, target = b"d" * 200 + b"/f", b"../" * 60 + b"t"
+    data = archive(
+        long_name(target, b"K", end), long_name(name, b"L", end), symlink(name[:100], target[:100]), file(b"next")
+    )
+    assert [(entry.path, entry.link) for entry in members(data)] == [(name, target), (b"next", b"")]
+
+
+def test_pax_records_are_read_and_belong_to_one_member() -> None:
+    records = {
+        b"path": b"./\xff\n=x",
+        b"mtime": b"-1.5",
+        b"uid": b"3000000000",
+        b"gid": b"7",
+        b"uname": b"",
+        b"hdrcharset": b"BINARY",
+        b"SCHILY.xattr.user.x": b"\0\xff",
+        b"LIBARCHIVE.creationtime": b"1",
+    }
+    first, second = members(archive(pax(records), file(b"short", magic=archives.POSIX), file(b"b")))
+    assert (first.path, first.mtime_ns, first.uid, first.gid) == (b"\xff\n=x", -1_500_000_000, 3_000_000_000, 7)
+    assert (second.path, second.mtime_ns, second.uid) == (b"b", 1_700_000_000 * 10**9, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"1.25", 1_250_000_000),
+        (b"0", 0),
+        (b"-2", -2 * 10**9),
+        (b"1.1234567899", 1_123_456_789),
+        (b"-0.5", -(10**9) // 2),
+    ],
+)
+def test_pax_times_have_nanoseconds(value: bytes, expected: int) -> None:
+    assert members(archive(pax({b"mtime": value}), file(b"a")))[0].mtime_ns == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "seconds"),
+    [
+        (b"00000000017\0", 15),
+        (b" 17 \0", 15),
+        (b"157777777777", 0o157777777777),  # BusyBox: all 12 digits
+        (b"\x80" + (2**40).to_bytes(11, "big"), 2**40),
+        ((-2).to_bytes(12, "big", signed=True), -2),
+        (b"\x80" + (2**64 - 2).to_bytes(11, "big"), -2),  # toybox: an unsigned number of 64 bits
+    ],
+)
+def test_times_are_read_as_the_tars_write_them(field: bytes, seconds: int) -> None:
+    assert members(archive(file(b"a", mtime=field)))[0].mtime_ns == seconds * 10**9
+
+
+@pytest.mark.parametrize("header_size_field", [9 * GIB, b"110000000000", 0], ids=["gnu", "busybox", "pax"])
+def test_files_over_8_gib_are_read(header_size_field: int | bytes) -> None:
+    extension = pax({b"size": b"%d" % (9 * GIB)}) if header_size_field == 0 else b""
+    decoder = TarDecoder()
+    (member,) = decoder.feed(extension + block(b"nine", size=header_size_field))
+    assert isinstance(member, Member)
+    assert member.entry.size == 9 * GIB
+    assert decoder.describe() == f"the archive stops inside nine, {9 * GIB} bytes before its end"
+
+
+def test_global_comment_is_passed_over() -> None:  # git archive writes one
+    assert members(archive(pax({b"comment": b"0123"}, b"g"), file(b"a")))[0].path == b"a"
+
+
+@pytest.mark.parametrize("typeflag", [b"3", b"4", b"6", b"7"])
+def test_special_files_are_left_out_and_their_content_passed_over(typeflag: bytes) -> None:  # H11
+    data = archive(file(b"./x", b"payload" * 100, typeflag=typeflag), file(b"next", b"1"))
+    left_out, *rest = decode(data)
+    assert isinstance(left_out, LeftOut)
+    assert left_out.path == b"x"
+    assert "never copied" in left_out.reason
+    assert rest == decode(archive(file(b"next", b"1")))
+
+
+@pytest.mark.parametrize(
+    ("real_size", "map_", "content", "expected"),
+    [
+        (30, b"1\n10\n5\n", b"abcde", [Hole(10), ("Data", b"abcde"), Hole(15)]),
+        (1 << 40, b"2\n0\n0\n1099511627776\n0\n", b"", [Hole(1 << 40)]),
+        (9, b"3\n0\n2\n4\n3\n9\n0\n", b"aabbb", [("Data", b"aa"), Hole(2), ("Data", b"bbb"), Hole(2)]),
+        (5, b"1\n0\n5\n", b"abcde", [("Data", b"abcde")]),
+        (0, b"0\n", b"", []),
+    ],
+)
+def test_sparse_files_become_holes_and_data(
+    real_size: int, map_: bytes, content: bytes, expected: list[Event | tuple[str, bytes]]
+) -> None:
+    member, *events = decode(archive(sparse(b"s", real_size, map_, content), file(b"next")))
+    assert isinstance(member, Member)
+    assert (member.entry.path, member.entry.size) == (b"s", real_size)
+    assert events[: len(expected) + 1] == [*expected, MemberEnd()]
+
+
+def test_sparse_map_may_be_longer_than_a_block() -> None:
+    pairs = b"".join(b"%d\n1\n" % (1000 * index) for index in range(500))
+    events = decode(archive(sparse(b"s", 500_000, b"500\n" + pairs, b"x" * 500)))
+    assert sum(event == ("Data", b"x") for event in events) == 500
+
+
+# What is refused
+
+LONG = b"x" * 101
+UNSAFE = {
+    **{
+        f"climbs out {name!r} (H01)": file(name)
+        for name in (b"..", b"../x", b"a/..", b"a/../b", b"././//./..", b"a/../../b")
+    },
+    "directory climbs out (H01)": directory(b"a/../"),
+    "hard link climbs out (H08)": hard_link(b"a", b"../b"),
+    "hard link to an absolute name (H08)": hard_link(b"a", b"/etc/passwd"),
+    "hard link without a target (H08)": hard_link(b"a", b""),
+    **{f"absolute {name!r} (H02)": file(name) for name in (b"/x", b"//x", b"///./x", b"/")},
+    **{f"no name {name!r} (H03)": file(name) for name in (b"", b".", b"./", b"././", b"a/", b"a/.")},
+    "directory without a name (H03)": directory(b""),
+    "symlink as root (H03)": symlink(b"./", b"x"),
+    "symlink without a target (H06)": symlink(b"a", b""),
+    "symlink to 5,000 bytes (H22)": long_name(b"x" * 5000, b"K") + symlink(b"a", b"x" * 100),
+    "component of 256 bytes (H22)": long_name(b"x" * 256) + file(b"x"),
+    "path of 5,000 bytes (H22)": long_name(b"/".join([b"x" * 249] * 20)) + file(b"x"),
+    "2,000 directories deep (H22)": long_name(b"d/" * 2000 + b"f") + file(b"x"),
+    "a megabyte of slashes (H22)": long_name(b"/" * 1_000_000 + b"f", end=b"") + file(b"x"),
+    "climbs out in pax (H01)": pax({b"path": b"../x"}) + file(b"x"),
+    "climbs out in a long name (H01)": long_name(b"../" + LONG) + file(b"x"),
+    "climbs out in a prefix (H01)": file(b"x", magic=archives.POSIX, prefix=b".."),
+    "climbs out in a sparse name (H01)": sparse(b"../s", 0, b"0\n"),
+    "FIFO that climbs out (H01, H11)": block(b"../f", typeflag=b"6"),
+}
+
+SMUGGLED = file(b"./harmless", file(b"./smuggled", b"x") + END, size=0, magic=archives.POSIX)
+MALFORMED = {
+    "text before the first header (H30)": b"bash: warning: setlocale\n" + archive(file(b"a", b"x")),
+    "second member damaged (H31)": file(b"a") + b"\1" + file(b"b")[1:],
+    "lone zero block (H30)": file(b"a") + bytes(BLOCK) + archive(file(b"b")),
+    "zero block, then text (H30)": bytes(BLOCK) + b"x" * BLOCK,
+    "v7 header (H31)": archive(file(b"a", magic=archives.V7)),
+    "star's magic (H31)": archive(file(b"a", magic=b"ustar\0  ")),
+    "checksum off by one (H31)": archive(block(b"a")[:148] + b"%06o\0 " % (sum(block(b"a")) + 1) + block(b"a")[156:]),
+    "checksum is text (H31)": archive(block(b"a")[:148] + b"checksum" + block(b"a")[156:]),
+    "times in a GNU header (H31)": archive(block(b"a", prefix=b"15300000000\0")),
+    **{
+        f"typeflag {flag!r} (H11)": archive(block(b"a", typeflag=flag))
+        for flag in (b"\0", b"Q", b"D", b"M", b"N", b"S", b"V", b"X")
+    },
+    **{
+        f"{field} {value!r} (H15)": archive(block(b"a", **{field: value}))
+        for field in ("size", "mode", "mtime", "uid", "gid")
+        for value in (b"", b"-1", b"+7", b"0x7", b"8", b"1_0", b"1\x003", b"nan", b"\xc0" + bytes(6))
+    },
+    "negative size (H15)": archive(block(b"a", size=-512)),
+    "size of 2^63 (H15)": archive(block(b"a", size=2**63)),
+    "size of 2^87 (H15)": archive(block(b"a", size=2**87)),
+    "negative mode (H15)": archive(block(b"a", mode=-1)),
+    "negative uid (H15)": archive(block(b"a", uid=-1)),
+    "uid that means leave it (H15)": archive(block(b"a", uid=2**32 - 1)),
+    "time beyond all clocks (H15)": archive(block(b"a", mtime=2**62)),
+    **{
+        f"directory or link {flag!r} with content (H16)": archive(file(b"a", b"x", typeflag=flag))
+        for flag in (b"1", b"2", b"5")
+    },
+    "archive in a file of size 0 (H16)": archive(pax({b"size": b"1536"}), SMUGGLED),
+    "pax size above the header's (H16)": archive(pax({b"size": b"6"}), file(b"a", b"12345")),
+    "pax size below the header's (H16)": archive(pax({b"size": b"0"}), file(b"a", b"12345")),
+    "huge pax size above the header's (H16)": archive(pax({b"size": b"%d" % (9 * GIB)}), file(b"a", b"12345")),
+    **{
+        f"pax payload {payload[:20]!r} (H17)": archive(pax(payload), file(b"a"))
+        for payload in (
+            b"0 path=x\n",
+            b"00 path=x\n",
+            b"010 path=x",
+            b"-9 path=x\n",
+            b"+9 path=x\n",
+            b"9 path=x\n9 path=y\n",
+            b"99 path=x\n",
+            b"8 path=x\n",
+            b"10 path=xx",
+            b"7 pathx\n",
+            b"5 =x\n",
+            b"2 a=x\n",
+            b" path=x\n",
+            b"path=x\n",
+            b"9999999999 path=x\n",
+            b"9 path=x\n" + bytes(10),
+            record(b"path", b"a\0b"),
+            record(b"path", b""),
+            record(b"linkpath", b"a\0b"),
+            record(b"size", b"-5"),
+            record(b"size", b"\xef\xbc\x95"),
+            record(b"size", b"1e3"),
+            record(b"size", b"9" * 20),
+            record(b"mtime", b"nan"),
+            record(b"mtime", b"1e308"),
+            record(b"mtime", b"9" * 40),
+            record(b"mtime", b"1."),
+            record(b"uid", b"-1"),
+            record(b"a\0b", b"x"),
+            record(b"filetype", b"x"),
+            record(b"GNU.dumpdir", b"x"),
+            record(b"SCHILY.realsize", b"10"),
+            b"".join(record(b"SCHILY.x%d" % index, b"") for index in range(1001)),
+        )
+    },
+    "pax header of size 0 (H17)": archive(pax(b""), file(b"a")),
+    "extension over 1 MiB (H20)": archive(long_name(b"x" * MAX_EXTENSION_SIZE), file(b"a")),
+    "extension of 2^62 (H20)": archive(block(b"././@LongLink", typeflag=b"L", size=2**62), file(b"a")),
+    "pax and a long name (H18)": archive(pax({b"path": b"a"}), long_name(LONG), file(b"a")),
+    "long name and pax (H18)": archive(long_name(LONG), pax({b"path": b"a"}), file(b"a")),
+    "pax size for a long name (H18)": archive(pax({b"size": b"2048"}), long_name(LONG), file(b"a")),
+    "two long names (H18)": archive(long_name(LONG), long_name(LONG), file(b"a")),
+    "two pax headers (H18)": archive(pax({b"path": b"a"}), pax({b"path": b"b"}), file(b"a")),
+    "long name, then a comment for all (H18)": archive(long_name(LONG), pax({b"comment": b"x"}, b"g"), file(b"a")),
+    "pax at the end (H18)": archive(file(b"a"), pax({b"path": b"x"})),
+    "long name at the end (H18)": archive(file(b"a"), long_name(LONG)),
+    **{
+        f"global {key!r} (H19)": archive(pax({key: b"1"}, b"g"), file(b"a"))
+        for key in (b"path", b"size", b"linkpath", b"mtime")
+    },
+    "NUL inside name (H21)": archive(block(b"good\0/../evil")),
+    **{
+        f"NUL inside {field} (H21)": archive(block(b"a", magic=archives.POSIX, **{field: b"good\0/../evil"}))
+        for field in ("link", "uname", "gname", "prefix")
+    },
+    "NUL inside a long name (H21)": archive(long_name(b"good\0/../evil" + LONG), file(b"a")),
+    "long name of NULs (H21)": archive(long_name(b"", end=bytes(9)), file(b"a")),
+    **{
+        f"sparse map {map_[:20]!r} (H23)": archive(sparse(b"s", 100, map_, content), file(b"a"))
+        for map_, content in (
+            (b"", b"abc"),
+            (b"1\n", b"abc"),
+            (b"-1\n", b""),
+            (b"1\n0\n-5\n", b""),
+            (b"1\n0\n5\n", b"abc"),
+            (b"1\n0\n3\n", b"abcde"),
+            (b"1\n98\n3\n", b"abc"),
+            (b"2\n0\n3\n2\n2\n", b"abcde"),
+            (b"2\n50\n3\n0\n2\n", b"abcde"),
+            (b"1\n0\n3\nx", b"abc"),
+            (b"1\n0\n3\n\n", b"abc"),
+            (b"1\n 0\n3\n", b"abc"),
+            (b"9999999999999999999\n0\n3\n", b"abc"),
+            (b"1000000\n" + b"0\n0\n" * 262_150, b""),
+        )
+    },
+    "sparse without a map (H23)": archive(sparse(b"s", 0, b"", size=0)),
+    "sparse 0.1 (H23)": archive(pax({b"GNU.sparse.map": b"0,1", b"GNU.sparse.size": b"9"}), file(b"a", b"x")),
+    "sparse 1.1 (H23)": archive(sparse(b"s", 9, b"0\n").replace(b"minor=0", b"minor=1")),
+    "sparse in half (H23)": archive(pax({b"GNU.sparse.realsize": b"9"}), file(b"a", b"x")),
+    "sparse directory (H23)": archive(sparse(b"s", 0, b"0\n")[:1024], block(b"s", typeflag=b"5")),
+}
+
+
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in UNSAFE.items()])
+def test_unsafe_names_are_refused(data: bytes) -> None:
+    assert type(refusal(archive(data))) is UnsafeEntry
+
+
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in MALFORMED.items()])
+def test_malformed_archives_are_refused(data: bytes) -> None:
+    assert type(refusal(data)) is ProtocolViolation
+
+
+def test_refusals_show_names_without_control_characters() -> None:  # H27
+    for data in (file(b"../\x1b[31m\n"), file(b"a\0\x1b"), pax(b"\x1b\x9b"), block(b"\x1b", typeflag=b"\x1b")):
+        assert str(refusal(archive(data))).isprintable()
+
+
+def test_refusal_of_text_shows_the_text() -> None:
+    assert "setlocale" in str(refusal(MALFORMED["text before the first header (H30)"]))
+
+
+def test_refusal_tells_where() -> None:
+    text = str(refusal(file(b"./first", b"x" * 600) + b"garbage " * 64))
+    assert text.endswith("(at byte 1536 of the archive, after first)")
+
+
+def test_members_before_a_damaged_one_are_still_told() -> None:
+    events = TarDecoder().feed(file(b"a", b"x") + b"garbage " * 64)
+    assert [type(next(events)) for _ in range(3)] == [Member, Data, MemberEnd]
+    with pytest.raises(ProtocolViolation):
+        next(events)
+
+
+def test_every_flipped_bit_in_a_header_is_noticed() -> None:  # H31
+    data, position = rich_archive(), 0
+    expected = decode(data)
+    for position in _header_positions(data):
+        for offset in range(BLOCK):
+            damaged = bytearray(data)
+            damaged[position + offset] ^= 1 << (offset % 8)
+            try:
+                events = decode(bytes(damaged))
+            except TransferError:
+                continue
+            assert events == expected, (position, offset)  # the NUL and the space behind the checksum
+
+
+# Where it stops
+
+
+def test_an_archive_cut_anywhere_has_not_ended() -> None:  # H30
+    data = rich_archive()
+    for size in range(len(data) - 1, -1, -1):
+        if -1 <= (size + 1) % BLOCK - 1 <= 1:
+            decoder = TarDecoder()
+            for _ in decoder.feed(data[:size]):
+                pass
+            assert not decoder.ended
+            assert decoder.describe().startswith("the archive stops" if size else "no archive came")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "no archive came"),
+        (b"x", "the archive stops in the middle of a member"),
+        (file(b"a", b"12345")[: BLOCK + 2], "the archive stops inside a, 3 bytes before its end"),
+        (file(b"a", b"12345")[:-1], "the archive stops in the middle of a member after a"),
+        (file(b"a") + long_name(LONG), "the archive stops in the middle of a member after a"),
+        (directory(b"./"), "the archive stops without an end marker after ."),
+        (file(b"\x1b") + bytes(BLOCK), "the archive stops without an end marker after \\x1b"),
+        (sparse(b"s", 99, b"1\n9\n5\n", b"12345")[:1536], "the archive stops inside s, 517 bytes before its end"),
+        (sparse(b"s", 99, b"1\n9\n5\n", b"12345")[:2051], "the archive stops inside s, 2 bytes before its end"),
+        (archive(file(b"a")), "the archive is whole"),
+    ],
+)
+def test_describe_tells_where_the_archive_stands(data: bytes, expected: str) -> None:
+    decoder = TarDecoder()
+    list(decoder.feed(data))
+    assert decoder.describe() == expected
+
+
+# What is written
+
+ENTRIES = [
+    Entry(b"", Kind.DIRECTORY, mode=0o755, mtime_ns=10**18),
+    Entry(b"d", Kind.DIRECTORY, mode=0o1777, mtime_ns=10**18),
+    Entry(b"f", Kind.FILE, 5, 0o4755, 1_700_000_000 * 10**9, 1000, 1001),
+    Entry(b"empty", Kind.FILE),
+    *(Entry(b"n" * size, Kind.FILE) for size in (97, 98, 99, 100, 254)),
+    *(Entry(b"m" * size, Kind.DIRECTORY) for size in (96, 97, 98, 99)),
+    Entry(b"/".join([b"deep" * 20] * 20), Kind.FILE, 1),
+    Entry(b"\xff\xfe new\nline -x", Kind.FILE, 513),
+    Entry(b"s", Kind.SYMLINK, mode=0o777, link=b"../x"),
+    Entry(b"t" * 150, Kind.SYMLINK, mode=0o777, link=b"l" * 150),
+    *(Entry(b"u%d" % size, Kind.SYMLINK, mode=0o777, link=b"l" * size) for size in (99, 100, 101)),
+    Entry(b"h", Kind.HARDLINK, link=b"f"),
+    Entry(b"i" * 120, Kind.HARDLINK, link=b"n" * 99),
+    Entry(b"owner", Kind.FILE, uid=3_000_000_000, gid=2**21),
+    Entry(b"old", Kind.FILE, mtime_ns=-2 * 10**9),
+    Entry(b"future", Kind.FILE, mtime_ns=2**34 * 10**9),
+]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: repr(entry.path[:12] + b"~%d" % len(entry.path)))
+def test_encoded_entries_are_decoded_again(entry: Entry) -> None:
+    header = encode_header(entry)
+    assert len(header) == header_size(entry)
+    assert members(header + bytes(entry.size + padding(entry.size)) + END) == [entry]
+
+
+def test_sizes_of_8_gib_and_more_are_written_in_base_256() -> None:
+    for size in (8 * GIB - 1, 8 * GIB, 100 * GIB):
+        (member,) = TarDecoder().feed(encode_header(Entry(b"big", Kind.FILE, size)))
+        assert isinstance(member, Member)
+        assert member.entry.size == size
+    assert encode_header(Entry(b"big", Kind.FILE, 8 * GIB))[124:136] == b"\x80" + (8 * GIB).to_bytes(11, "big")
+
+
+def test_only_files_have_content() -> None:
+    assert members(encode_header(Entry(b"h", Kind.HARDLINK, 99, link=b"f")) + END)[0].size == 0
+
+
+@pytest.mark.parametrize("tar", ["tar", "bsdtar", "busybox tar", "toybox tar"])
+def test_every_tar_extracts_what_is_encoded(tar: str, tmp_path: Path) -> None:
+    entries = [
+        Entry(b"", Kind.DIRECTORY, mode=0o755, mtime_ns=10**18),
+        Entry(b"-d", Kind.DIRECTORY, mode=0o750, mtime_ns=10**18),
+        Entry(b"-d/\xff\n'$(x)", Kind.FILE, 5, 0o640, 1_600_000_000 * 10**9),
+        Entry(b"e" * 130, Kind.DIRECTORY, mode=0o700, mtime_ns=10**18),
+        Entry(b"e" * 130 + b"/" + b"f" * 250, Kind.FILE, 5, 0o604, 1_500_000_000 * 10**9),
+        *(Entry(b"n" * size, Kind.FILE, 5, mtime_ns=10**18) for size in (97, 98, 99, 100)),
+        Entry(b"hard", Kind.HARDLINK, 0, 0o604, 1_500_000_000 * 10**9, link=b"e" * 130 + b"/" + b"f" * 250),
+        Entry(b"soft", Kind.SYMLINK, mode=0o777, link=b"x/" * 60 + b"y"),
+    ]
+    content = {Kind.FILE: archives.padded(b"hello")}
+    data = b"".join(encode_header(entry) + content.get(entry.kind, b"") for entry in entries) + END
+    run_tar(tar, "-x", "-p", "-C", str(tmp_path), stdin=data)
+    for entry in entries[1:]:
+        if tar != "busybox tar" or entry.kind is not Kind.DIRECTORY:  # it sets a directory's time before it fills it
+            check_extracted(entry, os.path.join(os.fsencode(tmp_path), entry.path))
+    assert len(os.listdir(tmp_path)) == 8
+    assert run_tar(tar, "-t", stdin=data).count(b"\n") >= len(entries)
+
+
+def check_extracted(entry: Entry, path: bytes) -> None:
+    status = os.lstat(path)
+    if entry.kind is Kind.SYMLINK:
+        assert os.readlink(path) == entry.link
+    elif entry.kind is Kind.HARDLINK:
+        assert status.st_nlink == 2
+    else:
+        assert (status.st_mode & 0o777, status.st_mtime_ns) == (entry.mode, entry.mtime_ns)
+        assert entry.kind is Kind.DIRECTORY or Path(os.fsdecode(path)).read_bytes() == b"hello"
+
+
+def run_tar(tar: str, *arguments: str, stdin: bytes = b"") -> bytes:
+    """Run one of the tars; skip the test if the machine lacks it."""
+    program, *applet = tar.split()
+    if not shutil.which(program):
+        pytest.skip(f"there is no {program} on this machine")
+    command = [program, *applet, "-f", "-", *arguments]
+    ended = subprocess.run(command, input=stdin, capture_output=True, check=False, timeout=30)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+# Whole archives for the tests above
+
+
+def rich_archive() -> bytes:
+    """Return an archive with every kind of member and extension, small enough to be cut at every block."""
+    return archive(
+        pax({b"comment": b"x"}, b"g"),
+        directory(b"./"),
+        directory(b"./d/"),
+        file(b"./d/f", b"x" * 1300),
+        long_name(LONG),
+        file(LONG[:100], b"y" * 512),
+        long_name(LONG, b"K"),
+        symlink(b"./l", LONG[:100]),
+        pax({b"path": b"./p", b"mtime": b"1.5", b"size": b"7"}),
+        file(b"p", b"1234567", magic=archives.POSIX),
+        block(b"./fifo", typeflag=b"6"),
+        hard_link(b"./h", b"./d/f"),
+        sparse(b"./s", 5000, b"2\n1000\n600\n4000\n10\n", b"z" * 610),
+        file(b"./empty"),
+    )
+
+
+def _header_positions(data: bytes) -> list[int]:
+    """Return where the header blocks of a rich archive stand."""
+    return [position for position in range(0, len(data), BLOCK) if data[position + 257 :][:5] == b"ustar"]
