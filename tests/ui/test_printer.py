@@ -94,7 +94,7 @@ async def test_a_deadline_around_it_still_works() -> None:
         scope.cancel()
         await draw_while(printer, anyio.sleep_forever)
     assert scope.cancelled_caught
-    assert printer.stream.getvalue() == "last\n"
+    assert printer.stream.getvalue().endswith("last\n")
 
 
 async def test_a_terminal_that_is_stopped_does_not_stop_the_work() -> None:
@@ -162,3 +162,19 @@ async def test_on_a_real_terminal_that_changes_its_size() -> None:
     screen.write(seen.decode().replace("\r\n", "\n"))
     assert "web-5" in screen.text
     assert [row for row in screen.rows if row] == ["[1/9] default/web-0:/etc/app  failed: the container has no tar"]
+
+
+async def test_a_frame_that_was_taken_is_written_even_when_the_work_ends_in_that_moment() -> None:
+    """The lines of a short run were lost: taken from the printer, then cancelled on the way to the writer's thread."""
+    taken = anyio.Event()
+
+    class TakenOnce(Fake):
+        def frame(self) -> str:
+            if taken.is_set():
+                return ""
+            taken.set()
+            return "the only line\n"
+
+    printer = TakenOnce(io.StringIO())
+    await draw_while(printer, taken.wait)
+    assert printer.stream.getvalue() == "the only line\nlast\n"
