@@ -4,6 +4,7 @@ A failed transfer is a result; anything that is no TransferError is a defect of 
 """
 
 import random
+import resource
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -43,6 +44,7 @@ async def run_transfers(
     stop: anyio.Event | None,
 ) -> Report:
     """Run `copy` for every transfer of the plan and return the report, in the plan's order."""
+    _make_room_for_descriptors(options.sessions)
     begun = anyio.current_time()
     tallies = [Tally(transfer, observer) for transfer in plan.transfers]
     results: dict[Transfer, Result] = {}
@@ -94,6 +96,15 @@ async def _explained(error: TransferError, target: Target, cluster: Cluster) -> 
             if became:
                 return f"{became} ({error})"
     return str(error)
+
+
+def _make_room_for_descriptors(sessions: int) -> None:
+    """Raise the soft limit of open files when the default (1,024 on most machines, 256 on macOS) would not do."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 128 + 8 * sessions  # a session has one socket, a pull a file and up to four directories
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 async def _cancel_when(stop: anyio.Event, scope: anyio.CancelScope) -> None:

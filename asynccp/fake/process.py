@@ -19,7 +19,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from anyio import ClosedResourceError, Event, notify_closing, to_thread, wait_readable, wait_writable
+from anyio import CancelScope, ClosedResourceError, Event, notify_closing, to_thread, wait_readable, wait_writable
 
 from asynccp.fake.paths import words_inside
 from asynccp.fake.pod import Container, FakePod
@@ -136,17 +136,18 @@ async def start(
             ends = [_pipe(channel, theirs, ours) if channel in channels else None for channel in range(3)]
             lifeline, inherited = _lifeline(theirs, ours)
             child_ends = [subprocess.DEVNULL if end is None else end[1] for end in ends]
-            child = await asyncio.create_subprocess_exec(
-                *words_inside(os.fsencode(container.root), words),
-                executable=program,
-                stdin=child_ends[STDIN],
-                stdout=child_ends[STDOUT],
-                stderr=child_ends[STDOUT if tty else STDERR],
-                cwd=container.root,
-                env=pod.environment(container),
-                start_new_session=True,
-                pass_fds=[inherited],
-            )
+            with CancelScope(shield=True):  # cut in two, it would leave a child that nobody knows of
+                child = await asyncio.create_subprocess_exec(
+                    *words_inside(os.fsencode(container.root), words),
+                    executable=program,
+                    stdin=child_ends[STDIN],
+                    stdout=child_ends[STDOUT],
+                    stderr=child_ends[STDOUT if tty else STDERR],
+                    cwd=container.root,
+                    env=pod.environment(container),
+                    start_new_session=True,
+                    pass_fds=[inherited],
+                )
         except OSError as exc:
             raise _not_started(command[0], os.strerror(exc.errno or 0).lower()) from exc
         pipes = {channel: end[0] for channel, end in enumerate(ends) if end is not None}

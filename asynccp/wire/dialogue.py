@@ -33,6 +33,9 @@ MAX_PADDING_SIZE = 1024 * 1024  # bytes of zeros after the end marker; GNU tar a
 # What GNU tar says, with exit code 1, of a source that changed under it (LC_ALL=C; tar/src/create.c).
 _CHANGED = ("file changed as we read it", "File removed before we read it", "File shrank by")
 
+# "Wrote only": GNU tar names no reason when a write was cut short, which on a regular file means a full disk.
+_FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -167,6 +170,6 @@ def _failed(code: int, said: str) -> TransferError:
         )
     if code in (126, 127):
         return CommandMissing(f"a program could not be run in the container ({code}): {said or 'no reason given'}")
-    if "No space left on device" in said or "Disk quota exceeded" in said:
+    if any(sign in said for sign in _FULL):
         return DestinationError(f"the disk in the container is full: {said}")
     return CommandFailed(f"tar failed in the container with exit code {code}: {said or 'it said nothing'}")

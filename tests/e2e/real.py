@@ -1,4 +1,4 @@
-"""The fleet on the real cluster that $ASYNCCP_TEST_KUBECONFIG names: kubectl makes its pods, in namespaces of its own."""
+"""The fleet on the real cluster that $ASYNCCP_TEST_KUBECONFIG names: pods made by kubectl, in namespaces of their own."""
 
 import json
 import os

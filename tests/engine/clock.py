@@ -1,0 +1,38 @@
+"""A clock that jumps: while nothing can happen but that time passes, it has passed.
+
+Two minutes of silence take no time, and end at exactly two minutes. The clock stands still while a worker thread works.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from typing import Any
+
+Ready = list[tuple[selectors.SelectorKey, int]]
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop with such a clock. `threads_work` says whether one of its worker threads is at work."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.threads_work: Callable[[], bool] = lambda: False
+        super().__init__(_Selector(self))
+
+    def time(self) -> float:
+        return self.now
+
+
+class _Selector(selectors.SelectSelector):
+    def __init__(self, loop: JumpingLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready: Ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is None or self._loop.threads_work():
+            return super().select(timeout)
+        self._loop.now += timeout
+        return ready

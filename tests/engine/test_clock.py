@@ -1,0 +1,36 @@
+"""The clock that the other tests here rely on."""
+
+import threading
+
+import anyio
+from anyio import to_thread
+
+from .clock import JumpingLoop
+
+
+async def test_an_hour_of_nothing_takes_no_time_and_is_exactly_an_hour(clock: JumpingLoop) -> None:
+    begun = clock.now
+    await anyio.sleep(3600)
+    assert clock.now - begun == 3600
+
+
+async def test_deadlines_come_in_their_order(clock: JumpingLoop) -> None:
+    begun, ends = clock.now, []
+
+    async def sleep(seconds: float) -> None:
+        await anyio.sleep(seconds)
+        ends.append(clock.now - begun)
+
+    async with anyio.create_task_group() as tasks:
+        for seconds in (30, 10, 20):
+            tasks.start_soon(sleep, seconds)
+    assert ends == [10, 20, 30]
+
+
+async def test_time_stands_still_while_a_thread_works(clock: JumpingLoop) -> None:
+    begun, go_on = clock.now, threading.Event()
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(to_thread.run_sync, go_on.wait)
+            threading.Timer(0.01, go_on.set).start()
+    assert clock.now == begun

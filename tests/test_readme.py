@@ -1,0 +1,79 @@
+"""The README tells the truth: its commands work as they stand, its example runs, and it names what there is."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from asynccp.fake.demo import Stage, staged
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+COMMANDS = re.findall(r"^\$ asynccp (.+)$", README, re.MULTILINE)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The demo cluster; the current directory of the commands holds `config`."""
+    directory = tmp_path_factory.mktemp("readme")
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(staged(directory, 4)) as stage:
+        yield stage
+
+
+def run(stage: Stage, argv: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "KUBECONFIG": str(stage.kubeconfig)}
+    cwd = stage.config.parent
+    return subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_works_as_it_stands(stage: Stage, command: str) -> None:
+    done = run(stage, [sys.executable, "-m", "asynccp", *shlex.split(command)])
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_output_is_the_real_one(stage: Stage) -> None:
+    """Times and the order of pods differ; every other word is as printed."""
+
+    def words(text: str) -> list[str]:
+        return sorted(re.sub(r"[\d.]+ s\b|^\[\d", "", line) for line in text.splitlines())
+
+    shown = blocks("console")[0].split("$ asynccp ")[1:]
+    assert len(shown) == 2
+    for one in shown:
+        command, _, output = one.strip().partition("\n")
+        done = run(stage, [sys.executable, "-m", "asynccp", *shlex.split(command)])
+        assert words(done.stderr + done.stdout) == words(output)
+
+
+def test_the_python_example_runs(stage: Stage) -> None:
+    (example,) = blocks("python")
+    done = run(stage, [sys.executable, "-W", "error", "-c", example])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\n0\n")
+    assert done.stdout.count("complete") == 4
+
+
+def test_the_first_block_has_two_lines() -> None:
+    assert len(blocks("sh")[0].splitlines()) == 2
+
+
+@pytest.mark.parametrize("command", ["push", "pull", "demo"])
+def test_every_option_is_named(command: str) -> None:
+    argv = [sys.executable, "-m", "asynccp", command, "--help"]
+    shown = subprocess.run(
+        argv, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
+    ).stdout
+    options = set(re.findall(r"--[a-z][a-z-]+", shown.split("Options:")[1])) - {"--help"}
+    short = {"--selector": "-l", "--namespace": "-n", "--all-namespaces": "-A", "--container": "-c"}
+    assert options
+    assert not [one for one in sorted(options) if short.get(one, one) not in README]
