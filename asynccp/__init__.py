@@ -5,6 +5,11 @@ async with connect() as cluster:
     report = await push(cluster, plan)
 """
 
+import sys
+
+if sys.platform == "win32":  # tar modes, directory descriptors and O_NOFOLLOW are POSIX
+    sys.exit("asynccp runs on Linux and macOS; on Windows use it inside WSL")
+
 from asynccp.cluster.base import Cluster
 from asynccp.cluster.kubernetes import connect
 from asynccp.engine.planning import plan_pull, plan_push

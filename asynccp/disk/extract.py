@@ -16,21 +16,16 @@ All calls block and belong into a worker thread, one at a time. Measured on two 
 import errno
 import os
 import time
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from asynccp.disk.claims import Claims
 from asynccp.disk.tree import Tree
 from asynccp.entry import Entry, Kind
-from asynccp.errors import DestinationError, ProtocolViolation, TransferError, UnsafeEntry
+from asynccp.errors import DestinationError, ProtocolViolation, TransferError
 from asynccp.escape import printable
 from asynccp.report import LeftOut
 from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder
-
-# Bytes for what must be remembered until the end: directories, symlinks and what is left out. A million directories
-# fit; without a bound, one hostile pod could end the whole run by filling the memory.
-MEMORY_LIMIT = 512 * 1024 * 1024
-_MEMORY_PER_ENTRY = 500  # bytes, besides its names
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space, or write to another disk"),
@@ -59,22 +54,16 @@ class Extractor:
         self.size = 0
         self.entries = 0
         self.left_out: list[LeftOut] = []
-        self._requested = requested
         self._preserve_owner = preserve_owner
         self._decoder = TarDecoder()
         self._tree = Tree(root)
-        # 64-bit hashes instead of paths: 70 bytes a file. Of 10 million paths, two are mixed up once in 370,000 runs.
-        self._files: set[int] = set()
-        self._links: set[int] = set()
-        self._folders: set[int] = set()  # directories, told as members or as parents of some
+        self._claims = Claims(requested, self._tree.folds_case)
         self._directories: dict[bytes, Entry] = {}
         self._symlinks: list[Entry] = []
-        self._folds_case: bool | None = None
-        self._memory = 0
         self._entry = Entry(b"", Kind.DIRECTORY)  # the member under way
         self._fd = -1  # of the file under way
         self._parent = -1  # of the directory it is in; the tree's
-        self._ends_in_hole = False
+        self._has_holes = False
 
     @property
     def ended(self) -> bool:
@@ -133,50 +122,54 @@ class Extractor:
             case Member():
                 self._begin(event.entry)
             case MemberEnd():
-                self._end()
+                if self._fd >= 0:
+                    self._complete_file(self._entry)
             case Hole():
                 os.lseek(self._fd, event.size, os.SEEK_CUR)
-                self._ends_in_hole = True
+                self._has_holes = True
             case LeftOut():
-                self._check_requested(event.path)
+                self._claims.claim_other(event.path)
                 self._leave_out(event.path, event.reason)
             case ArchiveEnd() | Rest():
                 pass
 
     def _begin(self, entry: Entry) -> None:
         self._entry = entry
-        self._claim(entry)
         match entry.kind:
             case Kind.FILE:
+                self._claims.claim_file(entry.path)
                 self._parent = self._tree.at(_parent(entry.path))
                 self._fd = self._tree.create_file(self._parent)
-                self._ends_in_hole = False
+                self._has_holes = False
             case Kind.DIRECTORY:
-                if entry.path:  # the root's own mode is the user's business
-                    self._tree.make_directory(entry.path)
+                self._claims.claim_directory(entry, self._directories.get(entry.path, entry))
+                self._make_directory(entry)
             case Kind.HARDLINK:
-                self._make_hard_link(entry)
+                if self._claims.claim_link(entry.path, entry.link):
+                    self._make_hard_link(entry)
+                else:
+                    target = printable(entry.link, 200)
+                    self._leave_out(entry.path, f"it is another name of {target}, which is no regular file")
             case Kind.SYMLINK:
+                self._claims.claim_other(entry.path, len(entry.link))
                 self._symlinks.append(entry)
 
+    def _make_directory(self, entry: Entry) -> None:
+        if entry.path:  # the root's own mode is the user's business
+            self._directories[entry.path] = entry
+            self._tree.make_directory(entry.path)
+        self.entries += 1
+
     def _write(self, data: memoryview) -> None:
-        self._ends_in_hole = False
         while data:
             written = os.write(self._fd, data)
             if not written:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             data = data[written:]
 
-    def _end(self) -> None:
-        if self._fd >= 0:
-            self._complete_file(self._entry)
-        if self._entry.kind is not Kind.SYMLINK:
-            self.entries += 1
-            self.size += self._entry.size
-
     def _complete_file(self, entry: Entry) -> None:
-        if self._ends_in_hole:
-            os.ftruncate(self._fd, entry.size)
+        if self._has_holes:
+            os.ftruncate(self._fd, entry.size)  # no write() comes after a hole at the end
         self._set_attributes(self._fd, entry)
         fd, self._fd = self._fd, -1
         os.close(fd)  # before the rename: network file systems report a full disk here
@@ -205,13 +198,14 @@ class Extractor:
         os.utime(temporary, ns=(time.time_ns(), entry.mtime_ns), dir_fd=self._parent, follow_symlinks=False)
         try:
             self._publish(entry)
-            self.entries += 1
         except IsADirectoryError:
             self._leave_out(entry.path, "a directory stands where this symbolic link belongs")
 
     def _publish(self, entry: Entry) -> None:
         self._tree.publish(self._parent, _name(entry.path))
         self._parent = -1
+        self.entries += 1
+        self.size += entry.size
 
     def _discard(self) -> None:
         if self._fd >= 0:
@@ -236,61 +230,9 @@ class Extractor:
         os.fchmod(fd, entry.mode & 0o777)
         os.utime(fd, ns=(time.time_ns(), entry.mtime_ns))
 
-    def _claim(self, entry: Entry) -> None:
-        """Refuse a member that this archive must not have here; remember it."""
-        self._check_requested(entry.path)
-        if not entry.path:
-            return
-        self._claim_parents(entry.path)
-        if entry.kind is Kind.HARDLINK and self._key(entry.link) not in self._files:
-            target = printable(entry.link, 200)
-            raise UnsafeEntry(
-                f"{printable(entry.path)} is a hard link to {target}, which is no file of the same archive"
-            )
-        key = self._key(entry.path)
-        again = key in self._files or key in self._links
-        if entry.kind is Kind.DIRECTORY:
-            again = again or self._directories.setdefault(entry.path, entry) != entry
-            self._folders.add(key)
-        else:
-            again = again or key in self._folders
-            (self._links if entry.kind is Kind.SYMLINK else self._files).add(key)
-        if again:
-            raise UnsafeEntry(f"the archive has {printable(entry.path)} twice{self._folding()}")
-        if entry.kind in (Kind.DIRECTORY, Kind.SYMLINK):
-            self._remember(len(entry.path) + len(entry.link))
-
-    def _claim_parents(self, path: bytes) -> None:
-        parent = _parent(path)
-        while parent and (key := self._key(parent)) not in self._folders:
-            if key in self._files or key in self._links:
-                raise UnsafeEntry(f"{printable(path)} would lie below {printable(parent)}, which is no directory")
-            self._folders.add(key)
-            parent = _parent(parent)
-
-    def _check_requested(self, path: bytes) -> None:
-        if self._requested and not (path + b"/").startswith(self._requested + b"/"):
-            raise UnsafeEntry(f"the archive has {printable(path) or '.'}, which was not asked for")
-
     def _leave_out(self, path: bytes, reason: str) -> None:
-        self._remember(len(path) + len(reason))
+        self._claims.remember(len(path) + len(reason))
         self.left_out.append(LeftOut(path, reason))
-
-    def _remember(self, size: int) -> None:
-        self._memory += size + _MEMORY_PER_ENTRY
-        if self._memory > MEMORY_LIMIT:
-            raise UnsafeEntry("the archive has more directories, links and special files than can be remembered here")
-
-    def _key(self, path: bytes) -> int:
-        """Return the same number for names that are one and the same to the file system."""
-        if self._folds_case is None:
-            self._folds_case = self._tree.folds_case()
-        if not self._folds_case:
-            return hash(path)
-        return hash(unicodedata.normalize("NFD", path.decode("utf-8", "surrogateescape").casefold()))
-
-    def _folding(self) -> str:
-        return " (names that differ only in case are one name to this file system)" if self._folds_case else ""
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

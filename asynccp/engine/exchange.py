@@ -8,7 +8,7 @@ import anyio
 from asynccp.cluster.base import Session
 from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, Stalled, TransferError
 from asynccp.escape import printable
-from asynccp.options import PING_AFTER_S, STDERR_TAIL_SIZE, Options
+from asynccp.options import CLOSE_GRACE_S, PING_AFTER_S, STDERR_TAIL_SIZE, Options
 from asynccp.wire.dialogue import ACKNOWLEDGEMENT, Line, LineReader, refusal, verdict
 from asynccp.wire.exec import ExitStatus, Stderr, Stdout, decode
 
@@ -40,8 +40,9 @@ class Exchange:
         if hello is None:
             raise self._no_hello()
         if "problem" in hello.facts:
-            await self.acknowledge()
-            await self.drain()
+            with anyio.move_on_after(CLOSE_GRACE_S):  # for its last words
+                await self.acknowledge()
+                await self.drain()
         if problem := refusal(hello, printable(path), self.said):
             raise problem
         return hello
@@ -104,7 +105,8 @@ class Exchange:
                     hint="if the pod's disk is that slow, raise --timeout",
                 )
             if idle >= PING_AFTER_S:
-                await self.session.ping()
+                with anyio.move_on_after(PING_AFTER_S):  # what takes no bytes takes no ping either
+                    await self.session.ping()
             await anyio.sleep(max(0.05, min(PING_AFTER_S, self._options.stall_after_s - idle)))
 
     def _no_hello(self) -> TransferError:

@@ -13,6 +13,7 @@ from typing import Protocol
 import anyio
 
 from asynccp.cluster.base import Cluster
+from asynccp.engine.group import single_error
 from asynccp.engine.tally import Tally
 from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, SessionLost, Stalled, TransferError
 from asynccp.options import OPENS_PER_S, Options
@@ -56,13 +57,14 @@ async def run_transfers(
         results[tally.transfer] = result
         observer.finished(result)
 
-    async with anyio.create_task_group() as tasks:
-        if stop is not None:
-            tasks.start_soon(_cancel_when, stop, tasks.cancel_scope)
-        async with anyio.create_task_group() as transfers:
-            for tally in tallies:
-                transfers.start_soon(run, tally)
-        tasks.cancel_scope.cancel()
+    with single_error():
+        async with anyio.create_task_group() as tasks:
+            if stop is not None:
+                tasks.start_soon(_cancel_when, stop, tasks.cancel_scope)
+            async with anyio.create_task_group() as transfers:
+                for tally in tallies:
+                    transfers.start_soon(run, tally)
+            tasks.cancel_scope.cancel()
 
     for tally in tallies:
         if tally.transfer not in results:

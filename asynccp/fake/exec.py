@@ -91,17 +91,15 @@ class Link:
         await self._socket.close()
 
 
-async def open_socket(request: web.Request, protocol: str) -> web.WebSocketResponse:
-    """Answer 101."""
-    socket = web.WebSocketResponse(
+def new_socket(protocol: str) -> web.WebSocketResponse:
+    """Return the server's end of a session, which its `prepare` opens with the 101."""
+    return web.WebSocketResponse(
         protocols=(protocol,),
         compress=False,
         timeout=CLOSE_GRACE_S,
         max_msg_size=MAX_CLIENT_MESSAGE,
         writer_limit=_WRITER_LIMIT,
     )
-    await socket.prepare(request)
-    return socket
 
 
 def not_run(protocol: str, reason: str) -> ExitStatus:

@@ -16,7 +16,7 @@ from anyio import CancelScope, create_task_group, move_on_after, to_thread
 
 from asynccp.fake import api, documents
 from asynccp.fake.documents import Refused, Workload, bad_request, upgrade_forbidden
-from asynccp.fake.exec import ExecOptions, Link, Session, finish, negotiate, not_run, open_socket
+from asynccp.fake.exec import ExecOptions, Link, Session, finish, negotiate, new_socket, not_run
 from asynccp.fake.pod import Container, FakePod
 from asynccp.fake.process import NotStarted, Process, start
 from asynccp.target import WORKLOADS
@@ -51,6 +51,7 @@ class FakeCluster:
         self._store = api.Store()
         self._processes: dict[Process, tuple[FakePod, Container]] = {}
         self._sessions: set[CancelScope] = set()
+        self._stopping = False
 
     async def __aenter__(self) -> Self:
         self.directory = await to_thread.run_sync(_prepared, self.directory)
@@ -63,14 +64,19 @@ class FakeCluster:
             max_line_size=MAX_HEADER_SIZE,
             max_field_size=MAX_HEADER_SIZE,
         )
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        try:
+            await self._runner.setup()
+            await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         self._keepers = create_task_group()
         await self._keepers.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        self._stopping = True
         with CancelScope(shield=True):
             for session in self._sessions:
                 session.cancel()
@@ -132,10 +138,11 @@ class FakeCluster:
 
     async def _exec(self, request: web.Request) -> web.StreamResponse:
         pod, container, options, protocol = self._admit(request)
-        socket = await open_socket(request, protocol)
+        socket = new_socket(protocol)
         with CancelScope() as scope:
             self._sessions.add(scope)
             try:
+                await socket.prepare(request)
                 link = Link(socket)
                 await link.send(options.first_message())
                 status = await self._converse(link, pod, container, options, protocol)
@@ -150,6 +157,8 @@ class FakeCluster:
 
     def _admit(self, request: web.Request) -> tuple[FakePod, Container, ExecOptions, str]:
         """Make sure of everything that can be refused before the 101, in the real server's order. Raises Refused."""
+        if self._stopping:
+            raise Refused(503)
         self._store.authorize(request, "create" if request.method == "POST" else "get", "pods/exec")
         if not self._store.may(request, "create", "pods/exec"):
             raise upgrade_forbidden(request.match_info["name"])

@@ -125,7 +125,7 @@ def _record(payload: bytes, start: int) -> tuple[bytes, bytes, int]:
         raise ProtocolViolation(f"a pax record has no length: '{printable(payload[start : start + 40])}'")
     end = start + int(digits)
     keyword, equals, value = payload[space + 1 : end - 1].partition(b"=")
-    if end > len(payload) or payload[end - 1 : end] != b"\n" or not (keyword and equals):
+    if payload[end - 1 : end] != b"\n" or not equals:
         raise ProtocolViolation(f"a pax record is malformed: '{printable(payload[start : start + 40])}'")
     return keyword, value, end
 

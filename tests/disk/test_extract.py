@@ -81,6 +81,7 @@ def test_files_directories_and_links_are_written(root: Path) -> None:
         directory(b"./log/", 0o750),
         file(b"./log/a.txt", b"hello", mode=0o640),
         file(b"./log/deep/er/b", b"", mode=0o400),
+        file(b"./log/deeper/c", b"1"),
         hard_link(b"./log/hard", b"./log/a.txt"),
         symlink(b"./log/soft", b"a.txt"),
         symlink(b"./log/dangling", b"deep/nothing"),
@@ -92,11 +93,13 @@ def test_files_directories_and_links_are_written(root: Path) -> None:
         "log/deep": "/",
         "log/deep/er": "/",
         "log/deep/er/b": "",
+        "log/deeper": "/",
+        "log/deeper/c": "1",
         "log/hard": "hello",
         "log/soft": "-> a.txt",
         "log/dangling": "-> deep/nothing",
     }
-    assert (extractor.size, extractor.entries, extractor.left_out) == (5, 6, [])
+    assert (extractor.size, extractor.entries, extractor.left_out) == (6, 7, [])
     assert (mode(root / "log"), mode(root / "log/a.txt"), mode(root / "log/deep/er/b")) == (0o750, 0o640, 0o400)
     assert (root / "log/hard").samefile(root / "log/a.txt")
     for name in ("log", "log/a.txt", "log/hard", "log/soft"):
@@ -209,6 +212,14 @@ def test_special_files_are_left_out_and_named(root: Path) -> None:  # H11
     assert (snapshot(root), extractor.entries) == ({"x": "/", "x/f": "1"}, 1)
 
 
+def test_other_names_of_links_and_special_files_are_left_out(root: Path) -> None:  # H08; `cp -al` makes such trees
+    parts = [symlink(b"l", b"/etc/passwd"), block(b"f", typeflag=b"6")]
+    extractor = extract(root, archive(*parts, hard_link(b"m", b"l"), hard_link(b"n", b"m"), hard_link(b"g", b"f")))
+    assert {one.path for one in extractor.left_out} == {b"l", b"f", b"m", b"n", b"g"}
+    assert str(extractor.left_out[-2]) == "g: it is another name of f, which is no regular file"
+    assert (snapshot(root), extractor.entries) == ({}, 0)
+
+
 def test_repeated_directory_is_taken_once(root: Path) -> None:
     extract(root, archive(file(b"d/f"), directory(b"d", 0o700), directory(b"d/", 0o700)))
     assert mode(root / "d") == 0o700
@@ -269,9 +280,10 @@ REFUSED: dict[str, tuple[bytes, Snapshot]] = {
     "two symlinks of one name (H24)": (symlink(b"log/l", b"a") + symlink(b"log/l", b"b"), {}),
     "link below a symlink (H06)": (symlink(b"log/l", b"..") + symlink(b"log/l/m", b".."), {}),
     "hard link through a symlink (H08)": (symlink(b"log/l", b"../..") + hard_link(b"log/h", b"log/l/outside/a"), {}),
-    "hard link to a symlink (H08)": (symlink(b"log/l", b"../../outside/victim") + hard_link(b"log/h", b"log/l"), {}),
     "hard link to what is not here (H08)": (hard_link(b"log/h", b"log/nothing"), {}),
     "hard link to a directory (H08)": (directory(b"log/d") + hard_link(b"log/h", b"log/d"), {"log": "/", "log/d": "/"}),
+    "member below a FIFO (H11)": (block(b"log/f", typeflag=b"6") + file(b"log/f/g"), {}),
+    "FIFO, then a file of that name (H24)": (block(b"log/f", typeflag=b"6") + file(b"log/f"), {}),
     "hard link to itself (H08)": (hard_link(b"log/h", b"log/h"), {}),
     "hard link forward (H08)": (hard_link(b"log/h", b"log/f") + file(b"log/f"), {}),
     "file twice (H24)": (file(b"log/f", b"1") + file(b"./log//f", b"2"), {"log": "/", "log/f": "1"}),
@@ -378,10 +390,10 @@ def test_realpath_limit_attack_is_refused(root: Path) -> None:  # CVE-2025-4517,
 
 
 def test_too_much_to_remember_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # H29
-    monkeypatch.setattr("asynccp.disk.extract.MEMORY_LIMIT", 20_000)
-    for maker in (directory, lambda name: symlink(name, b"x"), lambda name: block(name, typeflag=b"6")):
+    monkeypatch.setattr("asynccp.disk.claims.MEMORY_LIMIT", 20_000)
+    for kind, link in ((b"5", b""), (b"2", b"x"), (b"6", b"")):
         with pytest.raises(UnsafeEntry, match="remembered"):
-            extract(root, archive(*(maker(b"%d" % index) for index in range(100))))
+            extract(root, archive(*(block(kind + b"-%d" % index, typeflag=kind, link=link) for index in range(100))))
 
 
 hostile_names = st.lists(st.sampled_from([b"a", b"b", b"c", b"outside", b".", b"..", b""]), max_size=4).map(b"/".join)
@@ -529,6 +541,14 @@ def test_what_stands_in_the_way_is_named(
     assert caught.value.hint
 
 
+def test_root_that_is_a_link_with_a_slash_behind_it_is_refused(root: Path) -> None:  # H09
+    _a_link(root, "")
+    extractor = Extractor(f"{root}/", b"")
+    with pytest.raises(DestinationError, match=f"pod {NO_DIRECTORY}"):
+        extractor.feed(file(b"victim", b"x"))
+    os.unlink(root)
+
+
 def test_links_left_by_an_earlier_run_are_replaced_not_followed(root: Path) -> None:  # H09
     root.mkdir()
     for name in ("file", "link", "hard"):
@@ -558,10 +578,12 @@ def test_directory_swapped_for_a_link_is_not_followed(root: Path) -> None:  # H1
 
 
 def test_symlink_whose_place_is_a_directory_is_left_out(root: Path) -> None:
-    (root / "l").mkdir(parents=True)
-    extractor = extract(root, archive(symlink(b"l", b"x"), file(b"f", b"1")))
-    assert [str(one) for one in extractor.left_out] == ["l: a directory stands where this symbolic link belongs"]
-    assert snapshot(root) == {"l": "/", "f": "1"}
+    for name in ("l", "m"):
+        (root / name).mkdir(parents=True)
+    extractor = extract(root, archive(symlink(b"l", b"x"), symlink(b"m", b"x"), symlink(b"n", b"x")))
+    why = "a directory stands where this symbolic link belongs"
+    assert [str(one) for one in extractor.left_out] == [f"l: {why}", f"m: {why}"]
+    assert snapshot(root) == {"l": "/", "m": "/", "n": "-> x"}
 
 
 def test_names_that_differ_in_case_do_not_overwrite_each_other(
@@ -716,6 +738,15 @@ def test_owners_that_may_not_be_set_are_an_error_with_a_hint(root: Path) -> None
         extractor.feed(file(b"f", uid=1, gid=1))
     extractor.abort()
     assert "root" in caught.value.hint
+
+
+@pytest.mark.usefixtures("unprivileged")
+def test_directories_get_their_modes_from_the_deepest_up(root: Path) -> None:  # H12
+    extract(root, archive(directory(b"a", 0), directory(b"a/b", 0o500), file(b"a/b/f", b"1")))
+    assert mode(root / "a") == 0
+    os.chmod(root / "a", 0o700)
+    assert mode(root / "a/b") == 0o500
+    os.chmod(root / "a/b", 0o700)
 
 
 @pytest.mark.usefixtures("unprivileged")

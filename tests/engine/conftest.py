@@ -1,4 +1,5 @@
 import asyncio
+import inspect
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"loop_factory": JumpingLoop}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 async def clock() -> JumpingLoop:
     """The clock of the test's loop."""
     loop = asyncio.get_running_loop()
@@ -20,3 +21,10 @@ async def clock() -> JumpingLoop:
     threads = to_thread.current_default_thread_limiter()
     loop.threads_work = lambda: threads.borrowed_tokens > 0
     return loop
+
+
+@pytest.fixture(autouse=True)
+def _clock_that_knows_threads(request: pytest.FixtureRequest) -> None:
+    """Give every asynchronous test the clock above, also one that doesn't look at it."""
+    if inspect.iscoroutinefunction(request.function):
+        request.getfixturevalue("clock")

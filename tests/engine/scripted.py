@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.abc import TaskGroup
 
+from asynccp.engine.group import single_error
 from asynccp.entry import Entry, Kind
 from asynccp.errors import SessionLost
 from asynccp.options import RECORD_SIZE
@@ -198,7 +199,7 @@ async def scripted(
     listing: Callable[[Selector, str | None, str], list[list[Json]]] = lambda *_: [],
 ) -> AsyncIterator[ScriptedCluster]:
     """Return a cluster whose pods follow `script`. What isn't over in a day never will be: the clock jumps."""
-    with anyio.fail_after(A_DAY_S):
+    with anyio.fail_after(A_DAY_S), single_error():
         async with anyio.create_task_group() as tasks:
             yield ScriptedCluster(tasks, script or takes_all, opening, listing)
             tasks.cancel_scope.cancel()

@@ -1,5 +1,6 @@
 """Exec sessions, as a client sees them. Each of these was seen on a real 1.34 cluster too, unless it says otherwise."""
 
+import gc
 import json
 import os
 import resource
@@ -312,6 +313,17 @@ async def test_a_cluster_that_stops_kills_and_hangs_up_at_once(tmp_path: Path) -
             os.kill(pid, 0)
         assert (await listen(reading)).status is None
         assert (await listen(stalled)).status is None
+
+
+async def test_a_cluster_that_stops_while_commands_start_leaves_none(tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http, AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(FakeCluster(tmp_path))
+        await cluster.add_pod("web-1")
+        for _ in range(10):
+            await Client(cluster, http).open("web-1", "sleep", "1000")
+        await stack.aclose()
+        assert cluster.running_processes() == []
+        gc.collect()  # a child that nobody waited for is a ResourceWarning
 
 
 async def move_bytes(client: Client, size: int) -> None:

@@ -276,7 +276,7 @@ MALFORMED = {
         for payload in (
             b"0 path=x\n",
             b"00 path=x\n",
-            b"010 path=x",
+            b"011 path=x\n",
             b"-9 path=x\n",
             b"+9 path=x\n",
             b"9 path=x\n9 path=y\n",
@@ -314,7 +314,7 @@ MALFORMED = {
     "extension of 2^62 (H20)": archive(block(b"././@LongLink", typeflag=b"L", size=2**62), file(b"a")),
     "pax and a long name (H18)": archive(pax({b"path": b"a"}), long_name(LONG), file(b"a")),
     "long name and pax (H18)": archive(long_name(LONG), pax({b"path": b"a"}), file(b"a")),
-    "pax size for a long name (H18)": archive(pax({b"size": b"2048"}), long_name(LONG), file(b"a")),
+    "pax for a long name (H18)": archive(pax({b"mtime": b"1"}), long_name(LONG), file(b"a")),
     "two long names (H18)": archive(long_name(LONG), long_name(LONG), file(b"a")),
     "two pax headers (H18)": archive(pax({b"path": b"a"}), pax({b"path": b"b"}), file(b"a")),
     "long name, then a comment for all (H18)": archive(long_name(LONG), pax({b"comment": b"x"}, b"g"), file(b"a")),

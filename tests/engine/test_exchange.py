@@ -1,0 +1,307 @@
+"""One session as push and pull see it: its lines, the pod's last words, its silence."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from asynccp.engine.exchange import Exchange
+from asynccp.errors import (
+    CommandFailed,
+    CommandMissing,
+    ConnectFailed,
+    DestinationError,
+    ProtocolViolation,
+    SessionLost,
+    SourceMissing,
+    Stalled,
+    TransferError,
+)
+from asynccp.options import STDERR_TAIL_SIZE, Options
+from asynccp.wire.dialogue import Line
+from asynccp.wire.exec import V4, ExitStatus, encode_status
+
+from .clock import JumpingLoop
+from .scripted import TOKEN, Pod, Script, greets_and_hangs, hangs, scripted, target
+
+OPTIONS = Options(stall_after_s=120, open_timeout_s=60)
+STOPS_AFTER = "nothing moved for 120 s"
+
+
+@asynccontextmanager
+async def exchange_with(script: Script) -> AsyncIterator[tuple[Exchange, Pod]]:
+    async with scripted(script) as cluster, cluster.open_exec(target(), ["sh"], V4) as pod:
+        yield Exchange(pod, TOKEN, OPTIONS), pod
+
+
+async def test_the_hello_is_heard_with_what_follows_it() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.say(b"")
+        await pod.say(f"asynccp {TOKEN} he".encode())
+        await pod.say(b"llo count=dd\narchive")
+        await pod.say(b" goes on")
+
+    async with exchange_with(script) as (exchange, _):
+        assert await exchange.hello("/etc") == Line("hello", {"count": "dd"})
+        assert [await exchange.stdout() for _ in range(3)] == [b"archive", b" goes on", None]
+
+
+async def test_a_pod_that_does_not_speak_is_given_up_at_the_deadline(clock: JumpingLoop) -> None:
+    begun = clock.now
+    async with exchange_with(hangs) as (exchange, _):
+        with pytest.raises(ConnectFailed, match="did not answer within 60 s"):
+            await exchange.hello("/etc")
+    assert clock.now - begun == 60
+
+
+async def test_a_pod_that_speaks_too_slowly_is_given_up_at_the_deadline(clock: JumpingLoop) -> None:
+    async def script(pod: Pod) -> None:
+        for letter in f"asynccp {TOKEN} hello count=dd\n".encode():
+            await pod.say(bytes((letter,)))
+            await anyio.sleep(10)
+
+    begun = clock.now
+    async with exchange_with(script) as (exchange, _):
+        with pytest.raises(ConnectFailed, match="did not answer"):
+            await exchange.hello("/etc")
+    assert clock.now - begun == 60
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind", "says"),
+    [
+        ("no-tar", CommandMissing, "there is no tar"),
+        ("missing", SourceMissing, r"/et\\x1bc does not exist .*\(ls: cannot open\)"),
+        ("cannot-create", DestinationError, r"/et\\x1bc can't be created in the container \(ls: cannot open\)"),
+    ],
+)
+async def test_a_problem_is_told_with_the_systems_words_and_the_pod_may_go(
+    problem: str, kind: type[TransferError], says: str
+) -> None:
+    left = anyio.Event()
+
+    async def script(pod: Pod) -> None:
+        await pod.hello(f"problem={problem}")
+        await pod.hear_line()
+        await pod.complain("ls: cannot open\n")  # may come late, on a channel of its own
+        await pod.end(ExitStatus(1))
+        left.set()
+
+    async with exchange_with(script) as (exchange, _):
+        with pytest.raises(kind, match=says):
+            await exchange.hello("/et\x1bc")
+        assert left.is_set()
+
+
+async def test_a_pod_that_has_a_problem_and_then_hangs_does_not_hold_us() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello("problem=no-tar")
+        await anyio.sleep_forever()
+
+    async with exchange_with(script) as (exchange, _):
+        with pytest.raises(CommandMissing), anyio.fail_after(OPTIONS.open_timeout_s):
+            await exchange.hello("/etc")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "says"),
+    [
+        (None, SessionLost, "before the pod had said its last word"),
+        (ExitStatus(0), SessionLost, "before the pod had said its last word"),
+        (ExitStatus(1), CommandFailed, "exit code 1"),
+        (ExitStatus(127), CommandMissing, "127"),
+        (ExitStatus(137), CommandFailed, "killed"),
+        (ExitStatus(None, 'exec: "sh": executable file not found in $PATH'), CommandMissing, "there is no shell"),
+        (ExitStatus(None, "container is gone"), CommandFailed, "container is gone"),
+    ],
+)
+async def test_a_session_that_ends_before_the_hello(
+    status: ExitStatus | None, kind: type[TransferError], says: str
+) -> None:
+    async def script(pod: Pod) -> None:
+        if status is not None:
+            await pod.end(status)
+
+    async with exchange_with(script) as (exchange, _):
+        with pytest.raises(kind, match=says):
+            await exchange.hello("/etc")
+
+
+async def test_a_shell_that_greets_is_no_hello() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.say(b"Welcome!\n")
+
+    async with exchange_with(script) as (exchange, _):
+        with pytest.raises(ProtocolViolation, match="Welcome!"):
+            await exchange.hello("/etc")
+
+
+@pytest.mark.parametrize("status", [ExitStatus(0), ExitStatus(1), ExitStatus(None, "lost")])
+async def test_output_after_the_commands_end_is_a_violation(status: ExitStatus) -> None:
+    async def script(pod: Pod) -> None:
+        await pod.say(encode_status(status)[1:], channel=3)
+        await pod.complain("late words are welcome")
+        await pod.say(b"late")
+
+    async with exchange_with(script) as (exchange, _):
+        with pytest.raises(ProtocolViolation, match="output after the command's end"):
+            await exchange.drain()
+        assert exchange.said == "late words are welcome"
+
+
+async def test_the_status_is_kept() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.end(ExitStatus(2))
+
+    async with exchange_with(script) as (exchange, _):
+        assert await exchange.stdout() is None
+        assert exchange.status is not None
+        assert exchange.status.code == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (["tar: a: x\n"], "tar: a: x"),
+        (["tar: a", ": x\n", "tar: b\n"], "tar: a: x; tar: b"),
+        ([f"line {number}\n" for number in range(9)], "line 4; line 5; line 6; line 7; line 8"),
+        (["\x1b[2J\u202e\n"], "\\x1b[2J\\u202e"),
+        (["  \n\n"], ""),
+        ([], ""),
+    ],
+)
+async def test_last_words(said: list[str], shown: str) -> None:
+    async def script(pod: Pod) -> None:
+        for text in said:
+            await pod.complain(text)
+
+    async with exchange_with(script) as (exchange, _):
+        await exchange.drain()
+        assert exchange.said == shown
+
+
+async def test_a_flood_of_words_is_not_kept() -> None:
+    async def script(pod: Pod) -> None:
+        for _ in range(100):
+            await pod.complain("x" * 30_000)
+        await pod.complain("\nthe end\n")
+
+    async with exchange_with(script) as (exchange, _):
+        await exchange.drain()
+        assert len(exchange._stderr) <= STDERR_TAIL_SIZE
+        assert exchange.said.startswith("xxx")
+        assert len(exchange.said) < 700
+
+
+async def test_silence_is_pinged_and_ends_at_the_deadline(clock: JumpingLoop) -> None:
+    begun = clock.now
+    async with exchange_with(hangs) as (exchange, pod):
+        with pytest.raises(Stalled, match=STOPS_AFTER) as caught:
+            await exchange.watch()
+    assert clock.now - begun == 120
+    assert [at - begun for at in pod.pinged_at] == [20, 40, 60, 80, 100]
+    assert "--timeout" in caught.value.hint
+
+
+async def test_a_stall_is_told_with_the_pods_last_words() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.complain("nfs: server not responding\n")
+        await anyio.sleep_forever()
+
+    async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(exchange.drain)
+        with pytest.raises(Stalled, match="120 s: nfs: server not responding"):
+            await exchange.watch()
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("move", ["say", "hear"])
+async def test_whatever_moves_starts_the_deadline_again(move: str, clock: JumpingLoop) -> None:
+    async def script(pod: Pod) -> None:
+        for _ in range(5):
+            await anyio.sleep(100)
+            await (pod.say(b"x") if move == "say" else pod.hear())
+        await anyio.sleep_forever()
+
+    async def send(exchange: Exchange) -> None:
+        for _ in range(100):
+            await exchange.send(b"\0x")
+
+    begun = clock.now
+    async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(exchange.drain)
+        if move == "hear":
+            tasks.start_soon(send, exchange)
+        with pytest.raises(Stalled):
+            await exchange.watch()
+        tasks.cancel_scope.cancel()
+    assert clock.now - begun == 500 + 120
+
+
+async def test_nothing_is_pinged_while_bytes_flow() -> None:
+    async def script(pod: Pod) -> None:
+        for _ in range(1000):
+            await pod.say(b"x")
+            await anyio.sleep(15)
+
+    async with exchange_with(script) as (exchange, pod), anyio.create_task_group() as tasks:
+        tasks.start_soon(exchange.watch)
+        await exchange.drain()
+        tasks.cancel_scope.cancel()
+    assert pod.pinged_at == []
+
+
+async def test_a_ping_that_breaks_ends_the_session() -> None:
+    async with exchange_with(hangs) as (exchange, pod):
+        pod.ping_breaks = True
+        with pytest.raises(SessionLost):
+            await exchange.watch()
+
+
+async def test_a_ping_that_hangs_does_not_hide_the_deadline() -> None:
+    async with exchange_with(hangs) as (exchange, pod):
+        pod.answers_pings = False
+        with pytest.raises(Stalled), anyio.fail_after(2 * OPTIONS.stall_after_s):
+            await exchange.watch()
+
+
+@pytest.mark.parametrize(
+    ("stall_after_s", "ends_at"), [(1.0, 1.0), (0.5, 0.5), (25.0, 25.0), (40.0, 40.0), (3600.0, 3600.0)]
+)
+async def test_any_deadline_is_kept(stall_after_s: float, ends_at: float, clock: JumpingLoop) -> None:
+    begun = clock.now
+    async with exchange_with(hangs) as (_, pod):
+        with pytest.raises(Stalled):
+            await Exchange(pod, TOKEN, Options(stall_after_s=stall_after_s)).watch()
+    assert clock.now - begun == pytest.approx(ends_at, abs=0.1)
+
+
+async def test_an_acknowledgement_to_a_session_that_is_gone_is_no_error() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.done()
+
+    async with exchange_with(script) as (exchange, pod):
+        assert await exchange.line("done") == Line("done", {"rc": "0", "sentinel": "yes"})
+        await pod.over.wait()
+        await exchange.acknowledge()
+        await exchange.drain()
+
+
+async def test_a_send_to_a_session_that_is_gone_is_a_lost_session() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+
+    async with exchange_with(script) as (exchange, pod):
+        await pod.over.wait()
+        with pytest.raises(SessionLost):
+            await exchange.send(b"\0x")
+
+
+@pytest.mark.parametrize("wait", [Exchange.drain, Exchange.watch])
+async def test_waiting_can_be_cancelled(wait: Callable[[Exchange], Awaitable[None]]) -> None:
+    async with exchange_with(greets_and_hangs) as (exchange, _):
+        await exchange.hello("/etc")
+        with anyio.move_on_after(5) as scope:
+            await wait(exchange)
+        assert scope.cancelled_caught

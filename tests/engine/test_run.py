@@ -1,0 +1,322 @@
+"""All transfers of a plan: so many at a time, each to its result, until they are done or the run is stopped."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import anyio
+import pytest
+
+from asynccp.engine.run import run_transfers
+from asynccp.engine.tally import Tally
+from asynccp.errors import (
+    ClusterError,
+    CommandFailed,
+    CommandMissing,
+    ConnectFailed,
+    Refused,
+    SessionLost,
+    SourceChanged,
+    SourceMissing,
+    Stalled,
+    TransferError,
+)
+from asynccp.options import OPENS_PER_S, Options
+from asynccp.report import LeftOut, Outcome, Report
+from asynccp.target import Json, Skipped, Target, Transfer
+
+from .clock import JumpingLoop
+from .scripted import Recorder, running, scripted, target, targets
+
+Copy = Callable[[Tally], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    transfers: tuple[Transfer, ...]
+    skipped: tuple[Skipped, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def plan_of(to: Sequence[Target]) -> Plan:
+    return Plan(tuple(Transfer(one, "/x") for one in to))
+
+
+async def run(
+    copy: Copy,
+    to: Sequence[Target],
+    options: Options | None = None,
+    recorder: Recorder | None = None,
+    stop: anyio.Event | None = None,
+    now: dict[str, Json | Exception | None] | None = None,
+) -> Report:
+    async with scripted() as cluster:
+        cluster.now.update(now or {})
+        return await run_transfers(
+            "push", plan_of(to), copy, cluster, options or Options(), recorder or Recorder(), stop
+        )
+
+
+def number_of(tally: Tally) -> int:
+    return int(tally.transfer.target.pod.removeprefix("web-"))
+
+
+async def at_once(tally: Tally) -> None:
+    await anyio.lowlevel.checkpoint()
+
+
+def failing(error: Exception) -> Copy:
+    async def copy(tally: Tally) -> None:
+        await anyio.lowlevel.checkpoint()
+        raise error
+
+    return copy
+
+
+async def test_results_are_in_the_plans_order_whoever_is_first() -> None:
+    async def copy(tally: Tally) -> None:
+        await anyio.sleep(100 - number_of(tally))
+
+    recorder = Recorder()
+    report = await run(copy, targets(5), recorder=recorder)
+    assert [one.transfer.target.pod for one in report.results] == [f"web-{index}" for index in range(5)]
+    assert list(recorder.results) == [f"web-{index}" for index in reversed(range(5))]
+    assert list(recorder.results.values()) == report.results[::-1]
+    assert report.ok
+
+
+async def test_a_report_has_what_the_plan_left_out() -> None:
+    plan = Plan((Transfer(target(), "/x"),), (Skipped("a/b", "is Pending"),), (LeftOut(b"dev", "a device"),))
+    async with scripted() as cluster:
+        report = await run_transfers("pull", plan, at_once, cluster, Options(), Recorder(), None)
+    assert (report.direction, report.skipped, report.left_out) == ("pull", plan.skipped, plan.left_out)
+
+
+async def test_a_plan_without_transfers_is_done_at_once() -> None:
+    assert (await run(at_once, [])).results == []
+
+
+async def test_seconds_are_those_of_the_transfer_itself() -> None:
+    async def copy(tally: Tally) -> None:
+        await anyio.sleep(10)
+
+    report = await run(copy, targets(3), Options(sessions=1))
+    assert [one.seconds for one in report.results] == pytest.approx([10] * 3)
+    assert report.seconds == pytest.approx(30, abs=0.1)
+
+
+class Crowd:
+    """Counts who is under way, in all and on each node."""
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self._seconds = seconds
+        self._now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.begun_at: list[float] = []
+        self.ended_at: dict[str, float] = {}
+
+    async def copy(self, tally: Tally) -> None:
+        places = ("in all", tally.transfer.target.node)
+        self.begun_at.append(anyio.current_time())
+        self._now.update(places)
+        self.most |= self._now
+        await anyio.sleep(self._seconds)
+        self._now.subtract(places)
+        self.ended_at[tally.transfer.target.pod] = anyio.current_time()
+
+
+@pytest.mark.parametrize("sessions", [1, 7, 30, 100])
+async def test_no_more_sessions_than_asked_for_and_no_fewer(sessions: int) -> None:
+    crowd = Crowd()
+    report = await run(crowd.copy, targets(30), Options(sessions=sessions))
+    assert crowd.most["in all"] == min(sessions, 30)
+    assert report.ok
+
+
+async def test_no_more_sessions_on_a_node_than_asked_for() -> None:
+    crowd = Crowd()
+    pods = [target(f"web-{index}", node=f"node-{index % 3}") for index in range(30)]
+    await run(crowd.copy, pods, Options(sessions=20, sessions_per_node=4))
+    assert crowd.most == Counter({"in all": 12, "node-0": 4, "node-1": 4, "node-2": 4})
+
+
+async def test_who_waits_for_a_full_node_keeps_no_place_from_others() -> None:
+    crowd = Crowd(seconds=100)
+    pods = [*(target(f"web-{index}", node="crowded") for index in range(5)), target("alone", node="empty")]
+    begun = anyio.current_time()
+    await run(crowd.copy, pods, Options(sessions=2, sessions_per_node=1))
+    assert crowd.ended_at["alone"] - begun == pytest.approx(100, abs=0.1)
+    assert crowd.most["in all"] == 2
+
+
+async def test_a_place_is_free_again_after_a_failure() -> None:
+    report = await run(failing(SourceMissing("gone")), targets(10), Options(sessions=1, sessions_per_node=1))
+    assert [one.outcome for one in report.results] == [Outcome.FAILED] * 10
+
+
+async def test_a_fleet_does_not_arrive_as_one_blow() -> None:
+    crowd = Crowd(seconds=1000)
+    await run(crowd.copy, targets(400), Options(sessions=1000, sessions_per_node=1000))
+    took = crowd.begun_at[-1] - crowd.begun_at[0]
+    assert took == pytest.approx(400 / OPENS_PER_S, rel=0.15)
+    gaps = {round(b - a, 6) for a, b in zip(crowd.begun_at, crowd.begun_at[1:], strict=False)}
+    assert len(gaps) > 100, "each a little early or late by chance"
+    assert min(gaps) >= 0.5 / OPENS_PER_S - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "code"),
+    [
+        (SourceMissing("/x does not exist", hint="look"), Outcome.FAILED, 1),
+        (CommandMissing("there is no tar", hint="-c"), Outcome.FAILED, 1),
+        (SourceChanged("a.log changed"), Outcome.CHANGED, 24),
+        (SessionLost("gone"), Outcome.FAILED, 1),
+    ],
+)
+async def test_one_pods_trouble_is_its_result(error: TransferError, outcome: Outcome, code: int) -> None:
+    report = await run(failing(error), targets(1))
+    (result,) = report.results
+    assert (result.outcome, result.error, result.hint) == (outcome, str(error), error.hint)
+    assert report.exit_code == code
+
+
+async def test_the_others_go_on_when_one_fails() -> None:
+    async def copy(tally: Tally) -> None:
+        await anyio.sleep(1)
+        if number_of(tally) == 3:
+            raise SourceMissing("gone")
+        await anyio.sleep(10)
+
+    report = await run(copy, targets(6))
+    assert [one.outcome is Outcome.COMPLETE for one in report.results] == [True, True, True, False, True, True]
+    assert report.exit_code == 23
+
+
+async def test_what_the_tally_counted_is_in_the_result_however_it_ends() -> None:
+    async def copy(tally: Tally) -> None:
+        tally.protocol, tally.size, tally.entries = "v4", 30, 2
+        tally.advance(1000)
+        tally.advance(500)
+        if number_of(tally) == 1:
+            raise SessionLost("gone")
+
+    recorder = Recorder()
+    report = await run(copy, targets(2), recorder=recorder)
+    for result in report.results:
+        assert (result.protocol, result.size, result.entries, result.wire_size) == ("v4", 30, 2, 1500)
+    assert recorder.advanced_by == {"web-0": 1500, "web-1": 1500}
+
+
+async def test_what_was_left_out_makes_a_transfer_partial() -> None:
+    async def copy(tally: Tally) -> None:
+        tally.left_out.append(LeftOut(b"dev", "a device"))
+
+    report = await run(copy, targets(1))
+    assert report.results[0].outcome is Outcome.PARTIAL
+    assert report.results[0].left_out == (LeftOut(b"dev", "a device"),)
+    assert report.exit_code == 23
+
+
+DELETED: dict[str, Json | Exception | None] = {"web-0": None}
+
+
+@pytest.mark.parametrize("kind", [SessionLost, Stalled, ConnectFailed, CommandFailed, Refused])
+async def test_an_error_that_the_pods_end_may_be_behind_tells_of_it(kind: type[TransferError]) -> None:
+    report = await run(failing(kind("nothing moved", hint="wait")), targets(2), now=DELETED)
+    assert [one.error for one in report.results] == ["the pod was deleted (nothing moved)", "nothing moved"]
+    assert [one.hint for one in report.results] == ["wait", "wait"]
+
+
+@pytest.mark.parametrize("error", [SourceMissing("gone"), SourceChanged("changed"), CommandMissing("no tar")])
+async def test_other_errors_are_the_whole_story(error: TransferError) -> None:
+    report = await run(failing(error), targets(1), now=DELETED)
+    assert report.results[0].error == str(error)
+
+
+async def test_a_cluster_that_cannot_be_asked_does_not_hide_the_error() -> None:
+    report = await run(failing(SessionLost("gone")), targets(1), now={"web-0": ClusterError("no route")})
+    assert report.results[0].error == "gone"
+
+
+async def test_a_cluster_that_does_not_answer_does_not_hold_the_run(
+    clock: JumpingLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scripted() as cluster:
+        monkeypatch.setattr(cluster, "find_pod", lambda target: anyio.sleep_forever())
+        begun = clock.now
+        report = await run_transfers(
+            "push", plan_of(targets(3)), failing(Stalled("still")), cluster, Options(), Recorder(), None
+        )
+    assert [one.error for one in report.results] == ["still"] * 3
+    assert clock.now - begun < 6
+
+
+async def test_a_replaced_pod_is_told() -> None:
+    report = await run(failing(Stalled("still")), targets(1), now={"web-0": running(target("other"))})
+    assert report.results[0].error.startswith("the pod was deleted, and another of the same name took its place (still")
+
+
+async def test_a_defect_of_ours_stops_the_run_as_what_it_is() -> None:
+    async def copy(tally: Tally) -> None:
+        await anyio.sleep(1)
+        if number_of(tally) == 1:
+            raise ZeroDivisionError
+        await anyio.sleep_forever()
+
+    async with scripted() as cluster:
+        with pytest.raises(ZeroDivisionError):
+            await run_transfers("push", plan_of(targets(3)), copy, cluster, Options(), Recorder(), None)
+
+
+async def test_stop_interrupts_who_is_under_way_and_who_waits_and_tells_the_observer(clock: JumpingLoop) -> None:
+    stop, ended = anyio.Event(), []
+
+    async def copy(tally: Tally) -> None:
+        if number_of(tally) == 0:
+            return
+        try:
+            tally.advance(100)
+            await anyio.sleep_forever()
+        finally:
+            ended.append(number_of(tally))
+
+    async def stop_soon() -> None:
+        await anyio.sleep(60)
+        stop.set()
+
+    recorder, begun = Recorder(), clock.now
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stop_soon)
+        report = await run(copy, targets(6), Options(sessions=3), recorder, stop)
+    outcomes = [one.outcome for one in report.results]
+    assert outcomes == [Outcome.COMPLETE, *[Outcome.INTERRUPTED] * 5]
+    assert [one.error for one in report.results[1:]] == ["interrupted before it was complete"] * 5
+    assert [one.wire_size for one in report.results] == [0, 100, 100, 100, 0, 0]
+    assert sorted(ended) == [1, 2, 3], "those under way were ended, the others never begun"
+    assert list(recorder.results.values()) == report.results
+    assert report.exit_code == 130
+    assert clock.now - begun == pytest.approx(60)
+
+
+async def test_a_run_that_is_stopped_before_it_begins_opens_nothing() -> None:
+    stop, begun = anyio.Event(), []
+    stop.set()
+
+    async def copy(tally: Tally) -> None:
+        begun.append(tally)
+        await anyio.sleep_forever()
+
+    report = await run(copy, targets(100), stop=stop)
+    assert [one.outcome for one in report.results] == [Outcome.INTERRUPTED] * 100
+    assert begun == []
+
+
+async def test_a_stop_that_never_comes_does_not_hold_the_run() -> None:
+    assert (await run(at_once, targets(2), stop=anyio.Event())).ok
+
+
+async def test_who_was_complete_before_the_stop_stays_so() -> None:
+    stop = anyio.Event()
+    recorder = Recorder(on_finished=lambda result: stop.set())
+    report = await run(at_once, targets(1), recorder=recorder, stop=stop)
+    assert report.ok
