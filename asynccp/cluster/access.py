@@ -64,7 +64,7 @@ async def _load(kubeconfig: str | None, context: str | None) -> Access:
                 f"there is no kubeconfig at {printable(paths)}", hint="name one with --kubeconfig or $KUBECONFIG"
             )
         else:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            config.load_incluster_config(client_configuration=configuration)
             namespace = _in_cluster_namespace()
         return _access(configuration, namespace)
     except (config.ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as exc:

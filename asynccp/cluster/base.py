@@ -14,7 +14,7 @@ class Session(Protocol):
     def protocol(self) -> str:
         """The subprotocol that was agreed on: `wire.exec.V4` or `V5`."""
 
-    async def send(self, message: bytes | bytearray) -> None:
+    async def send(self, message: bytes | memoryview) -> None:
         """Send one exec message; return when the transport has room for more. Raises SessionLost."""
 
     async def receive(self) -> bytes | None:

@@ -147,7 +147,7 @@ class _Session:
         self._websocket = websocket
         self.protocol = protocol
 
-    async def send(self, message: bytes | bytearray) -> None:
+    async def send(self, message: bytes | memoryview) -> None:
         try:
             await self._websocket.send_bytes(message)  # type: ignore[arg-type]  # any buffer will do
         except (aiohttp.ClientError, OSError) as exc:

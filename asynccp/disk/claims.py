@@ -36,7 +36,7 @@ class Claims:
         self._memory = 0
 
     def claim_file(self, path: bytes) -> None:
-        """Take the name of a regular file. Raises UnsafeEntry, as all claims do, if the archive must not have it here."""
+        """Take the name of a regular file. Raises UnsafeEntry, as all claims do, if it must not stand here."""
         self._files.add(self._new_key(path))
 
     def claim_other(self, path: bytes, size: int = 0) -> None:

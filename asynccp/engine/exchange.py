@@ -84,7 +84,7 @@ class Exchange:
         """Something moved: the deadline starts again."""
         self._moved_at = anyio.current_time()
 
-    async def send(self, message: bytes | bytearray) -> None:
+    async def send(self, message: bytes | memoryview) -> None:
         await self.session.send(message)
         self.moved()
 

@@ -8,7 +8,7 @@ class Chunk:
     """`message` is the exec message that carries the slice: the channel byte of stdin, then the archive's bytes."""
 
     index: int
-    message: bytearray
+    message: memoryview
 
     @property
     def size(self) -> int:

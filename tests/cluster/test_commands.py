@@ -504,6 +504,21 @@ def test_a_pull_whose_client_vanishes_leaves_no_tar_behind(box: Path, large: Pat
         assert b"asynccp" not in left
 
 
+@pytest.mark.parametrize("kind", ["dash-gnu", "busybox", "toybox"])  # bsdtar fills up with zeros and ends with 0
+def test_a_file_that_shrinks_while_it_is_pulled_fails_the_pull(box_of: BoxOf, kind: str, tmp_path: Path) -> None:
+    """BusyBox's and toybox's archive just ends then: the done line stands where content belongs."""
+    file = tmp_path / "file"
+    file.write_bytes(bytes(1024 * 1024))
+    with pull(box_of(kind), "file", tmp_path) as pod:
+        pod.line("hello")
+        pod.wait_until_blocked()
+        os.truncate(file, 512 * 1024)
+        assert len(pod.until(trailer("1"))) > 512 * 1024
+        assert "sh" in pod.said()
+        pod.acknowledge()
+        assert pod.exit_code() == 1
+
+
 def test_a_pull_whose_client_vanishes_before_it_acknowledges_leaves_no_process(box: Path, large: Path) -> None:
     with pull(box, str(large), large.parent) as pod:
         pod.line("hello")

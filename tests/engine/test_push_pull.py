@@ -1,0 +1,694 @@
+"""Whole pushes and pulls to and from pods that work, lag, hang, die and lie. No pod's trouble is another's.
+
+What is asserted is what a person would see: the report, the observer's calls, the files, and how long it took.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio import to_thread
+
+from asynccp.disk.extract import Extractor
+from asynccp.disk.read import read_chunk
+from asynccp.engine import broadcast
+from asynccp.engine.pull import pull
+from asynccp.engine.push import push
+from asynccp.entry import Entry, Kind
+from asynccp.errors import ProtocolRefused, SourceChanged
+from asynccp.options import CHUNK_SIZE, PULL_QUEUE_MESSAGES, RECORD_SIZE, Options
+from asynccp.plan.layout import ArchiveLayout
+from asynccp.report import Outcome, Result
+from asynccp.target import Target
+from asynccp.wire.chunk import Chunk
+from asynccp.wire.dialogue import ACKNOWLEDGEMENT
+from asynccp.wire.exec import V4, V5, ExitStatus
+
+from ..plan.reference import content_of, member
+from .clock import JumpingLoop
+from .scripted import (
+    SUCCESS,
+    Pod,
+    Recorder,
+    Script,
+    by_name,
+    greets_and_hangs,
+    hangs,
+    pull_plan,
+    push_plan,
+    scripted,
+    takes_all,
+    target,
+    targets,
+)
+
+SIZE = 40 * CHUNK_SIZE
+
+
+async def push_to(script: Script, size: int = SIZE, options: Options | None = None) -> Result:
+    """Push to one pod that follows the script."""
+    async with scripted(script) as cluster:
+        report = await push(cluster, push_plan([target()], size), options=options)
+    (result,) = report.results
+    assert sum(cluster.open.values()) == 0, "a session was left open"
+    assert report.exit_code in (0, 1, 24)
+    assert (report.exit_code == 0) is (result.outcome is Outcome.COMPLETE)
+    return result
+
+
+class Reads:
+    """Counts what is read from disk; the source changes at chunk `torn`."""
+
+    def __init__(self) -> None:
+        self.indices: list[int] = []
+        self.torn: int | None = None
+
+    def read_chunk(self, layout: ArchiveLayout, index: int) -> Chunk:
+        self.indices.append(index)
+        if index == self.torn:
+            raise SourceChanged("/srv/a.log changed while it was read")
+        return read_chunk(layout, index)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    found = Reads()
+    monkeypatch.setattr(broadcast, "read_chunk", found.read_chunk)
+    return found
+
+
+async def test_a_push_gives_every_pod_the_whole_archive_and_reads_it_once(reads: Reads) -> None:
+    got: dict[str, bytes] = {}
+
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        data = bytearray()
+        while len(data) < plan.layout.size:
+            data += await pod.hear()
+        got[pod.target.pod] = bytes(data)
+        await pod.done()
+        await pod.hear_line()
+        await pod.end()
+
+    plan, recorder = push_plan(targets(20), 3 * CHUNK_SIZE + 5), Recorder()
+    whole = b"".join(bytes(read_chunk(plan.layout, index).message[1:]) for index in range(plan.layout.chunks))
+    async with scripted(script) as cluster:
+        report = await push(cluster, plan, observer=recorder)
+    assert report.ok
+    assert set(got.values()) == {whole}
+    assert sorted(reads.indices) == list(range(plan.layout.chunks))
+    assert len(got) == len(recorder.results) == 20
+    assert set(recorder.started_with.values()) == set(recorder.advanced_by.values()) == {plan.layout.size}
+    for result in report.results:
+        assert (result.size, result.entries) == (plan.size, 1)
+        assert (result.wire_size, result.protocol, result.attempts) == (plan.layout.size, "v4", 1)
+
+
+async def test_the_command_is_told_where_and_how_much() -> None:
+    async with scripted() as cluster:
+        await push(cluster, push_plan([target()], 3 * RECORD_SIZE), options=Options(preserve_owner=True))
+    (pod,) = cluster.pods
+    assert pod.argv[5:] == ["/etc/app", "4", "0", "-xpf"]
+
+
+async def test_not_a_byte_is_sent_before_the_pod_has_said_that_it_is_ready() -> None:
+    async def script(pod: Pod) -> None:
+        await anyio.sleep(50)
+        assert pod._stdin.statistics().current_buffer_used == 0
+        await takes_all(pod)
+
+    assert (await push_to(script)).outcome is Outcome.COMPLETE
+
+
+async def test_the_pod_may_go_only_when_it_has_said_what_it_received() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.hear_archive()
+        await anyio.sleep(50)
+        assert pod._stdin.statistics().current_buffer_used == 0
+        await pod.done()
+        assert await pod.hear() == ACKNOWLEDGEMENT[1:]
+        await pod.end()
+
+    assert (await push_to(script)).outcome is Outcome.COMPLETE
+
+
+async def test_a_slow_pod_does_not_delay_the_others() -> None:
+    async def slow(pod: Pod) -> None:
+        await pod.hello()
+        while pod.heard < push_plan([], SIZE).layout.size:
+            await anyio.sleep(20)
+            await pod.hear()
+        await pod.done()
+        await pod.hear_line()
+        await pod.end()
+
+    recorder, begun = Recorder(), anyio.current_time()
+    async with scripted(by_name(web_0=slow)) as cluster:
+        report = await push(cluster, push_plan(targets(10), SIZE), observer=recorder)
+    assert report.ok
+    took = {pod: at - begun for pod, at in recorder.finished_at.items()}
+    assert took.pop("web-0") > 40 * 20
+    assert max(took.values()) < 1
+
+
+async def test_a_hanging_pod_does_not_delay_the_others(clock: JumpingLoop) -> None:
+    recorder, begun = Recorder(), clock.now
+    async with scripted(by_name(web_0=greets_and_hangs, web_1=hangs)) as cluster:
+        report = await push(cluster, push_plan(targets(10), SIZE), observer=recorder)
+    assert [one.outcome for one in report.results] == [Outcome.FAILED] * 2 + [Outcome.COMPLETE] * 8
+    assert max(at for pod, at in recorder.finished_at.items() if pod not in ("web-0", "web-1")) - begun < 1
+    assert report.exit_code == 23
+
+
+async def test_a_source_that_changed_reaches_every_pod_by_name(reads: Reads) -> None:
+    reads.torn = 5
+    async with scripted() as cluster:
+        report = await push(cluster, push_plan(targets(5), SIZE))
+    assert {one.outcome for one in report.results} == {Outcome.CHANGED}
+    assert {one.error for one in report.results} == {"/srv/a.log changed while it was read"}
+    assert report.exit_code == 24
+    assert {pod.heard for pod in cluster.pods} == {5 * CHUNK_SIZE}, "no pod gets the rest of a torn archive"
+
+
+async def full_disk(pod: Pod) -> None:
+    """A pod whose tar fails: the shell then reads a line, so it takes on what is on its way, and forgets it."""
+    await pod.hello()
+    await pod.hear()
+    await pod.hear()
+    await pod.complain("tar: ./a: Cannot write: No space left on device\n")
+    await pod.done("rc=2 sentinel=no")
+    await anyio.sleep(0.5)  # the shell reads byte by byte
+    await pod.hear_line()
+    await pod.end(ExitStatus(2))
+
+
+async def test_a_tar_that_fails_early_ends_the_feed() -> None:
+    result = await push_to(full_disk, 1000 * CHUNK_SIZE)
+    assert result.outcome is Outcome.FAILED
+    assert result.error == ("the disk in the container is full: tar: ./a: Cannot write: No space left on device")
+    assert result.wire_size < 20 * CHUNK_SIZE
+    assert result.seconds < 1
+
+
+@pytest.mark.xfail(strict=True, reason="BUG: the acknowledgement is sent while the feeder is in a send of its own")
+async def test_a_session_has_one_sender_at_a_time() -> None:
+    async with scripted(full_disk) as cluster:
+        await push(cluster, push_plan([target()], 1000 * CHUNK_SIZE))
+    assert [pod.overlaps for pod in cluster.pods] == [0]
+
+
+async def test_a_tar_that_fails_and_takes_nothing_more_is_told_by_its_own_words() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.hear()
+        await pod.complain("tar: ./a: Permission denied\n")
+        await pod.say(b"")
+        await pod.end(ExitStatus(2))
+
+    result = await push_to(script)
+    assert result.error == "tar failed in the container with exit code 2: tar: ./a: Permission denied"
+    assert result.seconds < 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "says"),
+    [
+        ("rc=0 sentinel=yes", None, "before the pod had said its last word"),
+        (None, ExitStatus(0), "before the pod had said its last word"),
+        (None, None, "before the pod had said its last word"),
+        ("rc=0 sentinel=no", ExitStatus(0), "the last member of the archive was not extracted"),
+        ("rc= sentinel=yes", ExitStatus(0), "exit code 255"),
+        ("sentinel=yes", ExitStatus(0), "exit code 255"),
+        ("rc=0 sentinel=yes", ExitStatus(137), "were killed (137)"),
+        (
+            "rc=0 sentinel=yes",
+            ExitStatus(None, "error reading from error stream"),
+            "does not know how the command ended",
+        ),
+        (None, ExitStatus(137), "were killed (137)"),
+        ("rc=2 sentinel=no", ExitStatus(2), "exit code 2"),
+    ],
+)
+async def test_a_push_is_complete_only_if_the_pod_and_the_server_say_so(
+    facts: str | None, status: ExitStatus | None, says: str
+) -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.hear_archive()
+        if facts is not None:
+            await pod.done(facts)
+            await pod.hear_line()
+        if status is not None:
+            await pod.end(status)
+
+    result = await push_to(script)
+    assert result.outcome is Outcome.FAILED
+    assert says in result.error
+    assert (result.size, result.entries) == (0, 0), "nothing counts as arrived"
+
+
+async def test_a_pod_that_dies_in_mid_push() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.hear()
+
+    result = await push_to(script)
+    assert (result.outcome, result.error) == (
+        Outcome.FAILED,
+        "the session ended before the pod had said its last word",
+    )
+
+
+@pytest.mark.xfail(strict=True, reason="BUG: a pod is believed to have all before it was sent all")
+async def test_a_pod_that_claims_to_have_what_it_was_not_sent_is_not_believed() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.done("rc=0 sentinel=yes")
+        await pod.hear_line()
+        await pod.end()
+
+    assert (await push_to(script, 1000 * CHUNK_SIZE)).outcome is Outcome.FAILED
+
+
+async def test_output_after_success_is_not_believed() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.hear_archive()
+        await pod.end()
+        await pod.done()
+
+    assert "output after the command's end" in (await push_to(script)).error
+
+
+@pytest.mark.parametrize(
+    ("script", "says", "after_s"),
+    [
+        (hangs, "the pod did not answer within 60 s", 60),
+        (greets_and_hangs, "nothing moved for 120 s", 120),
+    ],
+)
+async def test_silence_ends_at_the_deadline(script: Script, says: str, after_s: float) -> None:
+    result = await push_to(script)
+    assert says in result.error
+    assert result.seconds == pytest.approx(after_s, abs=1)
+
+
+async def test_silence_after_the_done_line_ends_at_the_deadline() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.hear_archive()
+        await pod.done()
+        await anyio.sleep_forever()
+
+    result = await push_to(script)
+    assert "nothing moved for 120 s" in result.error
+    assert result.seconds == pytest.approx(120, abs=1)
+
+
+async def test_a_stalled_pod_is_pinged_before_it_is_given_up(clock: JumpingLoop) -> None:
+    begun = clock.now
+    async with scripted(greets_and_hangs) as cluster:
+        await push(cluster, push_plan([target()], SIZE))
+    assert [round(at - begun) for at in cluster.pods[0].pinged_at] == [20, 40, 60, 80, 100]
+
+
+@pytest.mark.xfail(strict=True, raises=TimeoutError, reason="BUG: nothing bounds the opening of a session")
+async def test_a_server_that_does_not_answer_the_request_is_given_up_at_the_deadline() -> None:
+    async def never(of: Target, protocol: str) -> None:
+        await anyio.sleep_forever()
+
+    async with scripted(opening=never) as cluster:
+        report = await push(cluster, push_plan([target()]))
+    assert report.results[0].outcome is Outcome.FAILED
+    assert report.results[0].seconds == pytest.approx(60, abs=1)
+
+
+async def test_a_pod_with_a_problem_is_told_and_never_started() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello("problem=not-writable")
+        await pod.hear_line()
+        await pod.end(ExitStatus(1))
+
+    recorder = Recorder()
+    async with scripted(script) as cluster:
+        report = await push(cluster, push_plan([target()]), observer=recorder)
+    assert report.results[0].error.startswith("/etc/app is not writable for the container's user")
+    assert (recorder.started_with, dict(recorder.advanced_by)) == ({}, {})
+    assert cluster.pods[0].heard == len(ACKNOWLEDGEMENT) - 1
+
+
+async def test_a_pod_that_was_deleted_is_told_as_such() -> None:
+    async with scripted(greets_and_hangs) as cluster:
+        cluster.now["web-0"] = None
+        report = await push(cluster, push_plan([target()]))
+    assert report.results[0].error == "the pod was deleted (nothing moved for 120 s)"
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+async def test_stop_ends_the_sessions_and_names_who_was_interrupted(direction: str, tmp_path: Path) -> None:
+    stop, recorder = anyio.Event(), Recorder()
+
+    async def stop_soon() -> None:
+        await anyio.sleep(30)
+        stop.set()
+
+    script = by_name(greets_and_hangs, web_0=takes_all if direction == "push" else gives(LOGS))
+    async with scripted(script) as cluster, anyio.create_task_group() as tasks:
+        tasks.start_soon(stop_soon)
+        if direction == "push":
+            report = await push(cluster, push_plan(targets(4)), observer=recorder, stop=stop)
+        else:
+            report = await pull(cluster, pull_plan(str(tmp_path), targets(4)), observer=recorder, stop=stop)
+    assert [one.outcome for one in report.results] == [Outcome.COMPLETE, *[Outcome.INTERRUPTED] * 3]
+    assert report.exit_code == 130
+    assert list(recorder.results) == ["web-0", "web-1", "web-2", "web-3"]
+    assert sum(cluster.open.values()) == 0
+    assert all(pod.over.is_set() for pod in cluster.pods)
+
+
+# --- pull
+
+LOG = Entry(b"log", Kind.DIRECTORY, mode=0o755)
+A, B = Entry(b"log/a", Kind.FILE, 1000), Entry(b"log/b", Kind.FILE, 200_000)
+LOGS = b"".join(map(member, [LOG, A, B]))
+END = bytes(1024)
+FILES = {"log/a": content_of(A), "log/b": content_of(B)}
+
+
+def gives(archive: bytes, *, end: bytes = END, rc: int = 0) -> Script:
+    """Return the script of a pod that gives this archive as it should."""
+
+    async def script(pod: Pod) -> None:
+        await pod.hello("size=200")
+        for at in range(0, len(archive + end), 32 * 1024):
+            await pod.say((archive + end)[at : at + 32 * 1024])
+        await pod.done(f"rc={rc}")
+        await pod.hear_line()
+        await pod.end(ExitStatus(rc))
+
+    return script
+
+
+def files_in(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+async def files(directory: Path) -> dict[str, bytes]:
+    return await to_thread.run_sync(files_in, directory)
+
+
+async def pull_from(script: Script, to: Path) -> Result:
+    """Pull /var/log from one pod that follows the script."""
+    async with scripted(script) as cluster:
+        report = await pull(cluster, pull_plan(str(to), [target()]))
+    assert sum(cluster.open.values()) == 0, "a session was left open"
+    assert (report.exit_code == 0) is (report.results[0].outcome is Outcome.COMPLETE)
+    assert not any(".partial" in name for name in await files(to)), "a torn file was left"
+    return report.results[0]
+
+
+async def test_a_pull_writes_what_each_pod_has_under_its_name(tmp_path: Path) -> None:
+    recorder = Recorder()
+    async with scripted(gives(LOGS)) as cluster:
+        report = await pull(cluster, pull_plan(str(tmp_path), targets(5)), observer=recorder)
+    assert report.ok
+    assert await files(tmp_path) == {
+        f"web-{index}/{name}": content for index in range(5) for name, content in FILES.items()
+    }
+    assert set(recorder.started_with.values()) == {200 * 1024}
+    for result in report.results:
+        assert (result.size, result.entries, result.protocol) == (201_000, 3, "v4")
+        assert recorder.advanced_by[result.transfer.target.pod] == result.wire_size >= len(LOGS + END)
+
+
+@pytest.mark.parametrize(
+    ("size", "total"),
+    [("0", 0), ("12", 12288), ("", None), ("x", None), ("-5", None), ("9" * 20, None), ("٣", None), ("1e3", None)],
+)
+async def test_a_total_that_a_pod_tells_is_a_number_or_nothing(size: str, total: int | None, tmp_path: Path) -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello(f"size={size}")
+
+    recorder = Recorder()
+    async with scripted(script) as cluster:
+        await pull(cluster, pull_plan(str(tmp_path), [target()]), observer=recorder)
+    assert recorder.started_with == {"web-0": total}
+
+
+@pytest.mark.parametrize("piece", [1, 511, 512, 100_000])
+async def test_an_archive_may_come_in_any_pieces(piece: int, tmp_path: Path) -> None:
+    archive = (member(LOG) if piece == 1 else LOGS) + END + bytes(512)
+
+    async def script(pod: Pod) -> None:
+        stream = archive + b"asynccp 0123456789abcdef done rc=0\n"
+        await pod.hello()
+        for at in range(0, len(stream), piece):
+            await pod.say(stream[at : at + piece])
+        await pod.hear_line()
+        await pod.end()
+
+    assert (await pull_from(script, tmp_path)).outcome is Outcome.COMPLETE
+
+
+async def test_a_pod_may_go_only_when_we_have_all(tmp_path: Path) -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.say(LOGS + END)
+        await anyio.sleep(50)
+        assert pod._stdin.statistics().current_buffer_used == 0
+        await pod.done("rc=0")
+        assert await pod.hear() == ACKNOWLEDGEMENT[1:]
+        await pod.end()
+
+    assert (await pull_from(script, tmp_path)).outcome is Outcome.COMPLETE
+
+
+def says(*words: bytes | str, status: ExitStatus | None = SUCCESS) -> Script:
+    """Return the script of a pod that says this, in messages of its own, and ends with this status."""
+
+    async def script(pod: Pod) -> None:
+        await pod.hello("size=")
+        for word in words:
+            await (pod.say(word) if isinstance(word, bytes) else pod.done(word))
+        if status is not None:
+            await pod.end(status)
+
+    return script
+
+
+UNREADABLE = "tar: ./log/x: Cannot open: Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        (says(LOGS, "rc=0"), "last word"),
+        (says(LOGS, END[:512], "rc=0"), "last word"),
+        (says(LOGS[:-700], "rc=0"), "last word"),
+        (says(LOGS), "last word"),
+        (says(LOGS + END), "last word"),
+        (says(LOGS + END, status=None), "last word"),
+        (says(LOGS + END, "rc=0", status=None), "last word"),
+        (says(status=None), "last word"),
+        (says(), "last word"),
+        (says("rc=0"), "last word"),
+        (says(LOGS + END, "rc=2", status=ExitStatus(2)), "exit code 2"),
+        (says(LOGS + END, "rc=0", status=ExitStatus(137)), "killed (137)"),
+        (says(LOGS + END, "rc=0", status=ExitStatus(None, "gone")), "does not know how the command ended: gone"),
+        (says(LOGS + END, "rc=0", b"more"), "output after its last word"),
+        (says(LOGS + END, b"noise"), "where its done belongs"),
+        (says(LOGS + END, LOGS + END, "rc=0"), "where its done belongs"),
+        (says(b"Welcome to the shell\n" + LOGS + END, "rc=0"), "no tar header"),
+        (says(member(Entry(b"../evil", Kind.FILE)) + END, "rc=0"), "evil"),
+        (says(member(Entry(b"other", Kind.FILE)) + END, "rc=0"), "not asked for"),
+        (says(member(A) * 2 + END, "rc=0"), "twice"),
+    ],
+)
+async def test_what_is_not_a_whole_archive_fails_the_pull(script: Script, error: str, tmp_path: Path) -> None:
+    result = await pull_from(script, tmp_path / "to")
+    assert result.outcome is Outcome.FAILED
+    assert error in result.error
+
+
+@pytest.mark.xfail(strict=True, reason="BUG: the done line is taken for content; both ends wait until the deadline")
+@pytest.mark.parametrize("left", [700, 512, 100_000, len(LOGS)])
+async def test_a_tar_that_dies_in_mid_archive_is_told_at_once_by_its_own_words(left: int, tmp_path: Path) -> None:
+    """BusyBox's tar ends so when a file shrinks, and every tar that is killed; the pod then waits for our line."""
+
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        if left < len(LOGS):
+            await pod.say(LOGS[:-left])
+        await pod.complain("tar: short read\n")
+        await pod.done("rc=1")
+        await pod.hear_line()
+        await pod.end(ExitStatus(1))
+
+    result = await pull_from(script, tmp_path)
+    assert result.error == "tar failed in the container with exit code 1: tar: short read"
+    assert result.seconds < 1
+
+
+async def test_a_source_that_changed_while_the_pods_tar_read_it(tmp_path: Path) -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.say(LOGS + END)
+        await pod.complain("tar: ./log/a: file changed as we read it\n")
+        await pod.done("rc=1")
+        await pod.hear_line()
+        await pod.end(ExitStatus(1))
+
+    result = await pull_from(script, tmp_path)
+    assert result.outcome is Outcome.CHANGED
+    assert "./log/a: file changed as we read it" in result.error
+
+
+async def test_success_before_the_data_is_not_believed(tmp_path: Path) -> None:
+    """kubernetes #60140: the status overtakes the tail."""
+
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.say(LOGS)
+        await pod.end()
+        await pod.say(END)
+        await pod.done("rc=0")
+
+    result = await pull_from(script, tmp_path)
+    assert result.outcome is Outcome.FAILED
+    assert "output after the command's end" in result.error
+
+
+async def test_a_source_that_is_not_there(tmp_path: Path) -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello("problem=missing")
+        await pod.hear_line()
+        await pod.end(ExitStatus(1))
+
+    result = await pull_from(script, tmp_path)
+    assert result.error.startswith("/var/log does not exist in the container")
+    assert await files(tmp_path) == {}
+
+
+@pytest.mark.parametrize("word", [LOGS[:5000], LOGS + END])
+async def test_silence_in_mid_pull_ends_at_the_deadline_with_pings_before(
+    word: bytes, clock: JumpingLoop, tmp_path: Path
+) -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.say(word)
+        await anyio.sleep_forever()
+
+    begun = clock.now
+    async with scripted(script) as cluster:
+        report = await pull(cluster, pull_plan(str(tmp_path), [target()]))
+    (result,) = report.results
+    assert "nothing moved for 120 s" in result.error
+    assert result.seconds == pytest.approx(120, abs=1)
+    assert [round(at - begun) for at in cluster.pods[0].pinged_at] == [20, 40, 60, 80, 100]
+
+
+async def test_one_pods_trouble_is_no_other_pods(tmp_path: Path) -> None:
+    recorder, begun = Recorder(), anyio.current_time()
+    script = by_name(gives(LOGS), web_0=greets_and_hangs, web_1=says(b"noise"), web_2=says(LOGS, status=None))
+    async with scripted(script) as cluster:
+        report = await pull(cluster, pull_plan(str(tmp_path), targets(6)), observer=recorder)
+    assert [one.outcome for one in report.results] == [Outcome.FAILED] * 3 + [Outcome.COMPLETE] * 3
+    assert report.exit_code == 23
+    assert recorder.finished_at["web-5"] - begun < 1
+    for index in (3, 4, 5):
+        assert await files(tmp_path / f"web-{index}") == FILES
+
+
+@pytest.fixture
+def file_in_the_way(tmp_path: Path) -> Path:
+    (tmp_path / "web-0").touch()
+    return tmp_path
+
+
+async def test_a_destination_that_cannot_be_written(file_in_the_way: Path) -> None:
+    result = await pull_from(gives(LOGS), file_in_the_way)
+    assert result.outcome is Outcome.FAILED
+    assert "is a file or a symbolic link, but a directory belongs there" in result.error
+
+
+async def test_a_pull_falls_back_to_v5(tmp_path: Path) -> None:
+    async def refuse_v4(of: Target, protocol: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        if protocol == V4:
+            raise ProtocolRefused("unknown")
+
+    async with scripted(gives(LOGS), opening=refuse_v4) as cluster:
+        report = await pull(cluster, pull_plan(str(tmp_path), [target()]))
+    assert report.ok
+    assert cluster.offers["web-0"] == [V4, V5]
+    assert report.results[0].protocol == "v5"
+
+
+class SlowDisk:
+    """A disk that takes nothing until it is told to."""
+
+    def __init__(self, feed: Callable[[Extractor, bytes | memoryview], bytes]) -> None:
+        self._feed = feed
+        self.go_on = threading.Event()
+
+    def feed(self, extractor: Extractor, data: bytes | memoryview) -> bytes:
+        assert self.go_on.wait(10)
+        return self._feed(extractor, data)
+
+
+async def test_a_slow_disk_slows_the_pod_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, said = SlowDisk(Extractor.feed), 0
+    monkeypatch.setattr(Extractor, "feed", lambda extractor, data: disk.feed(extractor, data))
+    archive = LOGS + END
+
+    async def script(pod: Pod) -> None:
+        nonlocal said
+        await pod.hello()
+        for at in range(0, len(archive), 512):
+            await pod.say(archive[at : at + 512])
+            said += 1
+        await pod.done("rc=0")
+        await pod.hear_line()
+        await pod.end()
+
+    async def let_go_when_nothing_moves() -> None:
+        before = -1
+        while before != said:
+            before = said
+            for _ in range(100):
+                await anyio.lowlevel.checkpoint()
+        held.append(said)
+        disk.go_on.set()
+
+    held: list[int] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(let_go_when_nothing_moves)
+        result = await pull_from(script, tmp_path)
+    assert result.outcome is Outcome.COMPLETE
+    assert 0 < held[0] < 2 * PULL_QUEUE_MESSAGES + 20 < said, "what is on its way has a bound"
+    assert await files(tmp_path / "web-0") == FILES
+
+
+async def test_an_interrupted_pull_leaves_no_torn_file(tmp_path: Path) -> None:
+    stop = anyio.Event()
+
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.say(LOGS[:100_000])
+        await anyio.sleep(10)
+        stop.set()
+        await anyio.sleep_forever()
+
+    async with scripted(script) as cluster:
+        report = await pull(cluster, pull_plan(str(tmp_path), [target()]), stop=stop)
+    assert report.exit_code == 130
+    assert await files(tmp_path) == {"web-0/log/a": FILES["log/a"]}
+    assert report.results[0].entries >= 1
+
+
+def test_no_descriptor_is_left_open_by_these_tests() -> None:
+    assert len(os.listdir("/dev/fd")) < 100
