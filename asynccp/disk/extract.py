@@ -10,7 +10,7 @@ A pod is not trusted, so its archive gets nothing but plain files, directories a
     the rest    devices, FIFOs, owners (but on request), extended attributes: left out
 
 All calls block and belong into a worker thread, one at a time. Measured on two busy cores: 10,000 files of 1 KiB take
-0.4 s on tmpfs and 0.7 to 1.5 s on ext4, which spends it in open(); 512 MiB in one file, fed 32 KiB at a time, 0.3 s.
+0.5 s on tmpfs, and on ext4 as long as GNU tar needs; 512 MiB in one file, fed 32 KiB at a time, take 0.3 s.
 """
 
 import errno
@@ -62,7 +62,7 @@ class Extractor:
         self._symlinks: list[Entry] = []
         self._entry = Entry(b"", Kind.DIRECTORY)  # the member under way
         self._fd = -1  # of the file under way
-        self._parent = -1  # of the directory it is in; the tree's
+        self._parent_fd = -1  # of the directory it is in; the tree's
         self._has_holes = False
 
     @property
@@ -138,8 +138,8 @@ class Extractor:
         match entry.kind:
             case Kind.FILE:
                 self._claims.claim_file(entry.path)
-                self._parent = self._tree.at(_parent(entry.path))
-                self._fd = self._tree.create_file(self._parent)
+                self._parent_fd = self._tree.at(_parent(entry.path))
+                self._fd = self._tree.create_file(self._parent_fd)
                 self._has_holes = False
             case Kind.DIRECTORY:
                 self._claims.claim_directory(entry, self._directories.get(entry.path, entry))
@@ -178,9 +178,9 @@ class Extractor:
     def _make_hard_link(self, entry: Entry) -> None:
         source = os.dup(self._tree.at(_parent(entry.link)))
         try:
-            self._parent = self._tree.at(_parent(entry.path))
+            self._parent_fd = self._tree.at(_parent(entry.path))
             names = _name(entry.link), self._tree.temporary
-            os.link(*names, src_dir_fd=source, dst_dir_fd=self._parent, follow_symlinks=False)
+            os.link(*names, src_dir_fd=source, dst_dir_fd=self._parent_fd, follow_symlinks=False)
         finally:
             os.close(source)
         self._publish(entry)
@@ -190,20 +190,20 @@ class Extractor:
         if not stays_inside(entry.path, entry.link):
             self._leave_out(entry.path, f"its target, {printable(entry.link, 200)}, leads out of the pod's directory")
             return
-        self._parent, temporary = self._tree.at(_parent(entry.path)), self._tree.temporary
-        os.symlink(entry.link, temporary, dir_fd=self._parent)
+        self._parent_fd, temporary = self._tree.at(_parent(entry.path)), self._tree.temporary
+        os.symlink(entry.link, temporary, dir_fd=self._parent_fd)
         if self._preserve_owner:
             with _owner_translated(entry):
-                os.chown(temporary, entry.uid, entry.gid, dir_fd=self._parent, follow_symlinks=False)
-        os.utime(temporary, ns=(time.time_ns(), entry.mtime_ns), dir_fd=self._parent, follow_symlinks=False)
+                os.chown(temporary, entry.uid, entry.gid, dir_fd=self._parent_fd, follow_symlinks=False)
+        os.utime(temporary, ns=(time.time_ns(), entry.mtime_ns), dir_fd=self._parent_fd, follow_symlinks=False)
         try:
             self._publish(entry)
         except IsADirectoryError:
             self._leave_out(entry.path, "a directory stands where this symbolic link belongs")
 
     def _publish(self, entry: Entry) -> None:
-        self._tree.publish(self._parent, _name(entry.path))
-        self._parent = -1
+        self._tree.publish(self._parent_fd, _name(entry.path))
+        self._parent_fd = -1
         self.entries += 1
         self.size += entry.size
 
@@ -211,9 +211,9 @@ class Extractor:
         if self._fd >= 0:
             with suppress(OSError):
                 os.close(self._fd)
-        if self._parent >= 0:
-            self._tree.discard(self._parent)
-        self._fd = self._parent = -1
+        if self._parent_fd >= 0:
+            self._tree.discard(self._parent_fd)
+        self._fd = self._parent_fd = -1
 
     def _settle(self, entry: Entry) -> None:
         self._entry = entry

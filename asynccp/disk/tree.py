@@ -18,8 +18,10 @@ from contextlib import suppress
 from asynccp.errors import DestinationError
 from asynccp.escape import printable
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+# Windows has neither flag, nor any dir_fd: the module can be imported there, so that the command line can say so.
+_NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+_DIRECTORY: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_DIRECTORY", 0)
+_NEW_FILE: int = os.O_WRONLY | _NO_FOLLOW | os.O_CREAT | os.O_EXCL
 
 
 class Tree:

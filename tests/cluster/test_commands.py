@@ -271,6 +271,16 @@ def test_a_push_over_what_is_there_replaces_it(box: Path, tree: Path, archive: A
     assert trees.describe(tmp_path / "to") == trees.describe(tree)
 
 
+def test_an_archive_that_comes_in_dribbles_is_counted_whole(box: Path, tmp_path: Path) -> None:
+    archive = cut_tree(tmp_path)
+    with push(box, "to", tmp_path, archive.records) as pod:
+        pod.line("hello")
+        for at in range(0, len(archive.bytes), 997):
+            pod.stdin.write(archive.bytes[at : at + 997])
+            os.sched_yield()
+        assert pod.line("done").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+
+
 @pytest.mark.parametrize("kind", ["toybox", "no-dd"])
 def test_padding_that_comes_after_tar_has_left_is_not_taken_for_the_second_archive(
     box_of: BoxOf, kind: str, tmp_path: Path
@@ -354,9 +364,11 @@ def test_a_tar_that_fails_says_so_while_the_archive_still_comes(box: Path, tmp_p
     source = tmp_path / "source"
     (source / "a").mkdir(parents=True)
     (source / "a/x").touch()
+    (source / "a/link").symlink_to("x")
     (source / "z").write_bytes(b"\n" * 20 * RECORD_SIZE)
     (tmp_path / "to/a/x/in the way").mkdir(parents=True)
     archive = Archive(f"{source}/")
+    assert archive.records[1], "the second archive must not make the failure of the first forgotten"
     with push(box, "to", tmp_path, archive.records) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)

@@ -113,6 +113,11 @@ def test_any_slicing_writes_the_same(root: Path, step: int) -> None:
     assert snapshot(root) == {"d": "/", "d/f": "x" * 1500, "s": "\0" * 1000 + "y" * 9 + "\0" * 1991}
 
 
+def test_directories_whose_names_begin_alike_are_told_apart(root: Path) -> None:
+    extract(root, archive(*(file(name, b"x") for name in (b"d/f", b"dd/f", b"d/d/f", b"d-/f", b"f"))))
+    assert {name for name, content in snapshot(root).items() if content == "x"} == {"d/f", "dd/f", "d/d/f", "d-/f", "f"}
+
+
 def test_bytes_behind_the_end_are_returned(root: Path) -> None:
     extractor = Extractor(root, b"")
     assert extractor.feed(file(b"a", b"x")) == b""

@@ -89,7 +89,7 @@ class Pod:
 
     # The near end: what `cluster.base.Session` promises.
 
-    async def send(self, message: bytes | bytearray) -> None:
+    async def send(self, message: bytes | memoryview) -> None:
         async with self._alone("send"):
             try:
                 await self._to_us.send(bytes(message))

@@ -374,9 +374,10 @@ async def test_stop_ends_the_sessions_and_names_who_was_interrupted(direction: s
 
 LOG = Entry(b"log", Kind.DIRECTORY, mode=0o755)
 A, B = Entry(b"log/a", Kind.FILE, 1000), Entry(b"log/b", Kind.FILE, 200_000)
-LOGS = b"".join(map(member, [LOG, A, B]))
+LINK = Entry(b"log/link", Kind.SYMLINK, link=b"a")
+LOGS = b"".join(map(member, [LOG, LINK, A, B]))
 END = bytes(1024)
-FILES = {"log/a": content_of(A), "log/b": content_of(B)}
+FILES = {"log/a": content_of(A), "log/b": content_of(B), "log/link": content_of(A)}
 
 
 def gives(archive: bytes, *, end: bytes = END, rc: int = 0) -> Script:
@@ -421,7 +422,7 @@ async def test_a_pull_writes_what_each_pod_has_under_its_name(tmp_path: Path) ->
     }
     assert set(recorder.started_with.values()) == {200 * 1024}
     for result in report.results:
-        assert (result.size, result.entries, result.protocol) == (201_000, 3, "v4")
+        assert (result.size, result.entries, result.protocol) == (201_000, 4, "v4")
         assert recorder.advanced_by[result.transfer.target.pod] == result.wire_size >= len(LOGS + END)
 
 

@@ -270,6 +270,8 @@ MALFORMED = {
     "archive in a file of size 0 (H16)": archive(pax({b"size": b"1536"}), SMUGGLED),
     "pax size above the header's (H16)": archive(pax({b"size": b"6"}), file(b"a", b"12345")),
     "pax size below the header's (H16)": archive(pax({b"size": b"0"}), file(b"a", b"12345")),
+    "pax size of 2^63 (H15)": archive(pax({b"size": b"%d" % 2**63}), block(b"a")),
+    "sparse size of 2^63 (H23)": archive(sparse(b"s", 2**63, b"0\n")),
     "huge pax size above the header's (H16)": archive(pax({b"size": b"%d" % (9 * GIB)}), file(b"a", b"12345")),
     **{
         f"pax payload {payload[:20]!r} (H17)": archive(pax(payload), file(b"a"))
