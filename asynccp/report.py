@@ -151,17 +151,22 @@ class Report:
     def _summary(self) -> str:
         counts = {outcome: sum(one.outcome is outcome for one in self.results) for outcome in Outcome}
         arrow = "pushed to" if self.direction == "push" else "pulled from"
-        whole = f"{arrow} {counts[Outcome.COMPLETE]} of {len(self.results)} pods"
+        whole = f"{arrow} {counts[Outcome.COMPLETE]} of {counted(len(self.results), 'pod', 'pods')}"
         rest = [
             f"{count} {outcome.value}" for outcome, count in counts.items() if count and outcome is not Outcome.COMPLETE
         ]
         rest += [f"{len(self.skipped)} skipped"] if self.skipped else []
         entries, size = sum(one.entries for one in self.results), sum(one.size for one in self.results)
-        what = f"{entries} entries, {human_size(size)} in {self.seconds:.1f} s"
+        what = f"{counted(entries, 'entry', 'entries')}, {human_size(size)} in {self.seconds:.1f} s"
         return "; ".join([whole + (f" ({', '.join(rest)})" if rest else ""), what])
 
     def dumps(self) -> str:
         return json.dumps(self.to_json(), indent=2)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a number with its noun: `1 entry`, `2 entries`."""
+    return f"{count} {one if count == 1 else many}"
 
 
 def human_size(size: float) -> str:

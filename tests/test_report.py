@@ -94,8 +94,9 @@ def test_text_of_a_whole_success() -> None:
     assert found.to_text() == "pushed to 2 of 2 pods; 4 entries, 3.0 KiB in 0.8 s"
 
 
-def test_text_of_a_pull() -> None:
-    assert Report("pull", [result()], seconds=2).to_text().startswith("pulled from 1 of 1 pods")
+def test_text_of_a_pull_of_one_file_from_one_pod() -> None:
+    report = Report("pull", [result(size=5, entries=1)], seconds=2)
+    assert report.to_text() == "pulled from 1 of 1 pod; 1 entry, 5 B in 2.0 s"
 
 
 def test_text_counts_and_names_all_that_is_not_complete() -> None:

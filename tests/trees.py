@@ -96,7 +96,8 @@ def _file(path: bytes, content: bytes, mode: int, size: int | None = None) -> No
 
 def describe(root: Path | str) -> dict[bytes, Facts]:
     """Return what is below `root` on this machine."""
-    top, found, inodes = os.fsencode(root), {}, {}
+    top, found = os.fsencode(root), {}
+    inodes: dict[int, list[bytes]] = {}
     for directory, directories, files in os.walk(top):
         for name in sorted(directories + files):
             path = os.path.join(directory, name)

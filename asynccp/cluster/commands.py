@@ -25,8 +25,8 @@ from asynccp.options import RECORD_SIZE
 #
 # The sentinel is each archive's last member. Every tar ends with 0 when its archive is cut between two members; only a
 # sentinel that was extracted proves that tar came to the end. The second archive settles directories (`plan.layout`).
-# GNU's and toybox's tar leave at the end marker: dd has read the last record by then, but head would leave some of it to
-# the second tar, so what it still has is taken off it.
+# That is for BusyBox's tar, and BusyBox has dd. Where head counts, the first tar gets both, and what it leaves is
+# thrown away: head may read more than it hands on (toybox, BusyBox): a second one would wait for bytes that are gone.
 _PUSH = f"""\
 export LC_ALL=C
 t=$1 d=$2 options=$5 problem=
@@ -44,27 +44,32 @@ echo "asynccp $t hello count=$count"
 receive() {{
     case $count in
     dd) dd bs={RECORD_SIZE} count="$1" iflag=fullblock 2>/dev/null | tar "$options" - -C "$d" ;;
-    head) head -c $(($1 * {RECORD_SIZE})) | {{ tar "$options" - -C "$d" && head -c $(($1 * {RECORD_SIZE})) >/dev/null; }} ;;
+    head)
+        n=$(($1 * {RECORD_SIZE}))
+        head -c $n | {{ tar "$options" - -C "$d" && head -c $n >/dev/null; }} ;;
     none) tar "$options" - -C "$d" ;;
     esac
     rc=$? s=no
     if [ -e "$d/.asynccp-$t" ]; then s=yes; rm -f "$d/.asynccp-$t"; fi
 }}
-receive "$3"
-if [ "$rc$s" = 0yes ] && [ "$4" != 0 ] && [ $count != none ]; then receive "$4"; fi
+if [ $count = head ]; then receive $(($3 + $4)); else receive "$3"; fi
+if [ "$rc$s" = 0yes ] && [ "$4" != 0 ] && [ $count = dd ]; then receive "$4"; fi
 echo "asynccp $t done rc=$rc sentinel=$s"
 read -r _
 exit $rc
 """
 
 # $1 token, $2 directory, $3 name in it, $4 `size` when a bar wants to know how much there is
+#
+# A tar that failed may have ended inside a member, where `done` can't be told from content: then the exit code is the
+# message, and nothing is waited for.
 _PULL = """\
 export LC_ALL=C
 exec 3<&0
 t=$1 d=$2 n=$3 problem= size=
 if ! command -v tar >/dev/null; then problem=no-tar
+elif [ "$n" = . ] && [ -e "$d" ] && [ ! -d "$d" ]; then problem=no-contents
 elif [ ! -e "$d/$n" ] && [ ! -h "$d/$n" ]; then problem=missing
-elif [ "$n" = . ] && [ ! -d "$d" ]; then problem=not-a-directory
 elif [ ! -r "$d/$n" ] && [ ! -h "$d/$n" ]; then problem=unreadable
 fi
 if [ "$problem" ]; then echo "asynccp $t hello problem=$problem"; read -r _; exit 1; fi
@@ -75,7 +80,7 @@ tar cf - -C "$d" "$n" 3<&- & p=$!
 wait $p
 rc=$?
 echo "asynccp $t done rc=$rc"
-wait $w
+if [ $rc = 0 ]; then wait $w; else kill $w; fi
 exit $rc
 """
 

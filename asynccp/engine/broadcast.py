@@ -5,9 +5,9 @@ asks first; all who ask while it is in the window get the same object. So there 
 together, and a pod that falls behind the window reads for itself, from its own offset, while nobody waits for
 anybody. An archive that fits the window is read once, however many pods and however they come and go.
 
-Why not a queue for each pod, filled by one reader in lock-step: there a full queue stops the reader, so that one stalled
-pod holds up the fleet until a timer throws it out; all sessions of a wave must be open before the first chunk, and a
-wave ends with its slowest pod. Here there are no waves, no timer and no deadlock, and the bound is the same.
+Why not a queue for each pod, filled by one reader in lock-step: there a full queue stops the reader, so that one
+stalled pod holds up the fleet until a timer throws it out; all sessions of a wave must be open before the first chunk,
+and a wave ends with its slowest pod. Here there are no waves, no timer and no deadlock, and the bound is the same.
 
 Memory: at most WINDOW_SIZE bytes of chunks, and one chunk for each session that is behind.
 """

@@ -3,14 +3,31 @@
 It also watches the clock: a session in which nothing moves is pinged, and after the deadline ended.
 """
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
 import anyio
 
-from asynccp.cluster.base import Session
+from asynccp.cluster.base import Cluster, Session
 from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, Stalled, TransferError
 from asynccp.escape import printable
 from asynccp.options import CLOSE_GRACE_S, PING_AFTER_S, STDERR_TAIL_SIZE, Options
+from asynccp.target import Target
 from asynccp.wire.dialogue import ACKNOWLEDGEMENT, Line, LineReader, refusal, verdict
 from asynccp.wire.exec import ExitStatus, Stderr, Stdout, decode
+
+
+@asynccontextmanager
+async def opened(
+    cluster: Cluster, target: Target, argv: Sequence[str], protocol: str, token: str, options: Options
+) -> AsyncIterator["Exchange"]:
+    """Run a command in the target. Raises as `Cluster.open_exec`, and ConnectFailed when the server does not answer."""
+    async with AsyncExitStack() as stack:
+        with anyio.move_on_after(options.open_timeout_s) as limit:
+            session = await stack.enter_async_context(cluster.open_exec(target, argv, protocol))
+        if limit.cancelled_caught:
+            raise ConnectFailed(f"the API server did not answer within {options.open_timeout_s:.0f} s")
+        yield Exchange(session, token, options)
 
 
 class Exchange:

@@ -16,7 +16,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from asynccp.cluster.base import Cluster
 from asynccp.cluster.commands import pull_argv, pull_name
 from asynccp.disk.extract import Extractor
-from asynccp.engine.exchange import Exchange
+from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
@@ -61,9 +61,8 @@ async def _pull_one(
     while True:
         protocol = protocols.offer("")
         try:
-            async with cluster.open_exec(target, argv, protocol) as session:
+            async with opened(cluster, target, argv, protocol, token, options) as exchange:
                 tally.protocol = protocol[:2]
-                exchange = Exchange(session, token, options)
                 hello = await exchange.hello(path)
                 tally.observer.started(tally.transfer, _size(hello))
                 await _Gathering(exchange, tally, root, token, options).run()

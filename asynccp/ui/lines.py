@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from asynccp.escape import printable
-from asynccp.report import Outcome, Result, human_size
+from asynccp.report import Outcome, Result, counted, human_size
 from asynccp.target import Transfer
 
 SILENCE_S = 60.0  # CircleCI ends a job after ten silent minutes; people doubt it sooner
@@ -89,10 +89,10 @@ def describe(result: Result, *, verbose: int = 0) -> str:
     """Say on one line how a transfer ended, without its name and hint."""
     head = result.outcome.value + (f" after {result.attempts} attempts" if result.attempts > 1 else "")
     causes = [printable(result.error, _CAUSE_LIMIT)] if result.error else []
-    causes += [f"{_counted(len(result.left_out), 'entry', 'entries')} left out"] if result.left_out else []
+    causes += [f"{counted(len(result.left_out), 'entry', 'entries')} left out"] if result.left_out else []
     facts = [": ".join([head, *(["; ".join(causes)] if causes else [])])]
     if result.outcome not in (Outcome.FAILED, Outcome.INTERRUPTED):
-        entries = _counted(result.entries, "entry", "entries")
+        entries = counted(result.entries, "entry", "entries")
         facts += [entries, human_size(result.size), f"{result.seconds:.1f} s"]
     if verbose:
         facts += [f"{human_size(result.wire_size)} on the wire", result.protocol]
@@ -101,7 +101,3 @@ def describe(result: Result, *, verbose: int = 0) -> str:
 
 def _name(transfer: Transfer) -> str:
     return printable(str(transfer), _CAUSE_LIMIT)  # a target made by hand may hold any text
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

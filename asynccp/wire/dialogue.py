@@ -109,6 +109,8 @@ def refusal(hello: Line, path: str, said: str) -> TransferError | None:
             return DestinationError(
                 f"{path} is not a directory", hint="the path after the colon is the directory that receives the source"
             )
+        case "no-contents":
+            return SourceMissing(f"{path} is not a directory", hint="leave the slash at its end out")
         case "cannot-create":
             return DestinationError(f"{path} can't be created in the container{because}")
         case "not-writable":
@@ -130,7 +132,7 @@ def verdict(done: Line | None, status: ExitStatus | None, said: str, *, whole: b
         if status is not None and status.code is None:
             return _not_run(status)
         return SessionLost("the session ended before the pod had said its last word")
-    if code == 1 and any(sign in said for sign in _CHANGED):
+    if code == 1 and whole and any(sign in said for sign in _CHANGED):
         return SourceChanged(f"a source changed while tar read it: {said}")
     if code is None:
         return SessionLost(f"the server does not know how the command ended: {status.message if status else ''}")
@@ -156,10 +158,10 @@ def _exit_code(done: Line | None, status: ExitStatus | None) -> int | None:
 def _not_run(status: ExitStatus) -> TransferError:
     if "executable file not found" in status.message or "no such file or directory" in status.message:
         return CommandMissing(
-            "there is no shell in the container: " + status.message,
+            "there is no shell in the container",
             hint="name a container that has a shell and tar with -c; kubectl debug can add one to a running pod",
         )
-    return CommandFailed("the command could not be run: " + status.message)
+    return CommandFailed("the command could not be run: " + status.message.replace("Internal error occurred: ", ""))
 
 
 def _failed(code: int, said: str) -> TransferError:

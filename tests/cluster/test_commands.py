@@ -323,8 +323,9 @@ def cut_tree(tmp_path: Path) -> Archive:
 def test_a_push_cut_between_any_two_members_is_not_complete(box: Path, tmp_path: Path) -> None:
     """Every tar ends with 0 when its archive does: only the sentinel tells."""
     archive = cut_tree(tmp_path)
-    border = archive.records[0] * RECORD_SIZE
-    places = [*archive.borders, *archive.sentinels, border]
+    places = sorted([*archive.borders, *archive.sentinels, archive.records[0] * RECORD_SIZE])
+    if box.name in ("toybox", "no-dd"):  # where head counts, the second archive is thrown away
+        places = [at for at in places if at <= archive.sentinels[0]]
     complete = []
     for at in places:
         with push(box, "to", tmp_path, archive.records) as pod:
@@ -336,7 +337,7 @@ def test_a_push_cut_between_any_two_members_is_not_complete(box: Path, tmp_path:
             complete += [at] if verdict(done, status, "") is None else []
             assert done.facts["sentinel"] == "no"
         shutil.rmtree(tmp_path / "to", ignore_errors=True)
-    assert len(places) >= 9
+    assert len(places) >= 8
     assert complete == []
 
 
@@ -455,13 +456,10 @@ def test_a_source_that_is_missing(box: Path, of: str, tmp_path: Path) -> None:
         assert_refused(pod, "missing")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG: the pod says `missing`: the script looks for FILE/. before it looks at FILE"
-)
 def test_the_contents_of_a_file_cannot_be_pulled(box: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pull(box, f"{tmp_path}/file/", tmp_path) as pod:
-        assert_refused(pod, "not-a-directory")
+        assert_refused(pod, "no-contents")
 
 
 def test_a_source_that_may_not_be_read(box: Path, place: Path) -> None:
@@ -487,7 +485,6 @@ def test_a_file_that_may_not_be_read_among_others_fails_the_pull_by_name(box: Pa
             stream += pod.read(65536)
         assert f"asynccp {TOKEN} done rc=0".encode() not in stream
         assert "secret" in pod.said()
-        pod.acknowledge()
         assert pod.exit_code() != 0
 
 
@@ -527,8 +524,7 @@ def test_a_file_that_shrinks_while_it_is_pulled_fails_the_pull(box_of: BoxOf, ki
         os.truncate(file, 512 * 1024)
         assert len(pod.until(trailer("1"))) > 512 * 1024
         assert "sh" in pod.said()
-        pod.acknowledge()
-        assert pod.exit_code() == 1
+        assert pod.exit_code() == 1, "it waits for nobody"
 
 
 def test_a_pull_whose_client_vanishes_before_it_acknowledges_leaves_no_process(box: Path, large: Path) -> None:

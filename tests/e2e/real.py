@@ -1,4 +1,4 @@
-"""The fleet on the real cluster that $ASYNCCP_TEST_KUBECONFIG names: pods made by kubectl, in namespaces of their own."""
+"""The fleet on the real cluster that $ASYNCCP_TEST_KUBECONFIG names: pods that kubectl makes, in own namespaces."""
 
 import json
 import os

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_a_pull_by_a_client_that_is_stopped_half_of_the_time_is_complete(real_fl
             (back / pod / "big").unlink()
         seconds.append(time.monotonic() - begun)
     print(
-        f"\n{PAUSED_RUNS} runs of 4 x 128 MiB, stopped 1 s of 2 s: all complete, {min(seconds):.1f} to {max(seconds):.1f} s"
+        f"\n{PAUSED_RUNS} runs of 4 x 128 MiB, stopped 1 s of 2 s: complete; {min(seconds):.1f} to {max(seconds):.1f} s"
     )
 
 
@@ -105,7 +106,7 @@ def test_the_memory_of_a_pull_of_1_gib_from_4_pods_is_bounded(real_fleet: RealFl
         real_fleet.delete(f"gib-{number}")
 
 
-def _peak_memory(fleet: RealFleet, *arguments: str | Path) -> tuple[int, dict[str, object]]:
+def _peak_memory(fleet: RealFleet, *arguments: str | Path) -> tuple[int, dict[str, Any]]:
     """Run the real command; return its peak resident set in bytes (wait4's, for this one process) and its report."""
     argv = command(*arguments, "-o", "json")
     running = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(fleet))

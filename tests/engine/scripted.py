@@ -72,6 +72,11 @@ class Pod:
         while (data := await self.hear()) and b"\n" not in data:
             pass
 
+    async def wait_until_stdin_is_full(self) -> None:
+        """Wait until a sender waits for us to hear."""
+        while not self._stdin.statistics().tasks_waiting_send:
+            await anyio.lowlevel.checkpoint()
+
     async def say(self, data: bytes, channel: int = STDOUT) -> None:
         await self._stdout.send(bytes((channel,)) + data)
 

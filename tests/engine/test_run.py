@@ -1,7 +1,8 @@
 """All transfers of a plan: so many at a time, each to its result, until they are done or the run is stopped."""
 
+import resource
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -152,6 +153,24 @@ async def test_who_waits_for_a_full_node_keeps_no_place_from_others() -> None:
 async def test_a_place_is_free_again_after_a_failure() -> None:
     report = await run(failing(SourceMissing("gone")), targets(10), Options(sessions=1, sessions_per_node=1))
     assert [one.outcome for one in report.results] == [Outcome.FAILED] * 10
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[int]:
+    """The soft limit of macOS; returns the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(("sessions", "least"), [(1, 256), (64, 600), (200, 1700)])
+async def test_a_large_run_gets_the_descriptors_it_needs(sessions: int, least: int, few_descriptors: int) -> None:
+    await run(at_once, targets(1), Options(sessions=sessions))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard == few_descriptors
+    assert soft >= (least if hard == resource.RLIM_INFINITY else min(least, hard))
+    assert soft == 256 or sessions > 1, "what will do is left alone"
 
 
 async def test_a_fleet_does_not_arrive_as_one_blow() -> None:
