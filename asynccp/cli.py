@@ -99,6 +99,9 @@ class Flags:
     timeout: Annotated[
         float, _flag("--timeout", metavar="SECONDS", help="End a pod's transfer when nothing moved for so long.")
     ] = 120.0
+    retries: Annotated[
+        int, _flag("--retries", metavar="N", help="Further attempts for a pod whose connection failed.")
+    ] = 2
     preserve_owner: Annotated[
         bool, _flag("--preserve-owner", help="Keep numeric owners; needs root where the files are written.")
     ] = False
@@ -117,12 +120,15 @@ class Flags:
         return Selection(found, tuple(self.namespace or ()), self.all_namespaces, self.container, self.field_selector)
 
     def options(self) -> Options:
-        if min(self.concurrency, self.per_node) < 1 or self.timeout <= 0:
-            raise UsageError("--concurrency and --per-node are at least 1, --timeout more than 0")
+        if min(self.concurrency, self.per_node) < 1 or self.timeout <= 0 or self.retries < 0:
+            raise UsageError(
+                "--concurrency and --per-node are at least 1, --timeout more than 0, --retries not below 0"
+            )
         return Options(
             sessions=self.concurrency,
             sessions_per_node=self.per_node,
             stall_after_s=self.timeout,
+            retries=self.retries,
             preserve_owner=self.preserve_owner,
             want_size=sys.stderr.isatty() and not self.quiet,
         )

@@ -9,7 +9,7 @@
         ├── ConnectFailed       no session: network, or a server that is overloaded     retryable
         ├── Refused             no session: the server said why (RBAC, no such pod …)
         ├── SessionLost         the session ended before the pod had said its last word retryable
-        ├── Stalled             nothing moved for too long                              retryable
+        ├── Stalled             nothing moved for too long
         ├── ProtocolViolation   the far end sent what the protocol doesn't allow
         ├── CommandMissing      no shell, or no tar, in the container
         ├── CommandFailed       the command in the pod failed: exit code, its last words
@@ -57,9 +57,16 @@ class ClusterError(PlanError):
 
 
 class TransferError(AsyncCpError):
-    """One target's transfer is not complete. Becomes that target's `Result`."""
+    """One target's transfer is not complete. Becomes that target's `Result`.
+
+    after_s: how long the server asks to wait before another attempt, in seconds.
+    """
 
     retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "", after_s: float = 0.0) -> None:
+        super().__init__(message, hint=hint)
+        self.after_s = after_s
 
 
 class ConnectFailed(TransferError):
@@ -83,9 +90,7 @@ class SessionLost(TransferError):
 
 
 class Stalled(TransferError):
-    """Nothing moved for longer than the deadline."""
-
-    retryable = True
+    """Nothing moved for longer than the deadline. Not retried: a pod is named when its deadline passes, not later."""
 
 
 class ProtocolViolation(TransferError):

@@ -102,7 +102,7 @@ class KubernetesCluster:
                 **self._server_hostname(),
             )
         except _UpgradeRefused as exc:
-            raise exec_refused(exc.status, exc.body) from exc
+            raise exec_refused(exc.status, exc.body, exc.retry_after) from exc
         except (aiohttp.ClientError, OSError) as exc:
             raise ConnectFailed(f"the API server can't be reached: {_cause(exc)}") from exc
         try:
@@ -175,10 +175,11 @@ class _Session:
 class _UpgradeRefused(aiohttp.ClientError):
     """An upgrade that was answered with something else than 101."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, retry_after: str) -> None:
         super().__init__(f"HTTP {status}")
         self.status = status
         self.body = body
+        self.retry_after = retry_after
 
 
 async def _keep_refusal(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -187,7 +188,7 @@ async def _keep_refusal(request: aiohttp.ClientRequest, handler: aiohttp.ClientH
     if response.status != 101 and "Upgrade" in request.headers:
         body = await response.content.read(64 * 1024)
         response.close()
-        raise _UpgradeRefused(response.status, body)
+        raise _UpgradeRefused(response.status, body, response.headers.get("Retry-After", ""))
     return response
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, TransferError, UsageError
 from asynccp.escape import printable
 
+MOST_WAIT_S = 120.0  # a server may ask for more; then the attempt fails rather than the run hangs
+
 _RBAC = "the user needs the verbs get and create on pods/exec (create since Kubernetes 1.35), and get and list on pods"
 _LOGIN = "the credentials were not accepted: log in again"
 
@@ -23,8 +25,8 @@ def status_message(body: bytes) -> str | None:
         return None
 
 
-def exec_refused(code: int, body: bytes) -> TransferError:
-    """Return the error that a refused exec upgrade means."""
+def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
+    """Return the error that a refused exec upgrade means. retry_after: the header of that name; dates are not read."""
     message = status_message(body)
     said = message or printable(body.strip(), 300) or f"HTTP {code} without a reason"
     match code:
@@ -35,7 +37,8 @@ def exec_refused(code: int, body: bytes) -> TransferError:
         case 400 | 403 if message is None:
             return ProtocolRefused(f"the API server refused the exec protocol: {said}")
         case 429 | 500 | 502 | 503 | 504:
-            return ConnectFailed(f"exec could not be started: {said}")
+            after_s = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0
+            return ConnectFailed(f"exec could not be started: {said}", after_s=min(after_s, MOST_WAIT_S))
         case _:
             return Refused(f"the API server refused exec: {said}")
 

@@ -14,6 +14,7 @@ import anyio
 
 from asynccp.cluster.base import Cluster
 from asynccp.engine.group import single_error
+from asynccp.engine.retry import Budget, delay_s
 from asynccp.engine.tally import Tally
 from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, SessionLost, Stalled, TransferError
 from asynccp.options import OPENS_PER_S, Options
@@ -22,6 +23,7 @@ from asynccp.report import LeftOut, Outcome, Report, Result, outcome_of
 from asynccp.target import Skipped, Target, Transfer, what_became_of
 
 _ASK_TIMEOUT_S = 5.0  # for the question what became of a pod
+_MAY_BE_THE_PODS_END = (SessionLost, Stalled, ConnectFailed, CommandFailed, Refused)
 
 
 class Plan(Protocol):
@@ -49,12 +51,17 @@ async def run_transfers(
     begun = anyio.current_time()
     tallies = [Tally(transfer, observer) for transfer in plan.transfers]
     results: dict[Transfer, Result] = {}
-    gate = _Gate(options)
+    gate, budget = _Gate(options), Budget.of(len(tallies), options.retries)
 
     async def run(tally: Tally) -> None:
-        async with gate.passage(tally.transfer.target):
-            result = await _attempt(tally, copy, cluster)
-        results[tally.transfer] = result
+        while True:
+            async with gate.passage(tally.transfer.target):
+                ended = await _attempt(tally, copy, cluster, budget)
+            if isinstance(ended, Result):
+                break
+            await anyio.sleep(ended)
+            tally.attempts += 1
+        results[tally.transfer] = result = ended
         observer.finished(result)
 
     with single_error():
@@ -68,36 +75,36 @@ async def run_transfers(
 
     for tally in tallies:
         if tally.transfer not in results:
-            results[tally.transfer] = result = tally.result(
-                Outcome.INTERRUPTED, 0.0, "interrupted before it was complete"
-            )
+            results[tally.transfer] = result = tally.result(Outcome.INTERRUPTED, "interrupted before it was complete")
             observer.finished(result)
     ordered = [results[transfer] for transfer in plan.transfers]
     return Report(direction, ordered, plan.skipped, plan.left_out, anyio.current_time() - begun)
 
 
-async def _attempt(tally: Tally, copy: Callable[[Tally], Awaitable[None]], cluster: Cluster) -> Result:
-    begun = anyio.current_time()
+async def _attempt(
+    tally: Tally, copy: Callable[[Tally], Awaitable[None]], cluster: Cluster, budget: Budget
+) -> Result | float:
+    """Make one attempt; return how the transfer ended, or the seconds to wait before the next attempt."""
+    if tally.begun is None:
+        tally.begun = anyio.current_time()
     try:
         await copy(tally)
     except TransferError as exc:
-        said = await _explained(exc, tally.transfer.target, cluster)
-        return tally.result(outcome_of(exc), anyio.current_time() - begun, said, exc.hint)
-    outcome = Outcome.PARTIAL if tally.left_out else Outcome.COMPLETE
-    return tally.result(outcome, anyio.current_time() - begun)
+        became = await _what_became_of(tally.transfer.target, cluster) if isinstance(exc, _MAY_BE_THE_PODS_END) else ""
+        if not became and budget.allows(exc, tally.attempts):
+            return delay_s(tally.attempts, chance=random.random(), after_s=exc.after_s)  # noqa: S311 (not a secret)
+        return tally.result(outcome_of(exc), f"{became} ({exc})" if became else str(exc), exc.hint)
+    return tally.result(Outcome.PARTIAL if tally.left_out else Outcome.COMPLETE)
 
 
-async def _explained(error: TransferError, target: Target, cluster: Cluster) -> str:
-    """Return the error's text; where the pod's end may be behind it, preceded by what became of the pod."""
-    if isinstance(error, SessionLost | Stalled | ConnectFailed | CommandFailed | Refused):
-        with anyio.move_on_after(_ASK_TIMEOUT_S):
-            try:
-                became = what_became_of(target, await cluster.find_pod(target))
-            except ClusterError:
-                became = ""
-            if became:
-                return f"{became} ({error})"
-    return str(error)
+async def _what_became_of(target: Target, cluster: Cluster) -> str:
+    """Say what happened to the pod since it was matched; empty when it runs as before, or nobody knows."""
+    with anyio.move_on_after(_ASK_TIMEOUT_S):
+        try:
+            return what_became_of(target, await cluster.find_pod(target))
+        except ClusterError:
+            return ""
+    return ""
 
 
 def _make_room_for_descriptors(sessions: int) -> None:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import anyio
+
 from asynccp.progress import Observer
 from asynccp.report import LeftOut, Outcome, Result
 from asynccp.target import Transfer
@@ -9,7 +11,7 @@ from asynccp.target import Transfer
 
 @dataclass(slots=True)
 class Tally:
-    """Counts for one transfer; fields as in `Result`."""
+    """Counts for one transfer; fields as in `Result`. `begun`: when its first attempt began, None before."""
 
     transfer: Transfer
     observer: Observer
@@ -17,6 +19,7 @@ class Tally:
     entries: int = 0
     wire_size: int = 0
     attempts: int = 1
+    begun: float | None = None
     protocol: str = ""
     left_out: list[LeftOut] = field(default_factory=list)
 
@@ -25,7 +28,8 @@ class Tally:
         self.wire_size += count
         self.observer.advanced(self.transfer, count)
 
-    def result(self, outcome: Outcome, seconds: float, error: str = "", hint: str = "") -> Result:
+    def result(self, outcome: Outcome, error: str = "", hint: str = "") -> Result:
+        seconds = anyio.current_time() - self.begun if self.begun is not None else 0.0
         return Result(
             self.transfer, outcome, self.size, self.entries, self.wire_size, seconds, self.attempts, self.protocol,
             error, hint, tuple(self.left_out),

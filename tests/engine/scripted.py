@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 from asynccp.engine.group import single_error
 from asynccp.entry import Entry, Kind
 from asynccp.errors import SessionLost
-from asynccp.options import RECORD_SIZE
+from asynccp.options import RECORD_SIZE, Options
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
 from asynccp.report import Result
@@ -26,6 +26,7 @@ TOKEN = "0123456789abcdef"
 ROOM = 4  # messages
 A_DAY_S = 24 * 3600.0
 SUCCESS = ExitStatus(0)
+ONCE = Options(retries=0)
 
 
 class Pod:

@@ -30,6 +30,7 @@ from asynccp.wire.exec import V4, V5, ExitStatus
 from ..plan.reference import content_of, member
 from .clock import JumpingLoop
 from .scripted import (
+    ONCE,
     SUCCESS,
     Pod,
     Recorder,
@@ -51,7 +52,7 @@ SIZE = 40 * CHUNK_SIZE
 async def push_to(script: Script, size: int = SIZE, options: Options | None = None) -> Result:
     """Push to one pod that follows the script."""
     async with scripted(script) as cluster:
-        report = await push(cluster, push_plan([target()], size), options=options)
+        report = await push(cluster, push_plan([target()], size), options=options or ONCE)
     (result,) = report.results
     assert sum(cluster.open.values()) == 0, "a session was left open"
     assert report.exit_code in (0, 1, 24)
@@ -320,7 +321,7 @@ async def test_a_server_that_does_not_answer_the_request_is_given_up_at_the_dead
         await anyio.sleep_forever()
 
     async with scripted(opening=never) as cluster:
-        report = await push(cluster, push_plan([target()]))
+        report = await push(cluster, push_plan([target()]), options=ONCE)
     assert report.results[0].outcome is Outcome.FAILED
     assert report.results[0].seconds == pytest.approx(60, abs=1)
 
@@ -403,7 +404,7 @@ async def files(directory: Path) -> dict[str, bytes]:
 async def pull_from(script: Script, to: Path) -> Result:
     """Pull /var/log from one pod that follows the script."""
     async with scripted(script) as cluster:
-        report = await pull(cluster, pull_plan(str(to), [target()]))
+        report = await pull(cluster, pull_plan(str(to), [target()]), options=ONCE)
     assert sum(cluster.open.values()) == 0, "a session was left open"
     assert (report.exit_code == 0) is (report.results[0].outcome is Outcome.COMPLETE)
     assert not any(".partial" in name for name in await files(to)), "a torn file was left"
@@ -581,7 +582,7 @@ async def test_silence_in_mid_pull_ends_at_the_deadline_with_pings_before(
 
     begun = clock.now
     async with scripted(script) as cluster:
-        report = await pull(cluster, pull_plan(str(tmp_path), [target()]))
+        report = await pull(cluster, pull_plan(str(tmp_path), [target()]), options=ONCE)
     (result,) = report.results
     assert "nothing moved for 120 s" in result.error
     assert result.seconds == pytest.approx(120, abs=1)

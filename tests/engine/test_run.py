@@ -27,7 +27,7 @@ from asynccp.report import LeftOut, Outcome, Report
 from asynccp.target import Json, Skipped, Target, Transfer
 
 from .clock import JumpingLoop
-from .scripted import Recorder, running, scripted, target, targets
+from .scripted import ONCE, Recorder, running, scripted, target, targets
 
 Copy = Callable[[Tally], Awaitable[None]]
 
@@ -53,9 +53,7 @@ async def run(
 ) -> Report:
     async with scripted() as cluster:
         cluster.now.update(now or {})
-        return await run_transfers(
-            "push", plan_of(to), copy, cluster, options or Options(), recorder or Recorder(), stop
-        )
+        return await run_transfers("push", plan_of(to), copy, cluster, options or ONCE, recorder or Recorder(), stop)
 
 
 def number_of(tally: Tally) -> int:
@@ -89,7 +87,7 @@ async def test_results_are_in_the_plans_order_whoever_is_first() -> None:
 async def test_a_report_has_what_the_plan_left_out() -> None:
     plan = Plan((Transfer(target(), "/x"),), (Skipped("a/b", "is Pending"),), (LeftOut(b"dev", "a device"),))
     async with scripted() as cluster:
-        report = await run_transfers("pull", plan, at_once, cluster, Options(), Recorder(), None)
+        report = await run_transfers("pull", plan, at_once, cluster, ONCE, Recorder(), None)
     assert (report.direction, report.skipped, report.left_out) == ("pull", plan.skipped, plan.left_out)
 
 
@@ -264,7 +262,7 @@ async def test_a_cluster_that_does_not_answer_does_not_hold_the_run(
         monkeypatch.setattr(cluster, "find_pod", lambda target: anyio.sleep_forever())
         begun = clock.now
         report = await run_transfers(
-            "push", plan_of(targets(3)), failing(Stalled("still")), cluster, Options(), Recorder(), None
+            "push", plan_of(targets(3)), failing(Stalled("still")), cluster, ONCE, Recorder(), None
         )
     assert [one.error for one in report.results] == ["still"] * 3
     assert clock.now - begun < 6
@@ -284,7 +282,7 @@ async def test_a_defect_of_ours_stops_the_run_as_what_it_is() -> None:
 
     async with scripted() as cluster:
         with pytest.raises(ZeroDivisionError):
-            await run_transfers("push", plan_of(targets(3)), copy, cluster, Options(), Recorder(), None)
+            await run_transfers("push", plan_of(targets(3)), copy, cluster, ONCE, Recorder(), None)
 
 
 async def test_stop_interrupts_who_is_under_way_and_who_waits_and_tells_the_observer(clock: JumpingLoop) -> None:
