@@ -101,7 +101,7 @@ class Flags:
     ] = 120.0
     retries: Annotated[
         int, _flag("--retries", metavar="N", help="Further attempts for a pod whose connection failed.")
-    ] = 2
+    ] = 4
     preserve_owner: Annotated[
         bool, _flag("--preserve-owner", help="Keep numeric owners; needs root where the files are written.")
     ] = False

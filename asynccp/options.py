@@ -40,7 +40,8 @@ class Options:
     stall_after_s: a transfer that moves no byte for so long is ended. A pod with a slow disk may be silent for a
         minute (the server does not even answer pings then), so it is twice that.
     open_timeout_s: from the request to the pod's first word. Nodes that start 200 processes at once need 15 s.
-    retries: further attempts for a transfer whose connection failed (`engine.retry` has the rules).
+    retries: further attempts for a transfer whose connection failed (`engine.retry` has the rules). Four wait for 8
+        to 15 s in all, which is what an API server needs to come back.
     preserve_owner: keep numeric owners; needs root at the writing end.
     want_size: have the pod add up a pull's size first, for a bar with an end.
     """
@@ -49,6 +50,6 @@ class Options:
     sessions_per_node: int = 64
     stall_after_s: float = 120.0
     open_timeout_s: float = 60.0
-    retries: int = 2
+    retries: int = 4
     preserve_owner: bool = False
     want_size: bool = False

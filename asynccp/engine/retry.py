@@ -11,7 +11,7 @@ from asynccp.errors import TransferError
 
 FIRST_DELAY_S = 1.0
 MOST_DELAY_S = 30.0
-FREE_RETRIES = 10  # in one run, whatever its size
+FREE_RETRIES = 100  # in one run, whatever its size: an outage hits every pod of a small fleet, more than once
 RETRY_SHARE = 0.2  # of its transfers, beyond these: a cluster in trouble is not hammered by a thousand pods' retries
 
 
