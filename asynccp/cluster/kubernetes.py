@@ -12,11 +12,12 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 import aiohttp
+import anyio
 from anyio import move_on_after
 from yarl import URL
 
 from asynccp.cluster.access import Access, load_access
-from asynccp.cluster.refusal import exec_refused, list_refused
+from asynccp.cluster.refusal import exec_refused, list_refused, retry_after_s
 from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, SessionLost
 from asynccp.escape import printable
 from asynccp.options import CLOSE_GRACE_S
@@ -25,6 +26,7 @@ from asynccp.wire.exec import MAX_MESSAGE_SIZE
 
 PAGE_SIZE = 500  # pods in one answer, as kubectl asks for
 _CONNECT_TIMEOUT_S = 30.0
+_BUSY_WAITS_S = (1.0, 3.0, 10.0)  # unlike exec, lists are under API priority and fairness, which answers 429
 
 
 @asynccontextmanager
@@ -114,19 +116,24 @@ class KubernetesCluster:
                 await websocket.close()
 
     async def _get(self, path: str, query: dict[str, str], selector: Selector) -> Any:
-        """Return the JSON at `path`, None for a 404."""
+        """Return the JSON at `path`, None for a 404. A server that says it is busy is asked again when it says so."""
         url = URL(f"{self._access.url}/{path}?{urlencode(query, quote_via=quote)}", encoded=True)
         try:
-            headers = await self._access.headers()
-            async with self._http.get(
-                url, headers=headers, proxy=self._access.proxy, **self._server_hostname()
-            ) as answer:
-                if answer.status == 404:
-                    return None
-                if answer.status != 200:
-                    by_label = selector.kind == "labels"
-                    raise list_refused(answer.status, await answer.read(), str(selector), by_label=by_label)
-                return await answer.json(content_type=None)
+            for wait_s in (*_BUSY_WAITS_S, None):
+                headers = await self._access.headers()
+                async with self._http.get(
+                    url, headers=headers, proxy=self._access.proxy, **self._server_hostname()
+                ) as answer:
+                    if answer.status == 200:
+                        return await answer.json(content_type=None)
+                    if answer.status == 404:
+                        return None
+                    if answer.status not in (429, 503) or wait_s is None:
+                        by_label = selector.kind == "labels"
+                        raise list_refused(answer.status, await answer.read(), str(selector), by_label=by_label)
+                    asked = retry_after_s(answer.headers.get("Retry-After", ""))
+                await anyio.sleep(min(asked or wait_s, _BUSY_WAITS_S[-1]))
+            return None
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise ClusterError(
                 f"the API server at {printable(self._access.url)} can't be reached: {_cause(exc)}"

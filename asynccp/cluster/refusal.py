@@ -25,8 +25,13 @@ def status_message(body: bytes) -> str | None:
         return None
 
 
+def retry_after_s(header: str) -> float:
+    """Return the seconds that a Retry-After header asks for; 0 for none, and for a date, which no API server sends."""
+    return min(float(header), MOST_WAIT_S) if header.isascii() and header.isdigit() else 0.0
+
+
 def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
-    """Return the error that a refused exec upgrade means. retry_after: the header of that name; dates are not read."""
+    """Return the error that a refused exec upgrade means. retry_after: the header of that name."""
     message = status_message(body)
     said = message or printable(body.strip(), 300) or f"HTTP {code} without a reason"
     match code:
@@ -37,8 +42,7 @@ def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError
         case 400 | 403 if message is None:
             return ProtocolRefused(f"the API server refused the exec protocol: {said}")
         case 429 | 500 | 502 | 503 | 504:
-            after_s = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else 0.0
-            return ConnectFailed(f"exec could not be started: {said}", after_s=min(after_s, MOST_WAIT_S))
+            return ConnectFailed(f"exec could not be started: {said}", after_s=retry_after_s(retry_after))
         case _:
             return Refused(f"the API server refused exec: {said}")
 
