@@ -21,6 +21,9 @@ PING_AFTER_S = 20.0
 """Seconds without a byte before a ping. Load balancers cut idle connections after 60 s and more; a ping while bytes
 flow could only do harm (kubernetes #60140)."""
 
+LOOK_EVERY_S = 1.0
+"""Seconds between two looks at whether a session has moved; a deadline is met so exactly."""
+
 STDERR_TAIL_SIZE = 4096
 """Bytes of a pod's stderr that are kept: the last ones, since a shell's last words name the cause."""
 

@@ -107,7 +107,10 @@ class _Gathering:
         with suppress(anyio.BrokenResourceError):  # the writer ended: its error is the one to hear
             async with send:
                 while (data := await self._exchange.stdout()) is not None:
-                    await send.send(data)
+                    try:
+                        send.send_nowait(data)
+                    except anyio.WouldBlock:  # only a full queue is worth the round through the event loop
+                        await send.send(data)
 
     async def _write(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
         async with receive:
@@ -122,7 +125,7 @@ class _Gathering:
                     await self._exchange.acknowledge()
 
     def _extract(self, batch: list[Bytes]) -> bytes:
-        return b"".join([self._extractor.feed(data) for data in batch])
+        return self._extractor.feed(b"".join(batch))
 
     async def _settle(self) -> None:
         """Finish what arrived whole, then judge."""

@@ -19,7 +19,7 @@ from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused, SourceChanged
-from asynccp.options import CHUNK_SIZE, PULL_QUEUE_MESSAGES, RECORD_SIZE, Options
+from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, PULL_QUEUE_MESSAGES, RECORD_SIZE, Options
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.report import Outcome, Result
 from asynccp.target import Target
@@ -294,7 +294,7 @@ async def test_output_after_success_is_not_believed() -> None:
 async def test_silence_ends_at_the_deadline(script: Script, says: str, after_s: float) -> None:
     result = await push_to(script)
     assert says in result.error
-    assert result.seconds == pytest.approx(after_s, abs=1)
+    assert result.seconds == pytest.approx(after_s, abs=LOOK_EVERY_S + 0.1)
 
 
 async def test_silence_after_the_done_line_ends_at_the_deadline() -> None:
@@ -306,14 +306,15 @@ async def test_silence_after_the_done_line_ends_at_the_deadline() -> None:
 
     result = await push_to(script)
     assert "nothing moved for 120 s" in result.error
-    assert result.seconds == pytest.approx(120, abs=1)
+    assert result.seconds == pytest.approx(120, abs=LOOK_EVERY_S + 0.1)
 
 
 async def test_a_stalled_pod_is_pinged_before_it_is_given_up(clock: JumpingLoop) -> None:
     begun = clock.now
     async with scripted(greets_and_hangs) as cluster:
         await push(cluster, push_plan([target()], SIZE))
-    assert [round(at - begun) for at in cluster.pods[0].pinged_at] == [20, 40, 60, 80, 100]
+    pinged = [at - begun for at in cluster.pods[0].pinged_at]
+    assert pinged == pytest.approx([20, 40, 60, 80, 100], abs=LOOK_EVERY_S + 0.1)
 
 
 async def test_a_server_that_does_not_answer_the_request_is_given_up_at_the_deadline() -> None:
@@ -585,8 +586,9 @@ async def test_silence_in_mid_pull_ends_at_the_deadline_with_pings_before(
         report = await pull(cluster, pull_plan(str(tmp_path), [target()]), options=ONCE)
     (result,) = report.results
     assert "nothing moved for 120 s" in result.error
-    assert result.seconds == pytest.approx(120, abs=1)
-    assert [round(at - begun) for at in cluster.pods[0].pinged_at] == [20, 40, 60, 80, 100]
+    assert result.seconds == pytest.approx(120, abs=LOOK_EVERY_S + 0.1)
+    pinged = [at - begun for at in cluster.pods[0].pinged_at]
+    assert pinged == pytest.approx([20, 40, 60, 80, 100], abs=LOOK_EVERY_S + 0.1)
 
 
 async def test_one_pods_trouble_is_no_other_pods(tmp_path: Path) -> None:
