@@ -23,10 +23,10 @@ FLEET_SIZE = 200
 PAUSED_RUNS = 20
 
 # What memory may come to: an idle process; the window of a push; and for each session what is under way in it, twice
-# (ours and the transport's): a chunk of a push, or the queue and the hop of a pull.
+# (ours and the transport's): a chunk of a push, or of a pull the queue and the hop, whose messages are joined into one.
 IDLE_SIZE = 64 * MIB
 PUSH_SESSION_SIZE = 2 * (CHUNK_SIZE + MIB)
-PULL_SESSION_SIZE = 2 * (PULL_QUEUE_MESSAGES * 32 * 1024 + PULL_HOP_SIZE)
+PULL_SESSION_SIZE = 2 * (PULL_QUEUE_MESSAGES * 32 * 1024 + 2 * PULL_HOP_SIZE)
 MOST = 200 * MIB
 
 
