@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import json
 import os
 import shlex
 import signal
@@ -41,6 +42,7 @@ from asynccp.ui.opening import opening
 from asynccp.ui.printer import draw_while, observer_for
 
 DEMO = Path("asynccp-demo")
+_DEFAULTS = Options()
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -94,14 +96,16 @@ class Flags:
             help="Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account.",
         ),
     ] = None
-    concurrency: Annotated[int, _flag("-j", "--concurrency", metavar="N", help="Pods at once.")] = 64
-    per_node: Annotated[int, _flag("--per-node", metavar="N", help="Pods at once on one node.")] = 64
+    concurrency: Annotated[int, _flag("-j", "--concurrency", metavar="N", help="Pods at once.")] = _DEFAULTS.sessions
+    per_node: Annotated[int, _flag("--per-node", metavar="N", help="Pods at once on one node.")] = (
+        _DEFAULTS.sessions_per_node
+    )
     timeout: Annotated[
         float, _flag("--timeout", metavar="SECONDS", help="End a pod's transfer when nothing moved for so long.")
-    ] = 120.0
+    ] = _DEFAULTS.stall_after_s
     retries: Annotated[
         int, _flag("--retries", metavar="N", help="Further attempts for a pod whose connection failed.")
-    ] = 4
+    ] = _DEFAULTS.retries
     preserve_owner: Annotated[
         bool, _flag("--preserve-owner", help="Keep numeric owners; needs root where the files are written.")
     ] = False
@@ -288,10 +292,10 @@ async def perform(
         work = functools.partial(carry_out, cluster, plan, options=options, observer=printer, stop=stop)
         async with _stopped_by_signals(stop):
             report = await draw_while(printer, work)
-    if flags.report:
-        await to_thread.run_sync(_write_report, flags.report, report)
     if not flags.quiet or flags.output is Output.JSON:
         _print(report, flags.output)
+    if flags.report:  # last: where it can't be written, the report has been seen
+        await to_thread.run_sync(_write_report, flags.report, report)
     return report.exit_code
 
 
@@ -318,8 +322,6 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _print(subject: PushPlan | PullPlan | Report, output: Output) -> None:
-    import json
-
     typer.echo(json.dumps(subject.to_json(), indent=2) if output is Output.JSON else subject.to_text())
 
 

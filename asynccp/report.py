@@ -43,6 +43,9 @@ class LeftOut:
     def __str__(self) -> str:
         return f"{printable(self.path)}: {self.reason}"
 
+    def to_json(self) -> dict[str, str]:
+        return {"path": printable(self.path), "reason": self.reason}
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -66,13 +69,8 @@ class Result:
     left_out: tuple[LeftOut, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        target = self.transfer.target
         return {
-            "namespace": target.namespace,
-            "pod": target.pod,
-            "container": target.container,
-            "node": target.node,
-            "path": printable(self.transfer.path),
+            **self.transfer.to_json(),
             "outcome": self.outcome.value,
             "bytes": self.size,
             "entries": self.entries,
@@ -82,7 +80,7 @@ class Result:
             "protocol": self.protocol,
             "error": self.error or None,
             "hint": self.hint or None,
-            "left_out": [{"path": printable(one.path), "reason": one.reason} for one in self.left_out],
+            "left_out": [one.to_json() for one in self.left_out],
         }
 
 
@@ -132,8 +130,8 @@ class Report:
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 3),
             "pods": [result.to_json() for result in self.results],
-            "skipped": [{"pod": one.pod, "reason": one.reason} for one in self.skipped],
-            "left_out": [{"path": printable(one.path), "reason": one.reason} for one in self.left_out],
+            "skipped": [one.to_json() for one in self.skipped],
+            "left_out": [one.to_json() for one in self.left_out],
         }
 
     def to_text(self) -> str:

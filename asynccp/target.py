@@ -100,6 +100,16 @@ class Transfer:
     def __str__(self) -> str:
         return f"{self.target}:{printable(self.path)}"
 
+    def to_json(self) -> dict[str, Any]:
+        target = self.target
+        return {
+            "namespace": target.namespace,
+            "pod": target.pod,
+            "container": target.container,
+            "node": target.node,
+            "path": printable(self.path),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -108,6 +118,9 @@ class Skipped:
     pod: str
     reason: str
     named: bool = False
+
+    def to_json(self) -> dict[str, str]:
+        return {"pod": self.pod, "reason": self.reason}
 
 
 def is_remote(argument: str) -> bool:

@@ -119,7 +119,8 @@ class KubernetesCluster:
         """Return the JSON at `path`, None for a 404. A server that says it is busy is asked again when it says so."""
         url = URL(f"{self._access.url}/{path}?{urlencode(query, quote_via=quote)}", encoded=True)
         try:
-            for wait_s in (*_BUSY_WAITS_S, None):
+            waits_s = iter(_BUSY_WAITS_S)
+            while True:
                 headers = await self._access.headers()
                 async with self._http.get(
                     url, headers=headers, proxy=self._access.proxy, **self._server_hostname()
@@ -128,12 +129,11 @@ class KubernetesCluster:
                         return await answer.json(content_type=None)
                     if answer.status == 404:
                         return None
-                    if answer.status not in (429, 503) or wait_s is None:
+                    if answer.status not in (429, 503) or (wait_s := next(waits_s, None)) is None:
                         by_label = selector.kind == "labels"
                         raise list_refused(answer.status, await answer.read(), str(selector), by_label=by_label)
                     asked = retry_after_s(answer.headers.get("Retry-After", ""))
                 await anyio.sleep(min(asked or wait_s, _BUSY_WAITS_S[-1]))
-            return None
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise ClusterError(
                 f"the API server at {printable(self._access.url)} can't be reached: {_cause(exc)}"

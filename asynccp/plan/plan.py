@@ -46,7 +46,7 @@ class PushPlan:
             "entries": [_entry_json(entry) for entry in self.entries],
             "bytes": self.size,
             "archive_bytes": self.layout.size,
-            "pods": [_transfer_json(one) for one in self.transfers],
+            "pods": [one.to_json() for one in self.transfers],
             **_rest_json(self.skipped, self.left_out),
         }
 
@@ -91,7 +91,7 @@ class PullPlan:
         return {
             "direction": "pull",
             "destination": printable(self.destination),
-            "pods": [{**_transfer_json(one.transfer), "directory": printable(one.directory)} for one in self.gathers],
+            "pods": [{**one.transfer.to_json(), "directory": printable(one.directory)} for one in self.gathers],
             **_rest_json(self.skipped, ()),
         }
 
@@ -137,19 +137,8 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
     return {"path": printable(entry.path), "kind": entry.kind.value, "bytes": entry.size, "mode": f"{entry.mode:04o}"}
 
 
-def _transfer_json(transfer: Transfer) -> dict[str, Any]:
-    target = transfer.target
-    return {
-        "namespace": target.namespace,
-        "pod": target.pod,
-        "container": target.container,
-        "node": target.node,
-        "path": printable(transfer.path),
-    }
-
-
 def _rest_json(skipped: Sequence[Skipped], left_out: Sequence[LeftOut]) -> dict[str, Any]:
     return {
-        "skipped": [{"pod": one.pod, "reason": one.reason} for one in skipped],
-        "left_out": [{"path": printable(one.path), "reason": one.reason} for one in left_out],
+        "skipped": [one.to_json() for one in skipped],
+        "left_out": [one.to_json() for one in left_out],
     }

@@ -214,6 +214,13 @@ def test_the_report_goes_to_a_file_too(fleet: Fleet, web: Web, config: Path, tmp
     assert report["pods"][0]["entries"] == 2
 
 
+def test_a_report_file_that_can_not_be_written_costs_nobody_the_report(fleet: Fleet, web: Web, config: Path) -> None:
+    ran = asynccp(fleet, "push", config, f"{web['gnu'][0]}:/tmp/r", "-o", "json", "--report", "/nowhere/report.json")
+    assert ran.code == 1
+    assert ran.outcomes == {web["gnu"][0]: "complete"}
+    assert "/nowhere/report.json" in one_sentence(ran.err)
+
+
 def test_130_when_interrupted_and_nothing_stays_behind(fleet: Fleet, tmp_path: Path) -> None:
     """^C in the middle of a pull that never ends: the report comes, and the pod's tar ends."""
     labels = labels_for("interrupted")
