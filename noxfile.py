@@ -41,6 +41,13 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session
+def trust(session: nox.Session) -> None:
+    """Measure what is promised, and write tests/TRUST.md: all of it, or the names given; some on $KUBECONFIG."""
+    _install(session, "test")
+    session.run("python", "-m", "tests.trust", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure against kubectl on the cluster that $KUBECONFIG names; prints a table."""
     _install(session)

@@ -1,0 +1,67 @@
+"""python -m tests.trust [NAME...] [--scale SHARE]: measure promises, and write the table of all of them anew.
+
+Without a name, every promise is measured. Figures of those that are not measured this time stay as they were, with
+their date. A promise that isn't held ends the run with 1, after the table was written.
+"""
+
+import argparse
+import importlib
+import json
+import platform
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+FIGURES = HERE / "figures.json"
+TABLE = HERE.parent / "TRUST.md"
+SUPPORT = {"__init__", "__main__", "row"}
+NAMES = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in SUPPORT)
+
+HEAD = """\
+# What asynccp promises, and how it was held
+
+Every row was measured by the command beside it; `nox -s trust` measures all of them and writes this file. What needs a
+real cluster runs on the one that `$KUBECONFIG` names, and says so in its command. H01 to H34, F01 to F40 and the like
+are explained in the tests that the command runs.
+
+| promise | held | figure | kubectl cp, same case | command | measured |
+|---|---|---|---|---|---|
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.trust")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*NAMES, []], help=", ".join(NAMES))
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the full number of cases (1)")
+    asked = parser.parse_args()
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    for name in asked.names or NAMES:
+        print(f"trust: {name}", flush=True)
+        rows = importlib.import_module(f"tests.trust.{name}").measure(asked.scale)
+        scale = f" --scale {asked.scale:g}" if asked.scale != 1 else ""
+        figures[name] = {
+            "command": f"nox -s trust -- {name}{scale}",
+            "measured": f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}",
+            "rows": [asdict(row) for row in rows],
+        }
+        FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+        TABLE.write_text(table(figures))
+    missed = [row["what"] for one in figures.values() for row in one["rows"] if not row["held"]]
+    if missed:
+        sys.exit("not held: " + "; ".join(missed))
+
+
+def table(figures: dict[str, Any]) -> str:
+    lines = [
+        f"| {row['what']} | {'yes' if row['held'] else '**no**'} | {row['figure']} | {row['kubectl'] or '–'} "
+        f"| `{one['command']}` | {one['measured']} |\n"
+        for _, one in sorted(figures.items())
+        for row in one["rows"]
+    ]
+    return HEAD + "".join(lines)
+
+
+main()
