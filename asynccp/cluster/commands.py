@@ -206,7 +206,8 @@ def push_argv(
     """
     # -p: modes as in the archive, whatever the umask. -o: files belong to the container's user, root included.
     options = "-xpf" if preserve_owner else "-xopf"
-    return ["sh", "-c", _without_indents(_PUSH), "sh", token, _argument(directory), *map(str, records), options, identity or "pod"]
+    values = [token, _argument(directory), *map(str, records), options, identity or "pod"]
+    return ["sh", "-c", _without_indents(_PUSH), "sh", *values]
 
 
 def pull_argv(token: str, path: str, *, want_size: bool = False, records: int = 0, digest: str = "") -> list[str]:
@@ -215,7 +216,8 @@ def pull_argv(token: str, path: str, *, want_size: bool = False, records: int = 
     records: how many times RECORD_SIZE bytes of it are here already; digest: their SHA-256, in hexadecimal.
     """
     directory, name = _split(path)
-    return ["sh", "-c", _without_indents(_PULL), "sh", token, directory, name, "size" if want_size else "", str(records), digest]
+    values = [token, directory, name, "size" if want_size else "", str(records), digest]
+    return ["sh", "-c", _without_indents(_PULL), "sh", *values]
 
 
 def pull_name(path: str) -> bytes:

@@ -170,7 +170,7 @@ class _Session:
             case aiohttp.WSMsgType.TEXT:
                 return str(message.data).encode()
             case aiohttp.WSMsgType.ERROR:
-                self.ending = self.ending or f"the connection broke: {_cause(self._websocket.exception())}"
+                self.ending = self.ending or f"the connection broke: {_cause(message.data)}"
             case _:
                 self.ending = self.ending or _ending(self._websocket.close_code, message.extra)
         return None
