@@ -21,17 +21,6 @@ TARGET = Target("default", "web-0", "main")
 WEB = Selector("labels", "app=web", "/x")
 
 
-class Token:
-    """Stands for kubernetes_asyncio's Configuration: a token that is new each time."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    async def auth_settings(self) -> dict[str, dict[str, str]]:
-        self.asked += 1
-        return {"BearerToken": {"key": "authorization", "value": f"Bearer {self.asked}"}}
-
-
 @asynccontextmanager
 async def served(handler: Handler) -> AsyncIterator[KubernetesCluster]:
     app = web.Application()
@@ -39,7 +28,7 @@ async def served(handler: Handler) -> AsyncIterator[KubernetesCluster]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    access = Access(f"http://127.0.0.1:{runner.addresses[0][1]}", "default", None, None, None, Token())
+    access = Access(f"http://127.0.0.1:{runner.addresses[0][1]}")
     try:
         async with KubernetesCluster(access) as cluster:
             yield cluster
@@ -83,13 +72,6 @@ async def test_every_page_of_a_long_list_is_asked_for() -> None:
         assert await names_of(cluster) == ["a", "b", "c"]
     assert [request.query.get("continue") for request in asked] == [None, "x y&z"]
     assert {request.query["labelSelector"] for request in asked} == {"app=web"}
-
-
-async def test_each_request_shows_the_token_of_that_moment() -> None:
-    handler, asked = answers((200, page("a", after="more"), {}), (200, page(), {}))
-    async with served(handler) as cluster:
-        await names_of(cluster)
-    assert [request.headers["authorization"] for request in asked] == ["Bearer 1", "Bearer 2"]
 
 
 @pytest.mark.parametrize("busy", [429, 503])
@@ -161,7 +143,7 @@ async def test_a_refused_exec_says_why(
 
 
 async def test_a_server_that_is_not_there() -> None:
-    access = Access("http://127.0.0.1:1", "default", None, None, None, Token())
+    access = Access("http://127.0.0.1:1")
     async with KubernetesCluster(access) as cluster:
         with pytest.raises(ClusterError, match="can't be reached"):
             await names_of(cluster)
