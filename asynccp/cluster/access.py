@@ -5,14 +5,13 @@ of that, or of a pod's service account, kubernetes_asyncio turns into addresses,
 connections are ours (`cluster.kubernetes` says why).
 """
 
-import asyncio
 import base64
 import functools
 import importlib.util
 import os
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
@@ -124,8 +123,18 @@ def _from_kubeconfig(choice: Choice, user: Fields) -> Access:
             "clusters": [{"name": "it", "cluster": _with_files(choice.cluster, Path(directory))}],
             "users": [{"name": "it", "user": _with_files(user, Path(directory))}],
         }
-        asyncio.run(config.load_kube_config_from_dict(one, client_configuration=configuration))
+        _run(config.load_kube_config_from_dict(one, client_configuration=configuration))
         return _access(configuration, choice.namespace, impersonation(user))
+
+
+def _run(coroutine: Coroutine[Any, Any, Loaded]) -> Loaded:
+    """Run one of kubernetes_asyncio's coroutines: without plugin and identity provider they wait for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        returned: Loaded = end.value
+        return returned
+    raise AssertionError("it waits for something")
 
 
 def _in_cluster() -> Access:
@@ -152,7 +161,7 @@ def _with_files(fields: Fields, directory: Path) -> Fields:
 
 def _access(configuration: Any, namespace: str, more_headers: list[tuple[str, str]]) -> Access:
     url = configuration.host.rstrip("/")
-    settings = asyncio.run(configuration.auth_settings())
+    settings = _run(configuration.auth_settings())
     headers = (*((one["key"], one["value"].strip()) for one in settings.values()), *more_headers)
     if not all(value.isprintable() for _, value in headers):
         raise ValueError("a header can't hold it")

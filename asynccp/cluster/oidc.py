@@ -60,7 +60,8 @@ def expired(id_token: str, now: float) -> bool:
 async def _ask(config: dict[str, Any], refresh_token: str) -> dict[str, Any]:
     issuer, client, secret = (str(config.get(key) or "") for key in ("idp-issuer-url", "client-id", "client-secret"))
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    basic = aiohttp.BasicAuth(quote(client, safe=""), quote(secret, safe="")).encode()
+    pair = f"{quote(client, safe='')}:{quote(secret, safe='')}".encode()
+    basic = f"Basic {base64.b64encode(pair).decode()}"
     # By RFC 6749 section 2.3.1: as a header, or where that isn't supported, in the form.
     ways: list[tuple[dict[str, str], dict[str, str]]] = [({}, {"client_id": client, "client_secret": secret})]
     ways = [({"Authorization": basic}, {}), *ways] if secret else [({}, {"client_id": client})]

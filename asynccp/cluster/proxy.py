@@ -1,4 +1,4 @@
-"""The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY mean for a URL, by the rules of Go's net/http, which kubectl uses."""
+"""The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY mean for a URL, as Go's net/http, and so kubectl, has them."""
 
 import ipaddress
 from urllib.parse import urlsplit

@@ -36,7 +36,9 @@ def unreachable(exc: BaseException | None, access: Access) -> tuple[str, str]:
         return "wants a client certificate", "the kubeconfig's user has none"
     if "ALERT" in said and ("CERTIFICATE" in said or "UNKNOWN_CA" in said):
         return f"refused our client certificate: {said}", "is it expired, or of another cluster? log in again"
-    return f"can't be reached: {said}", ""
+    # TLS 1.3: a server that misses a client certificate says so after the handshake, and may be gone before we hear it.
+    hint = "it may want a client certificate" if access.ssl and isinstance(exc, aiohttp.ServerDisconnectedError) else ""
+    return f"can't be reached: {said}", hint
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, access: Access) -> tuple[str, str]:
