@@ -50,6 +50,10 @@ def kubeconfig(cluster: dict[str, Any], user: dict[str, Any]) -> str:
     return json.dumps(document, indent=1)
 
 
+def write_kubeconfig(path: Path, cluster: dict[str, Any], user: dict[str, Any]) -> None:
+    path.write_text(kubeconfig(cluster, user))
+
+
 def plugin(path: Path, answers: Iterable[dict[str, Any]], version: str = "v1") -> dict[str, Any]:
     """Write a plugin that gives these statuses in turn, and return the `exec` of a user that runs it."""
     for number, status in enumerate(answers, 1):
@@ -140,8 +144,8 @@ class Proxy:
                 await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
             finally:
                 far_writer.close()
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # 3.11 logs the cancellation of a connection's task as an error
         finally:
             writer.close()
 

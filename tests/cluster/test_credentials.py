@@ -32,11 +32,12 @@ from tests.cluster.gateways import (
 )
 
 WEB = Selector("labels", "app=web", "/x")
+V1 = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"'
 
 
-async def names_seen(path: Path, context: str | None = None) -> list[str]:
+async def names_seen(path: Path | None, context: str | None = None) -> list[str]:
     """Return the pods that are found with a kubeconfig."""
-    async with connect(str(path), context) as cluster:
+    async with connect(str(path) if path else None, context) as cluster:
         return [pod["metadata"]["name"] async for page in cluster.list_pods(WEB, "default", "") for pod in page]
 
 
@@ -201,12 +202,11 @@ async def test_a_plugin_beside_the_kubeconfig_gets_its_arguments_and_variables(
             "it answered in another API version than it was asked in",
         ),
         (
-            'echo \'{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {}}\'',
+            f"echo '{V1}, \"status\": {{}}}}'",
             "there is neither a token nor a certificate in its answer",
         ),
         (
-            'echo \'{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": '
-            + '{"clientCertificateData": "x"}}\'',
+            f'echo \'{V1}, "status": {{"clientCertificateData": "x"}}}}\'',
             "a client certificate and its key come together, or not at all",
         ),
     ],
