@@ -107,6 +107,8 @@ def _usable(what: str, load: Callable[[], Loaded]) -> Loaded:
         raise ClusterError(f"{what} can't be used: {named}{exc.strerror or 'a file is not there'}") from None
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError):
         raise ClusterError(f"{what} can't be used: a field is missing, or holds what it can't") from None
+    except _kubernetes_asyncio()[0].ConfigException as exc:  # names fields and places, never what they hold
+        raise ClusterError(f"{what} can't be used: {printable(str(exc))}") from None
 
 
 def _from_kubeconfig(choice: Choice, user: Fields) -> Access:

@@ -87,7 +87,7 @@ def impersonation(user: Fields) -> list[tuple[str, str]]:
 def keep_tokens(choice: Choice, tokens: Fields) -> None:
     """Write a user's new OIDC tokens into the user's file, as kubectl does: the old refresh token may be used up.
 
-    The file is replaced as a whole, with its mode. Raises OSError.
+    The file is replaced as a whole, with its mode and its owner. Raises OSError.
     """
     path = os.path.realpath(choice.user_file)
     document = _read(path)
@@ -98,7 +98,9 @@ def keep_tokens(choice: Choice, tokens: Fields) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             yaml.safe_dump(document, file, sort_keys=False)
-            os.fchmod(file.fileno(), os.stat(path).st_mode & 0o777)
+            there = os.stat(path)
+            os.fchown(file.fileno(), there.st_uid, there.st_gid)
+            os.fchmod(file.fileno(), there.st_mode & 0o777)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

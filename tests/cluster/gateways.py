@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,12 +83,16 @@ def id_token(name: str, expires: int = FAR_AWAY) -> str:
 
 @dataclass
 class IdentityProvider:
-    """It gives `new` for the refresh token in `good`, which is then used up, and a new one follows."""
+    """It gives `new` for the refresh token in `good`, which is then used up, and a new one follows.
+
+    meanwhile: what happens before it answers.
+    """
 
     url: str = ""
     good: str = "refresh-1"
     new: str = field(default_factory=lambda: id_token("new"))
     client: tuple[str, str] = ("asynccp", "client-secret")
+    meanwhile: Callable[[], object] = lambda: None
 
     async def describe(self, _: web.Request) -> web.Response:
         return web.json_response({"token_endpoint": f"{self.url}/token"})
@@ -100,6 +104,7 @@ class IdentityProvider:
         if form["grant_type"] != "refresh_token" or form["refresh_token"] != self.good:
             return web.json_response({"error": f"bad token {form['refresh_token']!r}"}, status=400)
         self.good += "+"
+        self.meanwhile()
         return web.json_response({"id_token": self.new, "refresh_token": self.good})
 
 

@@ -120,8 +120,11 @@ class Outcome:
     said: str
 
 
-async def fail(name: str, directory: Path) -> Outcome:
-    """Run the command into a failure; return what it gave away on stdout, on stderr and in its report."""
+async def fail(name: str, directory: Path, program: str = "asynccp") -> Outcome:
+    """Run a command into a failure; return what it gave away on stdout, on stderr and in its report.
+
+    program: asynccp, or kubectl, whose `cp` is then run.
+    """
     ca = trustme.CA()
     async with AsyncExitStack() as stack:
         plain = await stack.enter_async_context(FakeCluster(directory / "plain"))
@@ -139,6 +142,8 @@ async def fail(name: str, directory: Path) -> Outcome:
         await to_thread.run_sync(_plant, FAILURES[name], ground, ca)
         command = [sys.executable, "-m", "asynccp", "push", __file__, "-l", "app=web:/tmp", "--retries", "0"]
         output = ["-o", "json", "--report", str(directory / "report.json"), "--verbose"]
+        if program == "kubectl":
+            command, output = ["kubectl", "cp", __file__, "web-0:/tmp/file"], []
         done = await anyio.run_process(
             [*command, *output, "--kubeconfig", str(directory / "kubeconfig")], env=environment, check=False
         )

@@ -1,6 +1,7 @@
 """Who we are: every kind of credentials, renewed in the middle of a run, through `connect()` and a kubeconfig."""
 
 import os
+import shutil
 import ssl
 import stat
 import sys
@@ -14,7 +15,7 @@ import yaml
 from anyio.streams.text import TextReceiveStream
 
 from asynccp import ClusterError, Options, Outcome, Selection, Selector, connect, parse_selectors, plan_push, push
-from asynccp.cluster import renewal
+from asynccp.cluster import access, renewal
 from asynccp.cluster.access import Access
 from asynccp.cluster.renewal import Renewal
 from asynccp.fake.server import FakeCluster
@@ -312,6 +313,33 @@ async def test_no_private_key_stays_on_disk(tmp_path: Path, monkeypatch: pytest.
         path.write_text(kubeconfig(about, user))
         async with connect(str(path)):
             assert os.listdir(tmp_path / "tmp") == []
+
+
+async def test_a_pod_without_an_account_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
+    with pytest.raises(ClusterError) as caught:
+        await names_seen(None)
+    assert str(caught.value) == "the pod's service account can't be used: Service token file does not exist."
+
+
+async def test_new_tokens_that_can_not_be_kept_end_the_run(cluster: FakeCluster, tmp_path: Path) -> None:
+    """As with kubectl: to go on would use up the only refresh token."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "idp.crt")
+    async with identity_provider(server_tls(ca)) as provider:
+        config = {
+            "idp-issuer-url": provider.url, "idp-certificate-authority": str(tmp_path / "idp.crt"),
+            "client-id": provider.client[0], "client-secret": provider.client[1], "refresh-token": provider.good,
+        }  # fmt: skip
+        path = tmp_path / "gone" / "kubeconfig"
+        path.parent.mkdir()
+        path.write_text(kubeconfig({"server": cluster.url}, {"auth-provider": {"name": "oidc", "config": config}}))
+        provider.meanwhile = lambda: shutil.rmtree(path.parent)
+        error = await refused(path)
+    assert str(error) == f"the kubeconfig {path} can't be read: No such file or directory"
 
 
 # Acting as another

@@ -111,6 +111,18 @@ async def test_a_refused_list_says_why(
             await names_of(cluster)
 
 
+async def test_a_redirect_is_not_followed() -> None:
+    """It could lead to another server, which would get our proof of who we are."""
+    handler, asked = answers((307, "", {"Location": "/elsewhere"}))
+    async with served(handler) as cluster:
+        with pytest.raises(ClusterError, match="HTTP 307"):
+            await names_of(cluster)
+        with pytest.raises(Refused, match="HTTP 307"):
+            async with cluster.open_exec(TARGET, ["true"], V4):
+                pytest.fail("no session was opened")
+    assert [request.path for request in asked if request.path == "/elsewhere"] == []
+
+
 async def test_what_does_not_exist_has_no_pods() -> None:
     handler, _ = answers((404, status("not found"), {}))
     async with served(handler) as cluster:
