@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from asynccp.cluster.proxy import is_loopback
 from asynccp.errors import ClusterError
 from asynccp.escape import printable
 
@@ -69,9 +70,10 @@ def choose(documents: Sequence[tuple[str, Fields]], context: str | None) -> Choi
     if chosen.get("user"):
         user = _named(documents, "users", str(chosen["user"]))
     _check_cluster(cluster)
-    return Choice(
-        cluster.fields, _one_identity(user), user.name, user.file, str(chosen.get("namespace") or "") or "default"
-    )
+    fields = _one_identity(user)
+    if not _is_private(cluster.fields):
+        fields = {key: fields[key] for key in _IMPERSONATION if key in fields}
+    return Choice(cluster.fields, fields, user.name, user.file, str(chosen.get("namespace") or "") or "default")
 
 
 def impersonation(user: Fields) -> list[tuple[str, str]]:
@@ -157,6 +159,12 @@ def _check_cluster(cluster: _Named) -> None:
     trusted = cluster.fields.get("certificate-authority") or cluster.fields.get("certificate-authority-data")
     if trusted and cluster.fields.get("insecure-skip-tls-verify"):
         raise ClusterError(f"{about} has a certificate authority and insecure-skip-tls-verify", hint="remove either")
+
+
+def _is_private(cluster: Fields) -> bool:
+    """Tell whether credentials may be sent: like kubectl we send none over plain HTTP, except to this machine."""
+    server = urlsplit(str(cluster["server"]))
+    return server.scheme == "https" or is_loopback(server.hostname or "")
 
 
 def _parts(fields: Fields, key: str, about: str) -> Any:

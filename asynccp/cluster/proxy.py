@@ -9,9 +9,13 @@ def environment_proxy(url: str) -> str | None:
     """Return the proxy's URL, None for a direct connection."""
     parts, proxies = urlsplit(url), getproxies()
     host = parts.hostname or ""
-    if host == "localhost" or _in_networks(host, "127.0.0.0/8,::1") or _in_networks(host, proxies.get("no", "")):
+    if is_loopback(host) or _in_networks(host, proxies.get("no", "")):
         return None  # Go's net/http never sends loopback through a proxy
     return None if proxy_bypass(host) else proxies.get(parts.scheme)
+
+
+def is_loopback(host: str) -> bool:
+    return host == "localhost" or _in_networks(host, "127.0.0.0/8,::1")
 
 
 def _in_networks(host: str, networks: str) -> bool:

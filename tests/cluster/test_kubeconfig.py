@@ -50,9 +50,9 @@ def test_the_files_that_are_read(given: str | None, environment: str | None, pat
 
 def test_the_first_file_to_name_something_wins() -> None:
     """With kubernetes_asyncio the last file's current-context wins: another cluster than kubectl's."""
-    documents = [("/1", entry("one", "http://1", "t1")), ("/2", entry("two", "http://2", "t2"))]
+    documents = [("/1", entry("one", "https://1", "t1")), ("/2", entry("two", "https://2", "t2"))]
     choice = choose(documents, None)
-    assert (choice.cluster["server"], choice.user["token"], choice.namespace) == ("http://1", "t1", "one")
+    assert (choice.cluster["server"], choice.user["token"], choice.namespace) == ("https://1", "t1", "one")
     assert choose(documents, "two").namespace == "two"
     assert choose([("/0", {"current-context": ""}), *documents], None).namespace == "one"
 
@@ -60,7 +60,7 @@ def test_the_first_file_to_name_something_wins() -> None:
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl")
 async def test_kubectl_chooses_the_same(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        (tmp_path / name).write_text(yaml.safe_dump(entry(name, f"http://{name}.example", name)))
+        (tmp_path / name).write_text(yaml.safe_dump(entry(name, f"https://{name}.example", name)))
     files = os.pathsep.join(str(tmp_path / name) for name in ("missing", "one", "two"))
     command = ["kubectl", "config", "view", "--minify", "--raw", "-o", "json"]
     run = partial(subprocess.run, command, env={**os.environ, "KUBECONFIG": files}, capture_output=True, check=True)
@@ -110,6 +110,22 @@ def test_paths_belong_to_the_file_that_names_them() -> None:
 )
 def test_of_several_credentials_kubectls_are_used(user: dict[str, Any], used: dict[str, Any]) -> None:
     assert chosen(SERVER, user).user == used
+
+
+@pytest.mark.parametrize(
+    ("server", "sent"),
+    [
+        ("https://one.example", True),
+        ("http://one.example", False),
+        ("http://10.0.0.1:8080", False),
+        ("http://127.0.0.1:8001", True),
+        ("http://localhost:8001", True),
+    ],
+)
+def test_nothing_that_proves_who_we_are_is_sent_in_the_clear(server: str, sent: bool) -> None:
+    """As with kubectl; a plugin isn't even run. On this machine nobody listens in between."""
+    user = {"exec": {"command": "a"}, "client-key-data": "b", "as": "c"}
+    assert chosen({"server": server}, user).user == (user if sent else {"as": "c"})
 
 
 @pytest.mark.parametrize(
