@@ -8,8 +8,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ class Ground:
     def secret(self) -> str:
         self.planted.append(f"s3cr3t{len(self.planted)}x" + os.urandom(6).hex())
         return self.planted[-1]
+
+    def found_in(self, text: str) -> list[str]:
+        return [one for one in self.planted if one in text]
 
     def plugin(self, text: str) -> dict[str, Any]:
         secrets = {"args": [f"--password={self.secret()}"], "env": [{"name": "PASSWORD", "value": self.secret()}]}
@@ -120,36 +123,43 @@ class Outcome:
     said: str
 
 
-async def fail(name: str, directory: Path, program: str = "asynccp") -> Outcome:
-    """Run a command into a failure; return what it gave away on stdout, on stderr and in its report.
-
-    program: asynccp, or kubectl, whose `cp` is then run.
-    """
+@asynccontextmanager
+async def planted(name: str, directory: Path) -> AsyncIterator[tuple[Ground, dict[str, str]]]:
+    """Make a kubeconfig in `directory` with which all fails; give what was planted, and the environment it needs."""
     ca = trustme.CA()
-    async with AsyncExitStack() as stack:
-        plain = await stack.enter_async_context(FakeCluster(directory / "plain"))
-        secure = await stack.enter_async_context(FakeCluster(directory / "secure", tls=server_tls(ca)))
-        provider = await stack.enter_async_context(identity_provider(server_tls(ca)))
-        closed = await stack.enter_async_context(proxy(plain.url, "nobody:knows"))
+    async with (
+        FakeCluster(directory / "plain") as plain,
+        FakeCluster(directory / "secure", tls=server_tls(ca)) as secure,
+        identity_provider(server_tls(ca)) as provider,
+        proxy(plain.url, "nobody:knows") as closed,
+    ):
         plain.accept_only("somebody else")
         ground = Ground(directory, plain.url, secure.url, provider.url, f"http://127.0.0.1:{closed.port}")
-        environment = {**os.environ, "SSL_CERT_FILE": str(directory / "none")}
-        environment.pop("ASYNCCP_TRACEBACK", None)
+        environment = {"SSL_CERT_FILE": str(directory / "none")}
         if name == "a proxy of the environment":
             environment["HTTPS_PROXY"] = f"http://me:{ground.secret()}@127.0.0.1:1"
         if name.startswith("an identity provider"):
             environment["SSL_CERT_FILE"] = str(directory / "ca.crt")
         await to_thread.run_sync(_plant, FAILURES[name], ground, ca)
+        yield ground, environment
+
+
+async def fail(name: str, directory: Path, program: str = "asynccp") -> Outcome:
+    """Run a command into a failure; return what it gave away on stdout, on stderr and in its report.
+
+    program: asynccp, or kubectl, whose `cp` is then run.
+    """
+    async with planted(name, directory) as (ground, more):
         command = [sys.executable, "-m", "asynccp", "push", __file__, "-l", "app=web:/tmp", "--retries", "0"]
-        output = ["-o", "json", "--report", str(directory / "report.json"), "--verbose"]
+        command += ["-o", "json", "--report", str(directory / "report.json"), "--verbose"]
         if program == "kubectl":
-            command, output = ["kubectl", "cp", __file__, "web-0:/tmp/file"], []
+            command = ["kubectl", "cp", __file__, "web-0:/tmp/file"]
+        environment = {key: value for key, value in os.environ.items() if key != "ASYNCCP_TRACEBACK"}
         done = await anyio.run_process(
-            [*command, *output, "--kubeconfig", str(directory / "kubeconfig")], env=environment, check=False
+            [*command, "--kubeconfig", str(directory / "kubeconfig")], env={**environment, **more}, check=False
         )
     said = (done.stdout + done.stderr).decode() + await to_thread.run_sync(_text_of, directory / "report.json")
-    found = [one for one in ground.planted if one in said]
-    return Outcome(done.returncode, len(ground.planted), found, said)
+    return Outcome(done.returncode, len(ground.planted), ground.found_in(said), said)
 
 
 def one_error(said: str) -> bool:
