@@ -11,7 +11,7 @@ import importlib.util
 import os
 import ssl
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
@@ -42,7 +42,7 @@ class Access:
 
     ssl: None for plain HTTP. server_hostname: the name in the server's certificate, when it isn't the URL's.
     proxy: `proxy-url` of the kubeconfig, else what HTTPS_PROXY and NO_PROXY say, else None; may hold a password.
-    headers: they prove who we are.
+    headers: they prove who we are. context: of the kubeconfig; None in a cluster.
     """
 
     url: str
@@ -51,6 +51,7 @@ class Access:
     server_hostname: str | None = None
     proxy: str | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    context: str | None = None
 
 
 async def load_access(kubeconfig: str | None = None, context: str | None = None, *, renew: bool = False) -> Access:
@@ -126,7 +127,7 @@ def _from_kubeconfig(choice: Choice, user: Fields) -> Access:
             "users": [{"name": "it", "user": _with_files(user, Path(directory))}],
         }
         _run(config.load_kube_config_from_dict(one, client_configuration=configuration))
-        return _access(configuration, choice.namespace, impersonation(user))
+        return _access(configuration, choice.namespace, impersonation(user), choice.context)
 
 
 def _run(coroutine: Coroutine[Any, Any, Loaded]) -> Loaded:
@@ -148,7 +149,7 @@ def _in_cluster() -> Access:
         token_filename=str(SERVICE_ACCOUNT / "token"),
         cert_filename=str(SERVICE_ACCOUNT / "ca.crt"),
     )
-    return _access(configuration, (SERVICE_ACCOUNT / "namespace").read_text().strip() or "default", [])
+    return _access(configuration, (SERVICE_ACCOUNT / "namespace").read_text().strip() or "default")
 
 
 def _with_files(fields: Fields, directory: Path) -> Fields:
@@ -161,7 +162,9 @@ def _with_files(fields: Fields, directory: Path) -> Fields:
     return found
 
 
-def _access(configuration: Any, namespace: str, more_headers: list[tuple[str, str]]) -> Access:
+def _access(
+    configuration: Any, namespace: str, more_headers: Sequence[tuple[str, str]] = (), context: str | None = None
+) -> Access:
     url = configuration.host.rstrip("/")
     settings = _run(configuration.auth_settings())
     headers = (*((one["key"], one["value"].strip()) for one in settings.values()), *more_headers)
@@ -174,6 +177,7 @@ def _access(configuration: Any, namespace: str, more_headers: list[tuple[str, st
         configuration.tls_server_name,
         configuration.proxy or environment_proxy(url),
         headers,
+        context,
     )
 
 

@@ -32,6 +32,7 @@ _GONE = {"gcp": "gke-gcloud-auth-plugin", "azure": "kubelogin"}  # auth provider
 class Choice:
     """What a context names. cluster, user: their fields, with every path absolute. user_file: where the user stands."""
 
+    context: str
     cluster: Fields
     user: Fields
     user_name: str
@@ -73,7 +74,7 @@ def choose(documents: Sequence[tuple[str, Fields]], context: str | None) -> Choi
     fields = _one_identity(user)
     if not _is_private(cluster.fields):
         fields = {key: fields[key] for key in _IMPERSONATION if key in fields}
-    return Choice(cluster.fields, fields, user.name, user.file, str(chosen.get("namespace") or "") or "default")
+    return Choice(wanted, cluster.fields, fields, user.name, user.file, str(chosen.get("namespace") or "") or "default")
 
 
 def impersonation(user: Fields) -> list[tuple[str, str]]:

@@ -37,7 +37,8 @@ _BUSY_WAITS_S = (1.0, 3.0, 10.0)  # unlike exec, lists are under API priority an
 async def connect(kubeconfig: str | None = None, context: str | None = None) -> AsyncIterator["KubernetesCluster"]:
     """Connect to the cluster that kubectl would use with the same arguments. Raises ClusterError."""
     access = await load_access(kubeconfig, context)
-    async with KubernetesCluster(access, partial(load_access, kubeconfig, context, renew=True)) as cluster:
+    # The same context, whatever is the current one by then.
+    async with KubernetesCluster(access, partial(load_access, kubeconfig, access.context, renew=True)) as cluster:
         yield cluster
 
 

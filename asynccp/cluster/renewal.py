@@ -30,10 +30,17 @@ class Renewal:
             if self.access is refused and self._load and anyio.current_time() - self._renewed_at >= RENEW_EVERY_S:
                 self._failure = None
                 try:
-                    self.access = await self._load()
+                    self.access = _same_server(refused, await self._load())
                 except ClusterError as exc:
                     self._failure = exc
                 self._renewed_at = anyio.current_time()
             if self.access is refused and self._failure:
                 raise ClusterError(str(self._failure), hint=self._failure.hint)
             return self.access is not refused
+
+
+def _same_server(before: Access, now: Access) -> Access:
+    """Return `now`. Raises ClusterError if it leads elsewhere: the pods that were matched are not there."""
+    if now.url != before.url:
+        raise ClusterError("the kubeconfig was changed meanwhile, and names another server", hint="run it again")
+    return now

@@ -12,6 +12,7 @@ import anyio
 import pytest
 import trustme
 import yaml
+from anyio import to_thread
 from anyio.streams.text import TextReceiveStream
 
 from asynccp import ClusterError, Options, Outcome, Selection, Selector, connect, parse_selectors, plan_push, push
@@ -125,6 +126,46 @@ async def test_a_renewal_that_fails_is_the_reason_that_is_given(tmp_path: Path) 
     assert len(runs_of(tmp_path / "get-token")) == 2, "one failure for all, not a plugin for each pod"
 
 
+async def test_a_run_stays_in_its_cluster_when_the_current_context_is_switched(tmp_path: Path) -> None:
+    """A renewal reads the kubeconfig again, which somebody may have changed with kubectl config use-context."""
+    path = tmp_path / "kubeconfig"
+    async with FakeCluster(tmp_path / "here") as here, FakeCluster(tmp_path / "there") as there:
+        for number in range(PODS):
+            await here.add_pod(f"web-{number}", labels={"app": "web"})
+            await there.add_pod(f"web-{number}", labels={"app": "web"})
+
+        def write(current: str, token: str) -> None:
+            servers = {"here": here.url, "there": there.url}
+            document = {
+                "current-context": current,
+                "clusters": [{"name": name, "cluster": {"server": url}} for name, url in servers.items()],
+                "users": [{"name": name, "user": {"token": token}} for name in servers],
+                "contexts": [{"name": name, "context": {"cluster": name, "user": name}} for name in servers],
+            }
+            path.write_text(yaml.safe_dump(document))
+
+        write("here", "old")
+        here.accept_only("old")
+        async with connect(str(path)) as connected:
+            plan = await plan_push(connected, [__file__], Selection(parse_selectors(["app=web:/tmp"])))
+            await to_thread.run_sync(write, "there", "new")
+            observer = AfterTheFirst(lambda: here.accept_only("new"))
+            report = await push(connected, plan, options=Options(sessions=1), observer=observer)
+        assert report.exit_code == 0
+        files = [(tmp_path / place).rglob(Path(__file__).name) for place in ("here", "there")]
+        assert [len(list(found)) for found in files] == [PODS, 0]
+
+
+async def test_a_renewal_that_leads_to_another_server_is_refused() -> None:
+    async def load() -> Access:
+        return Access("http://elsewhere")
+
+    one = Renewal(Access("http://here"), load)
+    with pytest.raises(ClusterError, match="names another server"):
+        await one.after_refusal(one.access)
+    assert one.access.url == "http://here"
+
+
 async def test_one_renewal_serves_all_who_wait() -> None:
     loads, go = 0, anyio.Event()
 
@@ -132,9 +173,9 @@ async def test_one_renewal_serves_all_who_wait() -> None:
         nonlocal loads
         loads += 1
         await go.wait()
-        return Access("http://new")
+        return Access("http://here", headers=(("authorization", "new"),))
 
-    old = Access("http://old")
+    old = Access("http://here", headers=(("authorization", "old"),))
     one, answers = Renewal(old, load), []
 
     async def ask() -> None:
@@ -146,7 +187,7 @@ async def test_one_renewal_serves_all_who_wait() -> None:
         await anyio.wait_all_tasks_blocked()
         go.set()
     assert (loads, answers) == (1, [True] * 100)
-    assert one.access.url == "http://new"
+    assert one.access.headers == (("authorization", "new"),)
 
 
 async def test_renewals_keep_their_distance(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,9 +196,9 @@ async def test_renewals_keep_their_distance(monkeypatch: pytest.MonkeyPatch) -> 
     async def load() -> Access:
         nonlocal count
         count += 1
-        return Access(f"http://{count}")
+        return Access("http://here")
 
-    one = Renewal(Access("http://0"), load)
+    one = Renewal(Access("http://here"), load)
     assert await one.after_refusal(one.access)
     assert not await one.after_refusal(one.access)
     monkeypatch.setattr(renewal, "RENEW_EVERY_S", 0.0)
