@@ -235,3 +235,23 @@ async def test_a_connection_that_is_cut_ends_the_session() -> None:
         assert session.ending == "the connection broke off"
         with pytest.raises(SessionLost):
             await send_much(session)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "ending"),
+    [
+        (1000, b"", ""),
+        (1011, b"", "the server closed the connection with code 1011"),
+        (1001, b"going\x1b[2J away", "the server closed the connection with code 1001: going\\x1b[2J away"),
+    ],
+)
+async def test_how_a_session_was_closed_is_told_in_words(code: int, reason: bytes, ending: str) -> None:
+    async def talk(session: web.WebSocketResponse, request: web.Request) -> None:
+        await session.close(code=code, message=reason)
+
+    async with served(websocket(talk)) as cluster, cluster.open_exec(TARGET, ["cat"], V4) as session:
+        assert session.ending == ""
+        assert await session.receive() is None
+        assert session.ending == ending
+        assert await session.receive() is None, "it stays ended"
+        assert session.ending == ending
