@@ -84,7 +84,9 @@ class _Gathering:
         self._tally = tally
         self._done: Line | None = None
         self._trailer = LineReader(token, "done", after_zeros=True)
-        self._extractor = Extractor(root, pull_name(tally.transfer.path), preserve_owner=options.preserve_owner)
+        self._extractor = Extractor(
+            root, pull_name(tally.transfer.path), preserve_owner=options.preserve_owner, limits=options.limits
+        )
 
     async def run(self) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 from asynccp.errors import ProtocolViolation
 from asynccp.escape import printable
+from asynccp.limits import raise_hint
 
-MAX_EXTENSION_SIZE = 1024 * 1024  # bytes; Go's archive/tar has the same bound, after CVE-2022-2879 and CVE-2025-58183
 MAX_RECORDS = 1000  # a file has at most a few dozen, mostly extended attributes
 
 _USED = {b"path", b"linkpath", b"size", b"mtime", b"uid", b"gid"}
@@ -74,10 +74,12 @@ class SparseMap:
     """Reads the map at the head of a sparse file's content, block by block.
 
     real_size: of the file, holes included. stored_size: what the archive holds of it, map included.
+    max_size: bytes of the map.
     """
 
-    def __init__(self, real_size: int, stored_size: int) -> None:
+    def __init__(self, real_size: int, stored_size: int, max_size: int) -> None:
         self._real_size = real_size
+        self._max_size = max_size
         self.stored_size = stored_size
         self._text = bytearray()
         self._lines = 0
@@ -96,8 +98,11 @@ class SparseMap:
             self._expected = 1 + 2 * decimal(bytes(self._text.partition(b"\n")[0]))
         if self._expected is not None and self._lines >= self._expected:
             return self._pieces(self._expected)
-        if len(self._text) >= min(MAX_EXTENSION_SIZE, self.stored_size):
+        if len(self._text) >= self.stored_size:
             raise ProtocolViolation("the map of a sparse file does not end")
+        if len(self._text) >= self._max_size:
+            what = f"the map of a sparse file has more than {self._max_size} bytes"
+            raise ProtocolViolation(what, hint=raise_hint("--max-header"))
         return None
 
     def _pieces(self, lines: int) -> list[tuple[int, int]]:

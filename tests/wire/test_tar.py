@@ -10,9 +10,9 @@ import pytest
 
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolViolation, TransferError, UnsafeEntry
+from asynccp.limits import DEFAULT_LIMITS
 from asynccp.report import LeftOut
 from asynccp.wire.header import BLOCK, END, encode_header, header_size, padding
-from asynccp.wire.pax import MAX_EXTENSION_SIZE
 from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder, member_path
 from tests import archives
 from tests.archives import archive, block, directory, file, hard_link, long_name, pax, record, sparse, symlink
@@ -312,7 +312,7 @@ MALFORMED = {
         )
     },
     "pax header of size 0 (H17)": archive(pax(b""), file(b"a")),
-    "extension over 1 MiB (H20)": archive(long_name(b"x" * MAX_EXTENSION_SIZE), file(b"a")),
+    "extension over 1 MiB (H20)": archive(long_name(b"x" * DEFAULT_LIMITS.header_size), file(b"a")),
     "extension of 2^62 (H20)": archive(block(b"././@LongLink", typeflag=b"L", size=2**62), file(b"a")),
     "pax and a long name (H18)": archive(pax({b"path": b"a"}), long_name(LONG), file(b"a")),
     "long name and pax (H18)": archive(long_name(LONG), pax({b"path": b"a"}), file(b"a")),
