@@ -8,6 +8,9 @@ is parsed, nothing is repaired, and what has two readings is refused.
 Sparse files: bsdtar stores any file with holes as GNU.sparse 1.0 by default, GNU tar does with -S. The content then
 begins with a map, decimal numbers with a newline behind each: a count, and for every piece its offset and its size;
 it is padded to a block, and the pieces follow. The older forms (0.0, 0.1, typeflag `S`) are refused.
+
+GNU tar begins each piece in a new block, bsdtar right behind the one before, so all but the last must fill their
+blocks; and GNU tar forgets a hole at the end unless the map ends with an empty piece there. Both tars write such maps.
 """
 
 import re
@@ -16,6 +19,7 @@ from collections.abc import Mapping
 from asynccp.errors import ProtocolViolation
 from asynccp.escape import printable
 from asynccp.limits import raise_hint
+from asynccp.wire.header import BLOCK
 
 MAX_RECORDS = 1000  # a file has at most a few dozen, mostly extended attributes
 
@@ -116,7 +120,10 @@ class SparseMap:
                 raise ProtocolViolation("the map of a sparse file has pieces that overlap, or lie outside of it")
             pieces.append((offset - position, size))
             position = offset + size
-        pieces.append((self._real_size - position, 0))
+        if position != self._real_size:
+            raise ProtocolViolation("the map of a sparse file stops before its end")
+        if any(size % BLOCK for _, size in [piece for piece in pieces if piece[1]][:-1]):
+            raise ProtocolViolation("the map of a sparse file has pieces that do not fill their blocks")
         if len(self._text) + sum(numbers[1::2]) != self.stored_size:
             raise ProtocolViolation("the map of a sparse file doesn't fit the size in its header")
         return pieces

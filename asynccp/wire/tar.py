@@ -193,6 +193,8 @@ class TarDecoder:
         if not 0 < header.size <= self._limits.header_size:
             hint = raise_hint("--max-header") if header.size else ""
             raise ProtocolViolation(f"a tar extension has {header.size} bytes", hint=hint)
+        for field in (header.mode, header.uid, header.gid, header.mtime):  # of no use, but some readers stop at them
+            decode_number(field)
         # When a name comes twice, or by pax and by GNU's record, each reader has its own idea which one counts.
         taken = bool(self._records)
         if header.typeflag in _GNU_NAMES:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from asynccp.disk.extract import Extractor
 from asynccp.errors import AsyncCpError
+from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits
 from tests.archives import archive, file
 
@@ -103,7 +104,7 @@ def run(case: Case, step: int, place: Path) -> Verdict:
             breaches.append(f"took more than {DEADLINE_S} s")
         if verdict.startswith("untyped"):
             breaches.append(verdict)
-        if not said.isprintable():
+        if printable(said, len(said)) != said:
             breaches.append(f"says {said!r}")
         breaches += [f"outside, {path} changed" for path in sorted(_changed(around, dict(_around(place))))]
         breaches += breaches_below(root, case.before)

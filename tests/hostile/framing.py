@@ -113,6 +113,8 @@ HEADERS = [
     malformed("H31-signed-sum", _SIGNED[:148] + b"%06o\0 " % (sum(_SIGNED[:148]) + 256 + sum(_SIGNED[156:]) - 20 * 256)
               + _SIGNED[156:]),
     malformed("H31-times-in-a-gnu-header", block(b"a", prefix=b"15300000000\0")),
+    malformed("H31-text-for-an-owner-of-an-extension", block(b"x", typeflag=b"x", size=9, gid=b"9"), bytes(BLOCK)),
+    malformed("H31-text-for-a-device", mended(block(b"a")[:329] + b"l/x" + block(b"a")[332:])),
     malformed("H31-prefix-in-a-gnu-header", block(b"a", prefix=b"../..")),
     malformed("H31-old-gnu-sparse-map", mended(block(b"a", typeflag=b"0")[:386] + b"00000000000\x0000000001000\0"
               + block(b"a")[410:])),
