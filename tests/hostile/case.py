@@ -92,12 +92,9 @@ def surroundings() -> Iterator[Path]:
 
 def run(case: Case, step: int, place: Path) -> Verdict:
     """Extract a case's archives, fed `step` bytes at a time."""
-    root = place / "pods" / "pod"
-    try:
-        _plant(root, place, case.before)
-        around = dict(_around(place))
+    with watched(place, case.before) as (root, breaches):
         start = time.monotonic()
-        verdict, said, breaches = "", "", list[str]()
+        verdict, said = "", ""
         for data in case.archives:
             verdict, said = _extract(root, data, case, step)
         if time.monotonic() - start > DEADLINE_S:
@@ -106,9 +103,20 @@ def run(case: Case, step: int, place: Path) -> Verdict:
             breaches.append(verdict)
         if printable(said, len(said)) != said:
             breaches.append(f"says {said!r}")
+        left = snapshot(root)
+    return Verdict(verdict, said.replace(str(place), ""), left, tuple(breaches))
+
+
+@contextlib.contextmanager
+def watched(place: Path, before: Shown) -> Iterator[tuple[Path, list[str]]]:
+    """Yield a root that holds `before`, and a list that in the end has every breach; the root is removed then."""
+    root, breaches = place / "pods" / "pod", list[str]()
+    try:
+        _plant(root, place, before)
+        around = dict(_around(place))
+        yield root, breaches
         breaches += [f"outside, {path} changed" for path in sorted(_changed(around, dict(_around(place))))]
-        breaches += breaches_below(root, case.before)
-        return Verdict(verdict, said.replace(str(place), ""), snapshot(root), tuple(breaches))
+        breaches += _breaches(root, before)
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
@@ -187,7 +195,7 @@ def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> set[s
     return {path for path in {*before, *after} if before.get(path) != after.get(path)}
 
 
-def breaches_below(root: Path, before: Shown) -> list[str]:
+def _breaches(root: Path, before: Shown) -> list[str]:
     """Return what must not be below the root, whatever the archive was."""
     found = []
     for path in below(root):
