@@ -1,4 +1,4 @@
-"""What is on the disk after an archive, by tables. H01 … are the hostile catalogue's numbers."""
+"""What is on the disk after an archive, by tables. H01 … are explained in tests/hostile."""
 
 import errno
 import os

@@ -112,6 +112,7 @@ SPARSE = [
     unsafe("H23-a-petabyte-of-hole", sparse(b"s", 1 << 50, b"1\n%d\n0\n" % (1 << 50))),
     complete("H23-a-gibibyte-of-hole", sparse(b"s", GIB, b"1\n1073741823\n1\n", b"x"), left={"s": f"{GIB} bytes"}),
     malformed("H23-stops-before-the-end", sparse(b"s", 9, b"1\n0\n5\n", b"abcde")),
+    malformed("H23-empty-pieces", sparse(b"s", 0, b"262000\n" + b"0\n0\n" * 262_000)),
     malformed("H23-pieces-inside-a-block", sparse(b"s", 9, b"3\n0\n2\n4\n3\n9\n0\n", b"aabbb")),
     malformed("H23-no-map", sparse(b"s", 0, b"", size=0)),
     malformed("H23-form-0.0", pax({b"GNU.sparse.numblocks": b"1", b"GNU.sparse.size": b"9"}), file(b"a", b"x")),

@@ -43,6 +43,7 @@ BOMBS = {
     "pax records": pax(NAMES) + file(b"x"),
     "comment for all": pax({b"comment": b"x" * (MIB - 100)}, b"g") + file(b"x"),
     "small records": pax(b"".join(record(b"A.%d" % index, b"") for index in range(90_000))) + file(b"x"),
+    "empty pieces": sparse(b"s", 0, b"262000\n" + b"0\n0\n" * 262_000),
     "endless number": sparse(b"s", 9, b"9" * (2 * MIB)) + file(b"x"),
     "2^62 bytes of content": file(b"x", b"y" * MIB, size=2**40),
 }

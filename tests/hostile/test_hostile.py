@@ -30,7 +30,7 @@ def test_a_hostile_archive_does_no_harm_and_is_named(name: str, place: Path) -> 
 def test_directories_that_are_swapped_for_links_lead_nowhere() -> None:  # H10
     outcome = race(1.5)
     assert outcome.escaped == []
-    assert outcome.rounds > outcome.refused > 0, "the attacker was never in time"
+    assert outcome.refused > 0, "the attacker was never in time"
 
 
 def test_every_python_on_this_machine_comes_to_the_same_verdicts() -> None:

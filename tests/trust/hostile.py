@@ -57,6 +57,8 @@ def _kinds(breach: str) -> list[str]:
 
 async def _kubectl(cases: list[Case]) -> str:
     """Return what `kubectl cp` does with the same archives."""
+    # Of names 2,000 directories deep, kubectl makes directories that are deeper than Python can remove.
+    cases = [case for case in cases if not case.name.startswith("H22")]
     counts, silent, killed = Counter[str](), 0, 0
     async with kubectl() as program:
         if program is None:
