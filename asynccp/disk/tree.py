@@ -26,6 +26,9 @@ from contextlib import suppress
 from asynccp.errors import DestinationError
 from asynccp.escape import printable
 
+if sys.platform != "win32":
+    import fcntl
+
 # Windows has neither flag, nor any dir_fd: the module can be imported there, so that the command line can say so.
 _NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_DIRECTORY", 0)
@@ -198,8 +201,6 @@ def _remove_stale(name: bytes, directory: int) -> None:
 def _lock(fd: int, *, wait: bool = True) -> None:
     """Lock a file for as long as it is open. A writer waits for as long as another run looks at its new file."""
     if sys.platform != "win32":
-        import fcntl
-
         fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
