@@ -68,12 +68,12 @@ async def _kubectl(cases: list[Case]) -> str:
                 with watched(place, case.before) as (root, breaches):
                     code, left = await _copied(program, case, root)
                     breached = breaches
-                counts.update(kind for breach in breached for kind in _kinds(breach))
+                counts.update({kind for breach in breached for kind in _kinds(breach)})
                 killed += code is None
                 silent += code == 0 and (case.verdict != "complete" or left != dict(case.left))
-    found = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind]) or "0 escapes"
     return (
-        f"exit code 0 for {silent} of {len(cases)} although something is missing, or was made up; {found}; "
+        f"exit code 0 for {silent} of {len(cases)} although something is missing, or was made up; "
+        f"{counts['escapes']} changed something outside; "
         f"{killed} did not end in 10 s"
     )
 
