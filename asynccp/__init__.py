@@ -16,6 +16,7 @@ from asynccp.engine.planning import plan_pull, plan_push
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.errors import AsyncCpError, ClusterError, NoTargets, PlanError, TransferError, UsageError
+from asynccp.limits import Limits
 from asynccp.options import Options
 from asynccp.plan.plan import PullPlan, PushPlan
 from asynccp.progress import NullObserver, Observer
@@ -28,6 +29,7 @@ __all__ = [
     "AsyncCpError",
     "Cluster",
     "ClusterError",
+    "Limits",
     "NoTargets",
     "NullObserver",
     "Observer",

@@ -37,6 +37,7 @@ from asynccp import pull as pull_plan
 from asynccp import push as push_plan
 from asynccp.engine.group import single_error
 from asynccp.escape import printable
+from asynccp.limits import Limits, parse_size
 from asynccp.target import is_remote
 from asynccp.ui.opening import opening
 from asynccp.ui.printer import draw_while, observer_for
@@ -144,15 +145,44 @@ class Flags:
         )
 
 
-def _with_flags(command: Callable[[list[str], Flags], None]) -> Callable[..., None]:
-    """Give a command every flag of Flags: typer reads a signature, so one is made from the fields."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PullFlags(Flags):
+    """What pull has besides: the limits of what one pod may send."""
+
+    max_entries: Annotated[
+        int, _flag("--max-entries", metavar="N", help="Refuse a pod that sends more files and directories.")
+    ] = _DEFAULTS.limits.entries
+    max_size: Annotated[
+        str, _flag("--max-size", metavar="SIZE", help="Refuse a pod whose files have more bytes: 500M, 10G, 4T.")
+    ] = "4T"
+    max_path: Annotated[int, _flag("--max-path", metavar="BYTES", help="Refuse a pod that sends a longer name.")] = (
+        _DEFAULTS.limits.path_size
+    )
+    max_depth: Annotated[
+        int, _flag("--max-depth", metavar="N", help="Refuse a pod that sends a name with more components.")
+    ] = _DEFAULTS.limits.depth
+    max_header: Annotated[
+        str, _flag("--max-header", metavar="SIZE", help="Refuse a pod that sends a larger tar extension.")
+    ] = "1M"
+
+    def options(self) -> Options:
+        size, header = parse_size(self.max_size), parse_size(self.max_header)
+        if min(self.max_entries, self.max_path, self.max_depth, size, header) < 1:
+            raise UsageError("a limit is at least 1")
+        limits = Limits(self.max_entries, size, self.max_path, self.max_depth, header)
+        return dataclasses.replace(Flags.options(self), limits=limits)
+
+
+def _with_flags(command: Callable[[list[str], Any], None]) -> Callable[..., None]:
+    """Give a command every flag of the class that it takes: typer reads a signature, so one is made from the fields."""
+    first, second = inspect.signature(command).parameters.values()
+    of_class: type[Flags] = second.annotation
 
     @functools.wraps(command)
     def called(arguments: list[str], **flags: Any) -> None:
-        command(arguments, Flags(**flags))
+        command(arguments, of_class(**flags))
 
-    first = inspect.signature(command).parameters["arguments"]
-    fields = dataclasses.fields(Flags)
+    fields = dataclasses.fields(of_class)
     rest = [inspect.Parameter(one.name, first.KEYWORD_ONLY, default=one.default, annotation=one.type) for one in fields]
     called.__signature__ = inspect.Signature([first, *rest])  # type: ignore[attr-defined]
     called.__annotations__ = {one.name: one.annotation for one in (first, *rest)}
@@ -181,7 +211,8 @@ def push(
 @app.command()
 @_with_flags
 def pull(
-    arguments: Annotated[list[str], typer.Argument(metavar="[TARGET...] DIRECTORY", show_default=False)], flags: Flags
+    arguments: Annotated[list[str], typer.Argument(metavar="[TARGET...] DIRECTORY", show_default=False)],
+    flags: PullFlags,
 ) -> None:
     """Copy files of every matched pod to this machine, each pod's into a directory of its own.
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from asynccp.limits import DEFAULT_LIMITS, Limits
+
 RECORD_SIZE = 64 * 1024
 """Bytes that the pod's `dd` reads at a time. An archive for a push is padded with zeros to a multiple of it."""
 
@@ -58,6 +60,7 @@ class Options:
     checksum: compare every file's digest at both ends before a transfer counts as complete.
     preserve_owner: keep numeric owners; needs root at the writing end.
     want_size: have the pod add up a pull's size first, for a bar with an end.
+    limits: of what one pod of a pull may send.
     """
 
     sessions: int = 64
@@ -69,3 +72,4 @@ class Options:
     checksum: bool = False
     preserve_owner: bool = False
     want_size: bool = False
+    limits: Limits = DEFAULT_LIMITS

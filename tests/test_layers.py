@@ -12,7 +12,7 @@ import asynccp
 ROOT = Path(asynccp.__file__).parent
 MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
 
-VOCABULARY = {"entry", "escape", "target", "options", "progress", "report", "errors"}
+VOCABULARY = {"entry", "escape", "limits", "target", "options", "progress", "report", "errors"}
 MAY_KNOW = {
     "vocabulary": VOCABULARY,
     "wire": VOCABULARY | {"wire"},

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from asynccp.entry import Entry
 from asynccp.errors import UnsafeEntry
 from asynccp.escape import printable
+from asynccp.limits import raise_hint
 
 # Bytes for what must be remembered until the end: directories, symlinks and what is left out. A million of them fit;
 # without a bound, one hostile pod could end the whole run by filling the memory.
@@ -22,11 +23,13 @@ class Claims:
     """The names of one archive.
 
     requested: the one name asked for; empty: anything.
+    max_entries: how many names, counting directories that are only told as parents of others.
     folds_case: tells whether the file system takes `a` and `A` for one name; asked once, at the first claim.
     """
 
-    def __init__(self, requested: bytes, folds_case: Callable[[], bool]) -> None:
+    def __init__(self, requested: bytes, folds_case: Callable[[], bool], max_entries: int) -> None:
         self._requested = requested
+        self._max_entries = max_entries
         self._ask = folds_case
         self._folds_case: bool | None = None
         # 64-bit hashes instead of paths: 70 bytes a file. Of 10 million paths, two are mixed up once in 370,000 runs.
@@ -89,6 +92,9 @@ class Claims:
                 raise UnsafeEntry(f"{printable(path)} would lie below {printable(parent)}, which is no directory")
             self._folders.add(key)
             parent = parent.rpartition(b"/")[0]
+        if len(self._files) + len(self._others) + len(self._folders) >= self._max_entries:
+            what = f"with {printable(path, 200)} the archive has more than {self._max_entries} entries"
+            raise UnsafeEntry(what, hint=raise_hint("--max-entries"))
 
     def _key(self, path: bytes) -> int:
         """Return the same number for names that are one and the same to the file system."""

@@ -14,6 +14,7 @@ All calls block and belong into a worker thread, one at a time. Measured on two 
 """
 
 import errno
+import functools
 import os
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from asynccp.disk.tree import Tree
 from asynccp.entry import Entry, Kind
 from asynccp.errors import DestinationError, ProtocolViolation, TransferError
 from asynccp.escape import printable
+from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.report import LeftOut
 from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder
 
@@ -45,6 +47,7 @@ class Extractor:
 
     requested: the one name asked for; members are it or lie below it. Empty: anything, for a directory's contents.
     preserve_owner: set numeric owners, which takes root.
+    limits: of what the archive may be; more is UnsafeEntry or, for an extension, ProtocolViolation.
 
     size, entries: content bytes and number of what stands whole under its final name.
     left_out: what the archive holds but will not be written, and why.
@@ -52,7 +55,13 @@ class Extractor:
     """
 
     def __init__(
-        self, root: str | os.PathLike[str], requested: bytes, *, preserve_owner: bool = False, listed: bool = False
+        self,
+        root: str | os.PathLike[str],
+        requested: bytes,
+        *,
+        preserve_owner: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+        listed: bool = False,
     ) -> None:
         self.files: dict[bytes, int] = {}
         self._listed = listed
@@ -60,9 +69,9 @@ class Extractor:
         self.entries = 0
         self.left_out: list[LeftOut] = []
         self._preserve_owner = preserve_owner
-        self._decoder = TarDecoder()
+        self._decoder = TarDecoder(limits)
         self._tree = Tree(root)
-        self._claims = Claims(requested, self._tree.folds_case)
+        self._claims = Claims(requested, self._tree.folds_case, limits.entries)
         self._directories: dict[bytes, Entry] = {}
         self._symlinks: list[Entry] = []
         self._entry = Entry(b"", Kind.DIRECTORY)  # the member under way
@@ -177,39 +186,45 @@ class Extractor:
             os.ftruncate(self._fd, entry.size)  # no write() comes after a hole at the end
         self._set_attributes(self._fd, entry)
         fd, self._fd = self._fd, -1
-        os.close(fd)  # before the rename: network file systems report a full disk here
-        self._publish(entry)
+        self._tree.publish_file(fd, self._parent_fd, _name(entry.path))
+        self._published(entry)
         if self._listed:
             self.files[entry.path] = entry.size
 
     def _make_hard_link(self, entry: Entry) -> None:
         source = os.dup(self._tree.at(_parent(entry.link)))
         try:
-            self._parent_fd = self._tree.at(_parent(entry.path))
+            parent = self._parent_fd = self._tree.at(_parent(entry.path))
             names = _name(entry.link), self._tree.temporary
-            os.link(*names, src_dir_fd=source, dst_dir_fd=self._parent_fd, follow_symlinks=False)
+            link = functools.partial(os.link, *names, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
+            self._tree.publish_link(link, parent, _name(entry.path))
         finally:
             os.close(source)
-        self._publish(entry)
+        self._published(entry)
 
     def _make_symlink(self, entry: Entry) -> None:
         self._entry = entry
         if not stays_inside(entry.path, entry.link):
             self._leave_out(entry.path, f"its target, {printable(entry.link, 200)}, leads out of the pod's directory")
             return
-        self._parent_fd, temporary = self._tree.at(_parent(entry.path)), self._tree.temporary
-        os.symlink(entry.link, temporary, dir_fd=self._parent_fd)
-        if self._preserve_owner:
-            with _owner_translated(entry):
-                os.chown(temporary, entry.uid, entry.gid, dir_fd=self._parent_fd, follow_symlinks=False)
-        os.utime(temporary, ns=(time.time_ns(), entry.mtime_ns), dir_fd=self._parent_fd, follow_symlinks=False)
+        parent = self._parent_fd = self._tree.at(_parent(entry.path))
+        temporary = self._tree.temporary
+
+        def make() -> None:
+            os.symlink(entry.link, temporary, dir_fd=parent)
+            if self._preserve_owner:
+                with _owner_translated(entry):
+                    os.chown(temporary, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
+            os.utime(temporary, ns=(time.time_ns(), entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
+
         try:
-            self._publish(entry)
+            self._tree.publish_link(make, parent, _name(entry.path))
         except IsADirectoryError:
             self._leave_out(entry.path, "a directory stands where this symbolic link belongs")
+        else:
+            self._published(entry)
 
-    def _publish(self, entry: Entry) -> None:
-        self._tree.publish(self._parent_fd, _name(entry.path))
+    def _published(self, entry: Entry) -> None:
         self._parent_fd = -1
         self.entries += 1
         self.size += entry.size

@@ -7,21 +7,35 @@ loses that last race; rsync 3.5.0 repaired 33 such places in this way.
 
 What is written gets a temporary name beside its final one and is renamed when it is whole. A rename replaces a file or
 a link without opening it, and fails if a directory is in the way.
+
+A run that was killed leaves a file under its temporary name. Names of that form are ours, so the next run that writes
+into the directory removes it; but never one that a run still writes: until it has its final name a file is locked by
+its writer (flock, which ends with the process, however it ends). Links can't be locked: one is there for the moment
+between two calls, and is made again if another run has just removed it.
 """
 
 import errno
 import os
+import re
 import secrets
 import stat
+import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 from asynccp.errors import DestinationError
 from asynccp.escape import printable
 
+if sys.platform != "win32":
+    import fcntl
+
 # Windows has neither flag, nor any dir_fd: the module can be imported there, so that the command line can say so.
 _NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_DIRECTORY", 0)
 _NEW_FILE: int = os.O_WRONLY | _NO_FOLLOW | os.O_CREAT | os.O_EXCL
+_OLD_FILE: int = os.O_WRONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)  # to lock on NFS takes the right to write
+_TEMPORARY = re.compile(r"\.asynccp-[0-9a-f]{8}\.partial")
+OTHER_RUNS = 3  # that may begin to write into a directory in the moment in which a link is made there
 
 
 class Tree:
@@ -38,9 +52,13 @@ class Tree:
         self._root_fd = -1
         self._fd = -1
         self._path = b""
+        self._swept: set[int] = set()  # hashes of the directories where no earlier run's file is left
 
     def at(self, path: bytes) -> int:
-        """Return the descriptor of a directory; it stays good until the next call. What is missing is made."""
+        """Return the descriptor of a directory; it stays good until the next call. What is missing is made.
+
+        The first time, what earlier runs left unfinished in it is removed.
+        """
         if self._root_fd < 0:
             self._root_fd = self._fd = self._open_root()
         if not (path + b"/").startswith(self._path + b"/"):
@@ -48,6 +66,9 @@ class Tree:
         for name in path[len(self._path) :].split(b"/"):
             if name:
                 self._step(name)
+        if (key := hash(path)) not in self._swept:
+            self._swept.add(key)
+            _sweep(self._fd)
         return self._fd
 
     def make_directory(self, path: bytes) -> None:
@@ -60,31 +81,54 @@ class Tree:
 
     def create_file(self, parent: int) -> int:
         """Create a file under the temporary name in the directory `parent`; return its descriptor."""
-        return os.open(self.temporary, _NEW_FILE, 0o600, dir_fd=parent)
+        while True:
+            fd = os.open(self.temporary, _NEW_FILE, 0o600, dir_fd=parent)
+            with suppress(OSError):  # where there are no locks, no run can take one, and so none removes the file
+                _lock(fd)
+            if os.fstat(fd).st_nlink:
+                return fd
+            _close(fd)  # another run has removed it before it was locked
 
     def discard(self, parent: int) -> None:
         """Remove what stands under the temporary name, if anything does."""
         with suppress(OSError):
             os.unlink(self.temporary, dir_fd=parent)
 
-    def publish(self, parent: int, name: bytes) -> None:
-        """Give what stands under the temporary name its final one; if that fails, remove it."""
+    def publish_file(self, fd: int, parent: int, name: bytes) -> None:
+        """Close a file of `create_file`, and give it its final name; if that fails, remove it."""
+        lock = os.dup(fd)  # the lock lasts as long as a descriptor
         try:
+            os.close(fd)  # before the rename: network file systems report a full disk here
             os.rename(self.temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
         except OSError:
             self.discard(parent)
             raise
+        finally:
+            _close(lock)
+
+    def publish_link(self, make: Callable[[], None], parent: int, name: bytes) -> None:
+        """Let `make` make a link under the temporary name, and give it its final one; if that fails, remove it."""
+        for last in (*[False] * OTHER_RUNS, True):
+            try:
+                make()
+                os.rename(self.temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+                return
+            except OSError as exc:
+                self.discard(parent)
+                if last or not isinstance(exc, FileNotFoundError):
+                    raise
 
     def folds_case(self) -> bool:
         """Return whether the file system takes `a` and `A` for one name, as macOS's and Windows's do."""
         root = self.at(b"")
-        _close(self.create_file(root))
+        fd = self.create_file(root)
         try:
             os.stat(self.temporary.upper(), dir_fd=root, follow_symlinks=False)
         except FileNotFoundError:
             return False
         finally:
             self.discard(root)
+            _close(fd)
         return True
 
     def open_directory(self, path: bytes) -> int:
@@ -129,6 +173,35 @@ def _open_or_make(name: bytes, parent: int) -> int:
         with suppress(FileExistsError):
             os.mkdir(name, 0o755, dir_fd=parent)
         return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def _sweep(directory: int) -> None:
+    """Remove what earlier runs left unfinished in a directory. What can't be removed stays: it is no reason to fail."""
+    with suppress(OSError), os.scandir(directory) as found:
+        for name in [one.name for one in found if _TEMPORARY.fullmatch(one.name)]:
+            with suppress(OSError):
+                _remove_stale(os.fsencode(name), directory)
+
+
+def _remove_stale(name: bytes, directory: int) -> None:
+    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    if stat.S_ISLNK(status.st_mode):
+        os.unlink(name, dir_fd=directory)
+    elif stat.S_ISREG(status.st_mode):
+        fd = os.open(name, _OLD_FILE, dir_fd=directory)
+        try:
+            _lock(fd, wait=False)
+            # While it was opened and locked, its writer may have given it its final name, and begun the next file.
+            if os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory, follow_symlinks=False)):
+                os.unlink(name, dir_fd=directory)
+        finally:
+            _close(fd)
+
+
+def _lock(fd: int, *, wait: bool = True) -> None:
+    """Lock a file for as long as it is open. A writer waits for as long as another run looks at its new file."""
+    if sys.platform != "win32":
+        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _close(fd: int) -> None:

@@ -138,6 +138,7 @@ class _Gathering:
                 self._root,
                 pull_name(self.tally.transfer.path),
                 preserve_owner=self._options.preserve_owner,
+                limits=self._options.limits,
                 listed=self._options.checksum,
             )
             self.tally.observer.started(self.tally.transfer, _size(hello))

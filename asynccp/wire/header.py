@@ -24,7 +24,7 @@ NAME_SIZE = 100  # bytes; a name of exactly this size has no NUL behind it
 GNU, POSIX = b"ustar  \0", b"ustar\x0000"
 TYPEFLAGS = {Kind.FILE: b"0", Kind.HARDLINK: b"1", Kind.SYMLINK: b"2", Kind.DIRECTORY: b"5"}
 
-_FIELDS = struct.Struct("100s 8s 8s 8s 12s 12s 8s c 100s 8s 32s 32s 16x 155s 12x")
+_FIELDS = struct.Struct("100s 8s 8s 8s 12s 12s 8s c 100s 8s 32s 32s 8s 8s 155s 12x")
 _WRITTEN = struct.Struct("100s 48s 8s c 100s 8s 247x")  # the numbers are one piece, all after the magic is zero
 _GNU_TAIL = bytes(BLOCK - 345)
 
@@ -81,7 +81,8 @@ class Header(NamedTuple):
 
 def decode_header(block: bytes) -> Header:
     """Return the fields of a block. Raises ProtocolViolation for all but a sound GNU or POSIX header."""
-    name, mode, uid, gid, size, mtime, checksum, typeflag, link, magic, uname, gname, prefix = _FIELDS.unpack(block)
+    name, mode, uid, gid, size, mtime, checksum, typeflag, link, magic, *rest = _FIELDS.unpack(block)
+    uname, gname, major, minor, prefix = rest
     if magic not in (GNU, POSIX):
         raise ProtocolViolation(f"what came is no tar header but '{printable(block.partition(bytes(1))[0], 100)}'")
     # Signed sums, which some tars of the 1980s wrote, are not tried: two readings of one header are one too many.
@@ -89,6 +90,9 @@ def decode_header(block: bytes) -> Header:
         raise ProtocolViolation("the checksum of a tar header is wrong")
     name, link, prefix = _text(name), _text(link), _text(prefix)
     _text(uname), _text(gname)
+    for device in (major, minor):  # bsdtar and Python's tarfile take a block for no header if there is text
+        if device.strip(b" \0"):
+            decode_number(device)
     if magic == POSIX:
         name = prefix + b"/" + name if prefix else name
     elif block[345:] != _GNU_TAIL:  # GNU keeps times and sparse maps there, others a prefix: readers disagree

@@ -8,6 +8,10 @@ is parsed, nothing is repaired, and what has two readings is refused.
 Sparse files: bsdtar stores any file with holes as GNU.sparse 1.0 by default, GNU tar does with -S. The content then
 begins with a map, decimal numbers with a newline behind each: a count, and for every piece its offset and its size;
 it is padded to a block, and the pieces follow. The older forms (0.0, 0.1, typeflag `S`) are refused.
+
+GNU tar begins each piece in a new block, bsdtar right behind the one before, so all but the last must fill their
+blocks; and GNU tar forgets a hole at the end unless the map ends with an empty piece there. Both tars write such maps,
+and no empty pieces in the middle: those would only fill the memory.
 """
 
 import re
@@ -15,8 +19,9 @@ from collections.abc import Mapping
 
 from asynccp.errors import ProtocolViolation
 from asynccp.escape import printable
+from asynccp.limits import raise_hint
+from asynccp.wire.header import BLOCK
 
-MAX_EXTENSION_SIZE = 1024 * 1024  # bytes; Go's archive/tar has the same bound, after CVE-2022-2879 and CVE-2025-58183
 MAX_RECORDS = 1000  # a file has at most a few dozen, mostly extended attributes
 
 _USED = {b"path", b"linkpath", b"size", b"mtime", b"uid", b"gid"}
@@ -74,47 +79,71 @@ class SparseMap:
     """Reads the map at the head of a sparse file's content, block by block.
 
     real_size: of the file, holes included. stored_size: what the archive holds of it, map included.
+    max_size: bytes of the map.
     """
 
-    def __init__(self, real_size: int, stored_size: int) -> None:
+    def __init__(self, real_size: int, stored_size: int, max_size: int) -> None:
         self._real_size = real_size
         self.stored_size = stored_size
-        self._text = bytearray()
-        self._lines = 0
-        self._expected: int | None = None  # lines; None until the count is there
+        self._max_size = max_size
+        self._size = 0  # of the map so far
+        self._unread = b""  # a number that isn't whole yet
+        self._left: int | None = None  # numbers to come; None until the count is there
+        self._offset: int | None = None  # of the piece whose size comes next
+        self._position = 0  # in the file, behind the last piece
+        self._pieces: list[tuple[int, int]] = []
 
     @property
     def missing(self) -> int:
         """How many bytes of the member have not come yet."""
-        return self.stored_size - len(self._text)
+        return self.stored_size - self._size
 
     def feed(self, block: bytes) -> list[tuple[int, int]] | None:
         """Return the file as (size of a hole, size of the piece behind it) … when the map is whole, else None."""
-        self._text += block
-        self._lines += block.count(b"\n")
-        if self._expected is None and self._lines:
-            self._expected = 1 + 2 * decimal(bytes(self._text.partition(b"\n")[0]))
-        if self._expected is not None and self._lines >= self._expected:
-            return self._pieces(self._expected)
-        if len(self._text) >= min(MAX_EXTENSION_SIZE, self.stored_size):
+        self._size += len(block)
+        text, start = self._unread + block, 0
+        while self._left != 0 and (end := text.find(b"\n", start)) >= 0:
+            self._take(decimal(text[start:end]))
+            start = end + 1
+        self._unread = text[start:]
+        if self._left == 0:
+            return self._whole()
+        if self._size >= self.stored_size:
             raise ProtocolViolation("the map of a sparse file does not end")
+        if self._size >= self._max_size:
+            what = f"the map of a sparse file has more than {self._max_size} bytes"
+            raise ProtocolViolation(what, hint=raise_hint("--max-header"))
         return None
 
-    def _pieces(self, lines: int) -> list[tuple[int, int]]:
-        *values, rest = bytes(self._text).split(b"\n", lines)
-        if rest.strip(b"\0"):
+    def _take(self, number: int) -> None:
+        if self._left is None:
+            self._left = 2 * number
+            return
+        self._left -= 1
+        if self._offset is None:
+            self._offset = number
+        else:
+            self._add(self._offset, number)
+            self._offset = None
+
+    def _add(self, offset: int, size: int) -> None:
+        if offset < self._position or offset + size > self._real_size:
+            raise ProtocolViolation("the map of a sparse file has pieces that overlap, or lie outside of it")
+        before = self._pieces[-1][1] if self._pieces else BLOCK
+        is_first = len(self._pieces) == 1 and self._position == 0  # bsdtar begins the map of a mere hole with `0 0`
+        if (before == 0 and not is_first) or (before % BLOCK and size):
+            raise ProtocolViolation("the map of a sparse file has pieces that are empty, or do not fill their blocks")
+        self._pieces.append((offset - self._position, size))
+        self._position = offset + size
+
+    def _whole(self) -> list[tuple[int, int]]:
+        if self._unread.strip(b"\0"):
             raise ProtocolViolation("the map of a sparse file has something behind its end")
-        numbers = [decimal(value) for value in values[1:]]
-        pieces, position = [], 0
-        for offset, size in zip(numbers[::2], numbers[1::2], strict=True):
-            if offset < position or offset + size > self._real_size:
-                raise ProtocolViolation("the map of a sparse file has pieces that overlap, or lie outside of it")
-            pieces.append((offset - position, size))
-            position = offset + size
-        pieces.append((self._real_size - position, 0))
-        if len(self._text) + sum(numbers[1::2]) != self.stored_size:
+        if self._position != self._real_size:
+            raise ProtocolViolation("the map of a sparse file stops before its end")
+        if self._size + sum(size for _, size in self._pieces) != self.stored_size:
             raise ProtocolViolation("the map of a sparse file doesn't fit the size in its header")
-        return pieces
+        return self._pieces
 
 
 def _record(payload: bytes, start: int) -> tuple[bytes, bytes, int]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolViolation, UnsafeEntry
 from asynccp.escape import printable
+from asynccp.limits import DEFAULT_LIMITS, Limits, raise_hint
 from asynccp.report import LeftOut
 from asynccp.wire.header import (
     BLOCK,
@@ -35,11 +36,10 @@ from asynccp.wire.header import (
     header_size,
     padding,
 )
-from asynccp.wire.pax import MAX_EXTENSION_SIZE, SparseMap, decimal, nanoseconds, parse_records, sparse_name_and_size
+from asynccp.wire.pax import SparseMap, decimal, nanoseconds, parse_records, sparse_name_and_size
 
-MAX_PATH_SIZE = 4096  # bytes; Linux takes no longer path in one call, so no tar in a pod reads one
 MAX_COMPONENT_SIZE = 255  # bytes; NAME_MAX of every file system that matters
-MAX_DEPTH = 256  # components; deeper trees are attacks on recursion and on our own walk
+MAX_TARGET_SIZE = 4096  # bytes of a symbolic link; PATH_MAX, so no system has longer ones
 MAX_TIME_S = 10**16  # seconds; far beyond any file system, small enough for utime()
 
 _KINDS = {typeflag: kind for kind, typeflag in TYPEFLAGS.items()}
@@ -95,16 +95,20 @@ class TarDecoder:
     """Decodes one archive.
 
     Feed it until `ended`, and take all events of one `feed` before the next. After an error it is of no more use.
+    All limits but that for entries are kept here, before a member is told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.ended = False
+        self._limits = limits
+        self._size = 0  # of the content of all members so far, holes included
         self._offset = 0  # of what has been taken in, not counting what is collected
         self._collected = bytearray()
         self._wanted = BLOCK
         self._read: Callable[[bytes], Iterable[Event]] = self._read_header
         self._records: dict[bytes, bytes] = {}  # of the extensions since the last member
         self._pax = False  # they came as pax, not as GNU records
+        self._global = False  # a global pax header came
         self._zero_block = False
         self._map: SparseMap | None = None
         self._pieces: list[tuple[int, int]] = []  # hole and content sizes still to come, last first
@@ -163,7 +167,7 @@ class TarDecoder:
             events = self._read(block)
         except ProtocolViolation as exc:
             after = f", after {printable(self._path) or '.'}" if self._path is not None else ""
-            raise ProtocolViolation(f"{exc} (at byte {self._offset} of the archive{after})") from exc
+            raise ProtocolViolation(f"{exc} (at byte {self._offset} of the archive{after})", hint=exc.hint) from exc
         self._offset += len(block)
         return events
 
@@ -186,8 +190,11 @@ class TarDecoder:
         return (ArchiveEnd(),) if self.ended else ()
 
     def _begin_extension(self, header: Header) -> None:
-        if not 0 < header.size <= MAX_EXTENSION_SIZE:
-            raise ProtocolViolation(f"a tar extension has {header.size} bytes")
+        if not 0 < header.size <= self._limits.header_size:
+            hint = raise_hint("--max-header") if header.size else ""
+            raise ProtocolViolation(f"a tar extension has {header.size} bytes", hint=hint)
+        for field in (header.mode, header.uid, header.gid, header.mtime):  # of no use, but some readers stop at them
+            decode_number(field)
         # When a name comes twice, or by pax and by GNU's record, each reader has its own idea which one counts.
         taken = bool(self._records)
         if header.typeflag in _GNU_NAMES:
@@ -210,6 +217,10 @@ class TarDecoder:
             self._records, self._pax = records, True
         elif records.keys() - {b"comment"}:  # `git archive` writes a comment; all else would apply to every member
             raise ProtocolViolation("a global pax header says more than a comment")
+        elif self._global:  # they belong to no member, so no limit would end them
+            raise ProtocolViolation("the archive has two global pax headers")
+        else:
+            self._global = True
         return ()
 
     def _begin_member(self, header: Header) -> Iterable[Event]:
@@ -217,21 +228,30 @@ class TarDecoder:
         stored_size = _stored_size(header, records)
         name, real_size = _name_and_real_size(header, records)
         kind = _KINDS.get(header.typeflag)
-        path = member_path(name, directory=kind is Kind.DIRECTORY)
+        path = member_path(name, directory=kind is Kind.DIRECTORY, limits=self._limits)
+        self._count(path, max(stored_size, real_size or 0))
         if kind is not Kind.FILE and real_size is not None:
             raise ProtocolViolation(f"{printable(path)} is sparse, but no file")
         if kind is None:
             return self._leave_out(path, header.typeflag, stored_size)
         if kind is not Kind.FILE and stored_size:
             raise ProtocolViolation(f"{printable(path)} has content, but is no file")
-        member = Member(_entry(kind, path, stored_size if real_size is None else real_size, header, records))
+        member = Member(
+            _entry(kind, path, stored_size if real_size is None else real_size, header, records, self._limits)
+        )
         self._path = path
         if real_size is None:
             return (member, *self._begin_content([(0, stored_size)], stored_size))
         if not stored_size:
             raise ProtocolViolation(f"{printable(path)} is sparse, but has no map")
-        self._map, self._read = SparseMap(real_size, stored_size), self._read_map
+        self._map, self._read = SparseMap(real_size, stored_size, self._limits.header_size), self._read_map
         return (member,)
+
+    def _count(self, path: bytes, size: int) -> None:
+        self._size += size
+        if self._size > self._limits.size:
+            what = f"with {printable(path)}, of {size} bytes, the archive has more than {self._limits.size} in all"
+            raise UnsafeEntry(what, hint=raise_hint("--max-size"))
 
     def _leave_out(self, path: bytes, typeflag: bytes, stored_size: int) -> Iterable[Event]:
         if typeflag not in _LEFT_OUT:
@@ -265,12 +285,12 @@ class TarDecoder:
         return [*events, _MEMBER_END]
 
 
-def member_path(name: bytes, *, directory: bool = False) -> bytes:
+def member_path(name: bytes, *, directory: bool = False, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """Return a member's name without `.` components and extra slashes. Raises UnsafeEntry for what must not be a name.
 
     The size bounds keep the walk down to it short, and hold before any directory is made.
     """
-    parts = [part for part in name[: 2 * MAX_PATH_SIZE].split(b"/") if part not in (b"", b".")]
+    parts = [part for part in name[: 2 * limits.path_size].split(b"/") if part not in (b"", b".")]
     path = b"/".join(parts)
     if name.startswith(b"/"):
         raise UnsafeEntry(f"the archive has an absolute name: {printable(name, 200)}")
@@ -278,8 +298,14 @@ def member_path(name: bytes, *, directory: bool = False) -> bytes:
         raise UnsafeEntry(f"the archive has a name that climbs out: {printable(name, 200)}")
     if not name or (not directory and (not parts or name.endswith((b"/", b"/.")))):
         raise UnsafeEntry(f"the archive has '{printable(name, 200)}' where the name of a file or link belongs")
-    if len(name) > MAX_PATH_SIZE + 3 or len(parts) > MAX_DEPTH or max(map(len, parts), default=0) > MAX_COMPONENT_SIZE:
-        raise UnsafeEntry(f"the archive has a name that is too long or too deep: {printable(name, 200)}")
+    if len(name) > limits.path_size + 3:  # `./` before it and `/` behind it are not the tree's
+        what = f"the archive has a name of {len(name)} bytes: {printable(name, 200)}"
+        raise UnsafeEntry(what, hint=raise_hint("--max-path"))
+    if len(parts) > limits.depth:
+        what = f"the archive has a name of {len(parts)} components: {printable(name, 200)}"
+        raise UnsafeEntry(what, hint=raise_hint("--max-depth"))
+    if max(map(len, parts), default=0) > MAX_COMPONENT_SIZE:
+        raise UnsafeEntry(f"the archive has a name that no file system takes: {printable(name, 200)}")
     return path
 
 
@@ -305,16 +331,16 @@ def _name_and_real_size(header: Header, records: Mapping[bytes, bytes]) -> tuple
     return sparse_name_and_size(records) or (records.get(b"path", header.name), None)
 
 
-def _entry(kind: Kind, path: bytes, size: int, header: Header, records: Mapping[bytes, bytes]) -> Entry:
+def _entry(kind: Kind, path: bytes, size: int, header: Header, records: Mapping[bytes, bytes], limits: Limits) -> Entry:
     mode = decode_number(header.mode)
     if mode < 0:
         raise ProtocolViolation(f"a tar header gives the mode {mode}")
     link = records.get(b"linkpath", header.link)
     if kind is Kind.HARDLINK:
-        link = member_path(link)
+        link = member_path(link, limits=limits)
     elif kind is not Kind.SYMLINK:
         link = b""
-    elif not link or len(link) > MAX_PATH_SIZE:
+    elif not link or len(link) > MAX_TARGET_SIZE:
         raise UnsafeEntry(f"the symbolic link {printable(path)} has an impossible target: '{printable(link, 200)}'")
     uid, gid = _owner(header.uid, records.get(b"uid")), _owner(header.gid, records.get(b"gid"))
     return Entry(path, kind, size, mode & 0o7777, _mtime_ns(header, records), uid, gid, link)

@@ -1,4 +1,4 @@
-"""What is on the disk after an archive, by tables. H01 … are the hostile catalogue's numbers."""
+"""What is on the disk after an archive, by tables. H01 … are explained in tests/hostile."""
 
 import errno
 import os
@@ -15,17 +15,20 @@ from hypothesis import strategies as st
 from asynccp.disk.extract import Extractor, stays_inside
 from asynccp.disk.tree import Tree
 from asynccp.errors import DestinationError, ProtocolViolation, TransferError, UnsafeEntry
+from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.wire.header import END
 from tests import archives, trees
 from tests.archives import archive, block, directory, file, hard_link, long_name, sparse, symlink
-from tests.wire.test_tar import MALFORMED, UNSAFE, run_tar
+from tests.wire.test_tar import run_tar
 
 Snapshot = dict[str, str]
 
 
-def extract(root: Path, data: bytes, requested: bytes = b"", step: int = 0) -> Extractor:
+def extract(
+    root: Path, data: bytes, requested: bytes = b"", step: int = 0, limits: Limits = DEFAULT_LIMITS
+) -> Extractor:
     """Extract a whole archive as the engine does: in pieces, with `abort` after whatever happened."""
-    extractor = Extractor(root, requested)
+    extractor = Extractor(root, requested, limits=limits)
     try:
         step = step or len(data) or 1
         for start in range(0, len(data), step):
@@ -108,7 +111,9 @@ def test_files_directories_and_links_are_written(root: Path) -> None:
 
 @pytest.mark.parametrize("step", [1, 511, 4096])
 def test_any_slicing_writes_the_same(root: Path, step: int) -> None:
-    data = archive(directory(b"./d"), file(b"./d/f", b"x" * 1500), sparse(b"./s", 3000, b"1\n1000\n9\n", b"y" * 9))
+    data = archive(
+        directory(b"./d"), file(b"./d/f", b"x" * 1500), sparse(b"./s", 3000, b"2\n1000\n9\n3000\n0\n", b"y" * 9)
+    )
     extract(root, data, step=step)
     assert snapshot(root) == {"d": "/", "d/f": "x" * 1500, "s": "\0" * 1000 + "y" * 9 + "\0" * 1991}
 
@@ -196,7 +201,13 @@ def test_impossible_times_do_no_harm(root: Path, seconds: int) -> None:  # H15
 
 
 def test_holes_stay_holes(root: Path) -> None:  # H23
-    extract(root, archive(sparse(b"s", 1 << 33, b"1\n4294967296\n3\n", b"abc"), sparse(b"t", 1 << 20, b"0\n")))
+    extract(
+        root,
+        archive(
+            sparse(b"s", 1 << 33, b"2\n4294967296\n3\n%d\n0\n" % (1 << 33), b"abc"),
+            sparse(b"t", 1 << 20, b"1\n1048576\n0\n"),
+        ),
+    )
     assert (root / "s").stat().st_size == 1 << 33
     assert (root / "s").stat().st_blocks < 1000
     assert (root / "t").stat().st_size == 1 << 20
@@ -265,62 +276,7 @@ def _add_sparse_files(source: Path) -> None:
     os.utime(source, (trees.SOME_TIME_S, trees.SOME_TIME_S))
 
 
-# Hostile archives: what is refused, and what is on the disk then
-
-EVIL = file(b"evil", b"x")
-REFUSED: dict[str, tuple[bytes, Snapshot]] = {
-    "sibling of what was asked for (H04)": (file(b"./logEVIL/x", b"x"), {}),
-    "another name (H04)": (file(b"./log/a", b"1") + EVIL, {"log": "/", "log/a": "1"}),
-    "root, when a name was asked for (H04)": (directory(b"./"), {}),
-    "FIFO elsewhere (H04, H11)": (block(b"evil", typeflag=b"6"), {}),
-    "symlink elsewhere (H04)": (symlink(b"evil", b"log"), {}),
-    "write through a symlink (H06)": (symlink(b"log/l", b"../../outside") + file(b"log/l/victim", b"x"), {}),
-    "mkdir through a symlink (H06)": (symlink(b"log/l", b"../../outside") + directory(b"log/l/d"), {}),
-    "write through a symlink that comes later (H06)": (
-        file(b"log/l/f", b"1") + symlink(b"log/l", b"../../outside"),
-        {"log": "/", "log/l": "/", "log/l/f": "1"},
-    ),
-    "symlink, then a directory of that name (H06)": (symlink(b"log/l", b"../../outside") + directory(b"log/l"), {}),
-    "symlink, then a file of that name (H24)": (symlink(b"log/l", b"../../outside/victim") + file(b"log/l"), {}),
-    "two symlinks of one name (H24)": (symlink(b"log/l", b"a") + symlink(b"log/l", b"b"), {}),
-    "link below a symlink (H06)": (symlink(b"log/l", b"..") + symlink(b"log/l/m", b".."), {}),
-    "hard link through a symlink (H08)": (symlink(b"log/l", b"../..") + hard_link(b"log/h", b"log/l/outside/a"), {}),
-    "hard link to what is not here (H08)": (hard_link(b"log/h", b"log/nothing"), {}),
-    "hard link to a directory (H08)": (directory(b"log/d") + hard_link(b"log/h", b"log/d"), {"log": "/", "log/d": "/"}),
-    "member below a FIFO (H11)": (block(b"log/f", typeflag=b"6") + file(b"log/f/g"), {}),
-    "FIFO, then a file of that name (H24)": (block(b"log/f", typeflag=b"6") + file(b"log/f"), {}),
-    "hard link to itself (H08)": (hard_link(b"log/h", b"log/h"), {}),
-    "hard link forward (H08)": (hard_link(b"log/h", b"log/f") + file(b"log/f"), {}),
-    "file twice (H24)": (file(b"log/f", b"1") + file(b"./log//f", b"2"), {"log": "/", "log/f": "1"}),
-    "file, then a directory (H24)": (file(b"log/f", b"1") + directory(b"log/f"), {"log": "/", "log/f": "1"}),
-    "file, then a member below it (H24)": (file(b"log/f", b"1") + file(b"log/f/g"), {"log": "/", "log/f": "1"}),
-    "file, then a symlink (H24)": (file(b"log/f", b"1") + symlink(b"log/f", b"x"), {"log": "/", "log/f": "1"}),
-    "file, then a hard link (H24)": (file(b"log/f", b"1") + hard_link(b"log/f", b"log/f"), {"log": "/", "log/f": "1"}),
-    "directory, then a file (H24)": (directory(b"log/d") + file(b"log/d"), {"log": "/", "log/d": "/"}),
-    "parent, then a file (H24)": (file(b"log/d/f") + file(b"log/d"), {"log": "/", "log/d": "/", "log/d/f": ""}),
-    "directory twice, not the same (H24)": (directory(b"log", 0o700) + directory(b"log", 0o777), {"log": "/"}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("data", "left"), REFUSED.values(), ids=REFUSED)
-def test_hostile_archives_are_refused(root: Path, data: bytes, left: Snapshot) -> None:
-    with pytest.raises(UnsafeEntry):
-        extract(root, archive(data), b"log")
-    assert snapshot(root) == left
-
-
-@pytest.mark.parametrize("data", UNSAFE.values(), ids=UNSAFE)
-def test_unsafe_names_reach_no_disk(root: Path, data: bytes) -> None:
-    with pytest.raises(UnsafeEntry):
-        extract(root, archive(file(b"ok", b"1"), data))
-    assert snapshot(root) == {"ok": "1"}
-
-
-@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
-def test_malformed_archives_leave_no_torn_file(root: Path, data: bytes) -> None:
-    with pytest.raises(ProtocolViolation):
-        extract(root, file(b"ok", b"1") + data, step=512)
-    assert snapshot(root).items() <= {"ok": "1", "a": "", "b": ""}.items()
+# Hostile archives (the table of all of them: tests/hostile)
 
 
 @pytest.mark.parametrize("size", [0, 1, 512, 1024, 1536, 2047, 2048, 2560, 3071])
@@ -331,49 +287,12 @@ def test_a_cut_archive_leaves_only_whole_files(root: Path, size: int) -> None:  
     assert snapshot(root) == {} if size < 513 else {"a": "1"} if size < 1536 + 513 else {"a": "1", "b": "2" * 513}
 
 
-OUTSIDE = [
-    b"/etc",
-    b"..",
-    b"../..",
-    b"./../x",
-    b"d/..",
-    b"d/../..",
-    b"up/../..",
-    b"//",
-    b"../pod/../outside",
-    b"x/./..",
-]
-
-
-@pytest.mark.parametrize("target", OUTSIDE)
-def test_links_that_lead_out_are_left_out_and_named(root: Path, target: bytes) -> None:  # H07
-    extractor = extract(root, archive(symlink(b"l", target), file(b"f", b"1")))
+def test_links_that_lead_out_are_left_out_and_named(root: Path) -> None:  # H07
+    extractor = extract(root, archive(symlink(b"l", b"d/../.."), file(b"f", b"1")))
     (left_out,) = extractor.left_out
     assert left_out.path == b"l"
-    assert left_out.reason == f"its target, {target.decode()}, leads out of the pod's directory"
+    assert left_out.reason == "its target, d/../.., leads out of the pod's directory"
     assert (snapshot(root), extractor.entries) == ({"f": "1"}, 1)
-
-
-@pytest.mark.parametrize(
-    "target", [b"x", b"../x", b"../../x", b"./.././../x/y", b"..", b"../..", b".", b"nowhere/", b"..x"]
-)
-def test_links_that_stay_inside_are_made(root: Path, target: bytes) -> None:
-    assert extract(root, archive(symlink(b"a/b/l", target))).left_out == []
-    assert os.readlink(root / "a/b/l") == target.decode()
-
-
-def test_no_chain_of_links_leads_out(root: Path) -> None:  # H06, CVE-2019-11251
-    links = [
-        symlink(b"a/b/c/up", b"../.."),
-        symlink(b"a/b/escape", b"c/up/../.."),
-        symlink(b"a/top", b".."),
-        symlink(b"x/y", b"../a/top/a/top"),
-        symlink(b"x/z", b"y/../.."),
-    ]
-    extractor = extract(root, archive(*links))
-    assert [one.path for one in extractor.left_out] == [b"a/b/escape", b"x/z"]
-    for name in snapshot(root):
-        assert (root / name).resolve().is_relative_to(root.resolve())
 
 
 def test_stays_inside_counts_the_directories_above_the_link() -> None:
@@ -381,17 +300,12 @@ def test_stays_inside_counts_the_directories_above_the_link() -> None:
     assert not stays_inside(b"a/l", b"../../x")
 
 
-def test_realpath_limit_attack_is_refused(root: Path) -> None:  # CVE-2025-4517, against CPython's filter
-    deep, data, path, steps = b"d" * 247, b"", b"", [b"%c" % step for step in b"abcdefghijklmnop"]
-    for step in steps:
-        data += long_name(path + deep) + directory(b"d")
-        data += long_name(deep, b"K") + (long_name(path + step) if path else b"") + symlink(step, b"d" * 100)
-        path += deep + b"/"
-    way = b"/".join(steps)
-    data += long_name(way + b"/" + b"l" * 254) + symlink(b"l", b"../" * 16)
-    data += symlink(b"escape", way + b"/" + b"l" * 60 + b"/..") + symlink(b"link", b"escape/victim")
-    with pytest.raises(UnsafeEntry, match="would lie below a, which is no directory"):
-        extract(root, archive(data, file(b"escape/victim", b"x")))
+def test_too_many_entries_are_refused_with_the_flag_that_raises_the_limit(root: Path) -> None:  # H29
+    data = archive(*(file(b"d/%d\x1b" % index, b"1") for index in range(5)))
+    with pytest.raises(UnsafeEntry, match=r"with d/3\\x1b the archive has more than 4 entries") as caught:
+        extract(root, data, limits=Limits(entries=4))
+    assert "--max-entries" in caught.value.hint
+    assert extract(root, data, limits=Limits(entries=6)).entries == 5
 
 
 def test_too_much_to_remember_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # H29
@@ -437,69 +351,6 @@ def _inode(path: Path, *, follow: bool) -> int:
         return 0
 
 
-# kubectl's TestUntar (k8s.io/kubectl cp_test.go): the same entries; what had to be cleaned up there is refused here
-
-KUBECTL_REFUSED = [
-    *(b"/base/abs", b"/abs-out", b"/base/nested/nest-abs", b"/base/nested/../../nest-abs-out"),
-    *(b"../unrelative", b"nested/../../nest-unrelative", b"nested/again/back-link/../../../back-link-file"),
-]
-KUBECTL_ALLOWED = [b"relative", b"..\\unrelative-windows", b"nested/nest-rel", b"nested\\..\\..\\nest-unrelative"]
-
-
-@pytest.mark.parametrize("name", KUBECTL_REFUSED)
-@pytest.mark.parametrize(
-    ("suffix", "target"),
-    [
-        (b"", b""),
-        (b"-innerlink", b"link-target"),
-        (b"-innerlink-abs", b"/base/link-target"),
-        (b"-backlink", b"../link-target"),
-    ],
-)
-def test_untar_of_kubectl_refused_names(root: Path, name: bytes, suffix: bytes, target: bytes) -> None:
-    with pytest.raises(UnsafeEntry):
-        extract(root, archive(symlink(name + suffix, target) if target else file(name)))
-    assert snapshot(root) == {}
-
-
-def test_untar_of_kubectl_allowed_names(root: Path, tmp_path: Path) -> None:
-    parts = []
-    for name in KUBECTL_ALLOWED:
-        parts += [file(name, b"1"), symlink(name + b"-innerlink", b"link-target")]
-        parts += [symlink(name + b"-innerlink-abs", os.fsencode(root) + b"/link-target")]
-        parts += [
-            symlink(name + b"-backlink", b"../link-target"),
-            symlink(name + b"-outerlink", b"../" * 9 + b"link-target"),
-        ]
-        parts += [symlink(name + b"-outerlink-abs", os.fsencode(tmp_path) + b"/link-target")]
-    parts += [symlink(b"nested/again/back-link", b"../../nested"), symlink(b"nested/back-link-first", b"../")]
-    extractor = extract(root, archive(*parts, directory(b"direct/dir/")))
-    names = [name.decode() for name in KUBECTL_ALLOWED]
-    assert snapshot(root) == {
-        **dict.fromkeys(names, "1"),
-        **{f"{name}-innerlink": "-> link-target" for name in names},
-        "nested": "/",
-        "nested/nest-rel-backlink": "-> ../link-target",
-        "nested/again": "/",
-        "nested/again/back-link": "-> ../../nested",
-        "nested/back-link-first": "-> ../",
-        "direct": "/",
-        "direct/dir": "/",
-    }
-    assert len(extractor.left_out) == 4 * 4 - 1
-
-
-def test_untar_of_kubectl_link_below_a_link(root: Path) -> None:
-    second = symlink(b"nested/back-link-first/back-link-second", b"../")
-    with pytest.raises(UnsafeEntry):
-        extract(root, archive(symlink(b"nested/back-link-first", b"../"), second))
-
-
-def test_untar_of_kubectl_wrong_prefix(root: Path) -> None:
-    with pytest.raises(UnsafeEntry, match="not asked for"):
-        extract(root, archive(file(b"verylongprefix-showing-the-tar-was-tempered-with/f")), b"log")
-
-
 # A hostile or unlucky destination
 
 
@@ -521,6 +372,7 @@ def _a_directory(pod: Path, name: str) -> None:
     (pod / name).mkdir(parents=True)
 
 
+EVIL = file(b"evil", b"x")
 NO_DIRECTORY = "is a file or a symbolic link, but a directory belongs there"
 DIRECTORY = "can't be written: a directory is in the way"
 IN_THE_WAY: dict[str, tuple[Callable[[Path, str], None], str, bytes, str]] = {
@@ -528,8 +380,6 @@ IN_THE_WAY: dict[str, tuple[Callable[[Path, str], None], str, bytes, str]] = {
     "root is a link (H09)": (_a_link, "", EVIL, f"pod {NO_DIRECTORY}"),
     "root is a dangling link (H09)": (_a_dangling_link, "", EVIL, f"pod {NO_DIRECTORY}"),
     "directory is a link (H09)": (_a_link, "d", file(b"d/victim", b"x"), f"pod/d {NO_DIRECTORY}"),
-    "directory to be is a link (H09)": (_a_link, "d", directory(b"d", 0o777), f"pod/d {NO_DIRECTORY}"),
-    "directory for a symlink is a link (H09)": (_a_link, "d", symlink(b"d/l", b"x"), f"pod/d {NO_DIRECTORY}"),
     "directory is a file": (_a_file, "d", file(b"d/e/f", b"x"), f"pod/d {NO_DIRECTORY}"),
     "file is a directory": (_a_directory, "f", file(b"f", b"x"), f"pod/f {DIRECTORY}"),
     "hard link is a directory": (_a_directory, "h", file(b"f") + hard_link(b"h", b"f"), f"pod/h {DIRECTORY}"),
@@ -560,13 +410,6 @@ def test_links_left_by_an_earlier_run_are_replaced_not_followed(root: Path) -> N
         (root / name).symlink_to("../outside/victim")
     extract(root, archive(file(b"file", b"1"), symlink(b"link", b"file"), hard_link(b"hard", b"file")))
     assert snapshot(root) == {"file": "1", "link": "-> file", "hard": "1"}
-
-
-def test_hard_links_left_by_an_earlier_run_are_not_written_to(root: Path) -> None:  # H09
-    root.mkdir()
-    (root / "file").hardlink_to(root.parent / "outside" / "victim")
-    extract(root, archive(file(b"file", b"1")))
-    assert snapshot(root) == {"file": "1"}
 
 
 def test_directory_swapped_for_a_link_is_not_followed(root: Path) -> None:  # H10
@@ -674,10 +517,13 @@ def test_a_disk_that_takes_little_at_a_time_gets_everything(root: Path, monkeypa
     assert snapshot(root) == {"f": "0123456789" * 50}
 
 
-@pytest.mark.parametrize("map_", [b"0\n", b"1\n4611686018427387000\n3\n"])
+@pytest.mark.parametrize(
+    "map_", [b"1\n9223372036854775807\n0\n", b"2\n4611686018427387000\n3\n9223372036854775807\n0\n"]
+)
 def test_a_file_larger_than_the_file_system_allows_is_an_error(root: Path, map_: bytes) -> None:  # H14
+    data = archive(sparse(b"s", 2**63 - 1, map_, b"abc" if b"\n3\n" in map_ else b""))
     with pytest.raises(DestinationError, match="pod/s can't be written"):
-        extract(root, archive(sparse(b"s", 2**63 - 1, map_, b"abc" if map_ != b"0\n" else b"")))
+        extract(root, data, limits=Limits(size=2**63))
     assert snapshot(root) == {}
 
 

@@ -68,9 +68,9 @@ def files_in(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-async def pull_from(script: Script, to: Path, **options: bool) -> Report:
+async def pull_from(script: Script, to: Path, *, checksum: bool = False) -> Report:
     async with scripted(script) as cluster:
-        report = await pull(cluster, pull_plan(str(to), [target()]), options=Options(**options))
+        report = await pull(cluster, pull_plan(str(to), [target()]), options=Options(checksum=checksum))
     assert not any(".partial" in name for name in await to_thread.run_sync(files_in, to)), "a torn file was left"
     return report
 
