@@ -367,7 +367,8 @@ class Faults:
         for one in [pod] if pod else [*self._planned, *self._struck]:
             self._planned.pop(one, None)
             for transport in self._struck.pop(one, ()):
-                transport.abort()
+                if transport.get_extra_info("socket").fileno() >= 0:
+                    transport.abort()
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

@@ -35,22 +35,20 @@ from asynccp.report import Outcome
 from asynccp.wire.exec import STDIN, STDOUT
 from tests.trees import SOME_TIME_S, describe
 
-# A push writes each file in place, in the pod. Switch this on when it is published by rename.
-PUSH_IS_NEVER_TORN = False
-# A wrong byte in a file's content is only seen by a digest. Switch this on to let the storm flip bytes.
-FLIPS_ARE_SEEN = False
-
 STALL_AFTER_S, OPEN_TIMEOUT_S = 3.0, 6.0
 IDLE_WITHIN_S = 20.0  # for processes of a pod to end once their session has: much less, but on a busy machine
 SIZES = {"empty": 0, "a/tiny": 100, "a/record": 65_536, "a/b/large": 300_001, "a/b/larger": 450_000, "z": 9_000}
-ARCHIVE_SIZE = 840_000  # bytes, about
+BIG = {"a/big": 6_000_000}  # enough for a pull to continue where it was lost
 PROTOCOLS = {"v4": ("v5", "v4"), "v5": ("v5",)}  # what is spoken → what the server has to know for it
 WITH_TAR = tuple(kind.name for kind in available_kinds() if kind.name not in ("no-tar", "no-dd", "distroless"))
 
 
 @dataclass(frozen=True)
 class Case:
-    """One transfer and one fault. old: older versions of some files are in place."""
+    """One transfer and one fault.
+
+    big: with a file that is large enough for a pull to continue. old: older versions of some files are in place.
+    """
 
     seed: int
     direction: str
@@ -58,6 +56,8 @@ class Case:
     protocol: str
     fault: Fault
     retries: int
+    checksum: bool
+    big: bool
     old: bool
 
     @classmethod
@@ -65,13 +65,21 @@ class Case:
         chance = random.Random(seed)
         direction, kind = chance.choice(("push", "pull")), chance.choice(WITH_TAR)
         protocol = chance.choice(list(PROTOCOLS))
-        place = _place(chance, direction)
-        fault = replace(_fault(chance, place), always=chance.random() < 0.3)
-        return cls(seed, direction, kind, protocol, fault, chance.randrange(3), chance.random() < 0.5)
+        checksum, big = chance.random() < 0.3, chance.random() < 0.2
+        place = _place(chance, direction, sum((SIZES | BIG if big else SIZES).values()))
+        fault = replace(_fault(chance, place, checksum), always=chance.random() < 0.3)
+        retries, old = chance.randrange(3), chance.random() < 0.5
+        return cls(seed, direction, kind, protocol, fault, retries, checksum, big, old)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return SIZES | BIG if self.big else SIZES
 
     @property
     def options(self) -> Options:
-        return Options(stall_after_s=STALL_AFTER_S, open_timeout_s=OPEN_TIMEOUT_S, retries=self.retries)
+        return Options(
+            stall_after_s=STALL_AFTER_S, open_timeout_s=OPEN_TIMEOUT_S, retries=self.retries, checksum=self.checksum
+        )
 
     @property
     def most_s(self) -> float:
@@ -80,16 +88,16 @@ class Case:
         return (1 + self.retries) * attempt_s + sum(2.0**n for n in range(self.retries)) + 15
 
 
-def _place(chance: random.Random, direction: str) -> Place:
+def _place(chance: random.Random, direction: str, size: int) -> Place:
     """Return a place in the archive (its front, anywhere, its end), or in the few words that go the other way."""
     archive, words = (STDIN, STDOUT) if direction == "push" else (STDOUT, STDIN)
     if chance.random() < 0.3:
         return Place(words, chance.randrange(120 if direction == "push" else 3))
-    near_end = ARCHIVE_SIZE - chance.randrange(9000)
-    return Place(archive, chance.choice((chance.randrange(600), chance.randrange(ARCHIVE_SIZE), near_end)))
+    near_end = size + 8192 - chance.randrange(9000)
+    return Place(archive, chance.choice((chance.randrange(600), chance.randrange(size), near_end)))
 
 
-def _fault(chance: random.Random, place: Place) -> Fault:
+def _fault(chance: random.Random, place: Place, checksum: bool) -> Fault:
     made: list[Fault] = [
         faults.Cut(place),
         faults.Cut(place, in_frame=True),
@@ -118,7 +126,9 @@ def _fault(chance: random.Random, place: Place) -> Fault:
         faults.Dropped(),
         faults.Unanswered(),
     ]
-    return chance.choice(made + ([faults.Flip(place)] if FLIPS_ARE_SEEN else []))
+    if checksum:  # nothing else tells
+        made += [faults.Flip(place)] * 3
+    return chance.choice(made)
 
 
 @dataclass(frozen=True)
@@ -221,9 +231,9 @@ class _Run:
             self._source = self._pod.root() / "srv" / "tree"
             self._destination = self._directory / "back" / self._pod.name / "tree"
         (self._directory / "back").mkdir(parents=True)
-        build(self._source, self._case.seed)
+        build(self._source, self._case.seed, self._case.sizes)
         if self._case.old:
-            build(self._destination, -1 - self._case.seed, list(SIZES)[::2])
+            build(self._destination, -1 - self._case.seed, dict(list(SIZES.items())[::2]))
         self._new, self._old = contents(self._source), contents(self._destination)
 
     async def _copy(self, client: KubernetesCluster) -> Report:
@@ -254,20 +264,20 @@ class _Run:
         found = []
         if complete and (differs := different(self._source, self._destination)):
             found.append(("loss", f"exit 0, but {differs} differs"))
-        may_be_torn = self._case.fault.corrupts and not FLIPS_ARE_SEEN
-        if not may_be_torn and (self._case.direction == "pull" or PUSH_IS_NEVER_TORN):
+        # What was changed on its way into a pull is found when it stands already; a push compares before it publishes.
+        if self._case.direction == "push" or not self._case.fault.corrupts:
             found += [("torn", path) for path in torn(self._destination, self._old, self._new)]
         found += [("left", str(path)) for path in left_behind(self._directory, self._pod.root())]
         return found
 
 
-def build(root: Path, seed: int, names: Iterable[str] = tuple(SIZES)) -> None:
-    """Make a tree of some files, whose contents are the seed's."""
+def build(root: Path, seed: int, sizes: dict[str, int] = SIZES) -> None:
+    """Make a tree of files, whose contents are the seed's; with a link, unless the seed is negative."""
     chance = random.Random(seed)
-    for name in names:
+    for name, size in sizes.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(chance.randbytes(SIZES[name]))
+        path.write_bytes(chance.randbytes(size))
         path.chmod(0o640)
     if seed >= 0:
         (root / "link").symlink_to("a/tiny")
