@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import anyio
@@ -54,15 +55,17 @@ def _everybody(path: str) -> Selection:
 
 @asynccontextmanager
 async def fleet(
-    directory: Path, count: int = 1, *, kind: str = "gnu", protocols: Sequence[str] = ("v5", "v4"),
+    directory: Path, count: int = 1, *, kinds: Sequence[str] = ("gnu",), protocols: Sequence[str] = ("v5", "v4"),
     sizes: dict[str, int] | None = None,
 ) -> AsyncIterator[Fleet]:  # fmt: skip
-    """Run a cluster of some pods."""
+    """Run a cluster of some pods, of these kinds in turn."""
     small = sizes or {"one": 100, "two/large": 300_000}
     build(directory / "tree", 1, small)
     async with FakeCluster(directory / "pods", protocols=protocols) as cluster:
-        pods = [await cluster.add_pod(FakePod(f"web-{number}", LABELS, containers=[Container("main", KINDS[kind]())]))
-                for number in range(count)]  # fmt: skip
+        made = [Container("main", KINDS[kind]()) for kind, _ in zip(cycle(kinds), range(count), strict=False)]
+        pods = [
+            await cluster.add_pod(FakePod(f"web-{number}", LABELS, containers=[one])) for number, one in enumerate(made)
+        ]
         for pod in pods:
             build(pod.root() / "srv" / "tree", 1, small)
         await cluster.write_kubeconfig(directory / "kubeconfig")
