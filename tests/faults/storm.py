@@ -14,6 +14,7 @@ import hashlib
 import os
 import random
 import shutil
+import unicodedata
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -323,5 +324,7 @@ def unnamed(report: Report, pod: str) -> Iterator[str]:
     if not complete and (pod not in report.to_text() or len(result.error.split()) < 3):
         yield f"nobody is named: {report.to_text()!r}, {result.error!r}"
     said = result.error + result.hint + report.to_text().replace("\n", "")
-    if "Traceback" in said or not all(character.isprintable() for character in said):
+    if "Traceback" in said or any(
+        unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in said
+    ):
         yield f"not fit for a terminal: {said!r}"
