@@ -114,8 +114,7 @@ class Close(Fault):
     code: int = field(default=1000, kw_only=True)
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
-        link.write(frame(CLOSE_FRAME, self.code.to_bytes(2, "big") + b"struck"))
-        link.end()
+        link.close_with(self.code)
         return b""
 
 
@@ -235,8 +234,7 @@ class FalseSuccess(Fault):
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         await link.say(encode_status(ExitStatus(0)))
-        link.write(frame(CLOSE_FRAME, (1000).to_bytes(2, "big")))
-        link.end()
+        link.close_with(1000)
         return b""
 
 
@@ -316,6 +314,11 @@ class StruckLink(Link):
     def write(self, data: bytes) -> None:
         """Write bytes on the connection, between two frames."""
         self._transport.write(data)
+
+    def close_with(self, code: int) -> None:
+        """Send a Close, and nothing more; hear the client out, so that no reset overtakes it."""
+        self.write(frame(CLOSE_FRAME, code.to_bytes(2, "big") + b"struck"))
+        self.silent = True
 
     def end(self, *, resets: bool = False) -> None:
         """End the connection."""
