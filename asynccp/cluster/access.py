@@ -11,6 +11,7 @@ import importlib.util
 import os
 import ssl
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _USER_FILES = ("client-certificate", "client-key", "tokenFile")
 
 Loaded = TypeVar("Loaded")
+
+_LOADING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +197,15 @@ def _tls(configuration: Any) -> SSLContext:
     return context
 
 
-@functools.cache
 def _kubernetes_asyncio() -> tuple[Any, Any]:
-    """Return kubernetes_asyncio's `config` and its class Configuration, without its 900 modules of models and APIs.
+    """Return kubernetes_asyncio's `config` and its class Configuration. For threads: one loads, the others wait."""
+    with _LOADING:
+        return _loaded()
+
+
+@functools.cache
+def _loaded() -> tuple[Any, Any]:
+    """Load kubernetes_asyncio's `config` and its class Configuration, without its 900 modules of models and APIs.
 
     Its packages import all of them: 0.4 s and 38 MiB, more than a small copy takes. So two empty packages stand in
     while the few modules that read configurations are loaded, and are gone afterwards: who imports kubernetes_asyncio

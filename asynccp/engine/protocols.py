@@ -1,21 +1,26 @@
 """Which exec subprotocol a session offers. One function decides; the rest is memory of what was met."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from asynccp.errors import Refused
 from asynccp.wire.exec import V4, V5
 
 
-def choose(*, refused: set[str], half_close: bool) -> str | None:
+def choose(*, tried: Container[str], refused: Container[str], half_close: bool) -> str | None:
     """Return the subprotocol to offer, None when there is none left.
 
     v4 whenever it will do: the API server copies its bytes raw, where v5 costs it four times the CPU until 1.36, and is
     never faster. v5 where the server refuses v4, or where the end of stdin must be told (`half_close`: the container
     has neither dd nor head, so that nothing there can count), which v4 can't. Exactly one is offered at a time: servers
     that know v5 take it wherever it is listed, and older ones answer an offer of v5 alone with 403.
+
+    tried: what was refused to this pod; not offered again. refused: what was refused to any pod; offered last, but
+    offered: the refusal may have come from something on the way to one pod, and must not be every pod's.
     """
     wanted = [V5] if half_close else [V4, V5]
-    return next((protocol for protocol in wanted if protocol not in refused), None)
+    left = [protocol for protocol in wanted if protocol not in tried]
+    return min(left, key=lambda protocol: protocol in refused, default=None)
 
 
 @dataclass(slots=True)
@@ -25,10 +30,10 @@ class Protocols:
     refused: set[str] = field(default_factory=set)
     uncounted: set[str] = field(default_factory=set)  # images without dd and head
 
-    def offer(self, image: str) -> str:
-        """Return what to offer for a container of `image`."""
+    def offer(self, image: str, tried: Container[str] = ()) -> str:
+        """Return what to offer for a container of `image`. tried: what was refused to it."""
         half_close = image in self.uncounted
-        if protocol := choose(refused=self.refused, half_close=half_close):
+        if protocol := choose(tried=tried, refused=self.refused, half_close=half_close):
             return protocol
         if half_close:
             raise Refused(

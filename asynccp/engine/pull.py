@@ -76,8 +76,9 @@ async def pull(
 
 async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protocols, options: Options) -> None:
     tally = gathering.tally
+    tried: set[str] = set()
     while True:
-        protocol = protocols.offer("")
+        protocol = protocols.offer("", tried)
         try:
             argv = gathering.argv()
             async with opened(cluster, tally.transfer.target, argv, protocol, gathering.token, options) as exchange:
@@ -85,6 +86,7 @@ async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protoc
                 await gathering.run(exchange)
                 return
         except ProtocolRefused:
+            tried.add(protocol)
             protocols.refused.add(protocol)
 
 

@@ -70,8 +70,9 @@ async def _push_one(
         identity=target.uid[:8],
         preserve_owner=options.preserve_owner,
     )
+    tried: set[str] = set()
     while True:
-        protocol = protocols.offer(target.image)
+        protocol = protocols.offer(target.image, tried)
         try:
             async with opened(cluster, target, argv, protocol, layout.token, options) as exchange:
                 tally.protocol = protocol[:2]
@@ -84,6 +85,7 @@ async def _push_one(
                     break
                 protocols.uncounted.add(target.image)
         except ProtocolRefused:
+            tried.add(protocol)
             protocols.refused.add(protocol)
     tally.size, tally.entries = plan.size, len(plan.entries)
 

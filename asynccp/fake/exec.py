@@ -70,7 +70,7 @@ def negotiate(offered: Sequence[str], supported: Sequence[str]) -> str | None:
 
 
 class Link:
-    """The one way by which messages go to and come from a client. Faults, when there are some, belong here."""
+    """The one way by which messages go to and come from a client. `faults` has one on which things go wrong."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
         self._socket = socket

@@ -18,6 +18,7 @@ from anyio import CancelScope, create_task_group, move_on_after, to_thread
 from asynccp.fake import api, documents
 from asynccp.fake.documents import Refused, Workload, bad_request, upgrade_forbidden
 from asynccp.fake.exec import ExecOptions, Link, Session, finish, negotiate, new_socket, not_run
+from asynccp.fake.faults import Fault, Faults, StruckLink
 from asynccp.fake.pod import Container, FakePod
 from asynccp.fake.process import NotStarted, Process, start
 from asynccp.target import WORKLOADS
@@ -53,6 +54,7 @@ class FakeCluster:
         self._port = port
         self._tls = tls
         self._store = api.Store()
+        self._faults = Faults()
         self._processes: dict[Process, tuple[FakePod, Container]] = {}
         self._sessions: set[CancelScope] = set()
         self._stopping = False
@@ -81,6 +83,7 @@ class FakeCluster:
 
     async def __aexit__(self, *exc: object) -> None:
         self._stopping = True
+        self._faults.heal()
         with CancelScope(shield=True):
             for session in self._sessions:
                 session.cancel()
@@ -131,6 +134,14 @@ class FakeCluster:
         """Take a permission from a user: `forbid("create", "pods/exec")`, `forbid("*", "*", "nobody")`."""
         self._store.forbidden.add((user, verb, resource))
 
+    def strike(self, pod: FakePod, fault: Fault) -> None:
+        """Let a fault strike the pod's next session, or all of them; several wait for their turn."""
+        self._faults.plan(pod, fault)
+
+    def heal(self, pod: FakePod | None = None) -> None:
+        """Let no fault strike the pod, or all, any more; break off the sessions that one did: some never end else."""
+        self._faults.heal(pod)
+
     def accept_only(self, *users: str) -> None:
         """Answer everyone else with 401, from now on. A user is a token, or the name in a client certificate."""
         self._store.accepted = frozenset(users)
@@ -139,19 +150,23 @@ class FakeCluster:
         """Return the commands of which something still lives, be it only a process that the command left behind."""
         return [process.command for process in self._processes if not process.ended.is_set()]
 
-    async def wait_idle(self) -> None:
-        """Wait until nothing runs in any pod."""
-        for process in list(self._processes):
-            await process.ended.wait()
+    async def wait_idle(self, pod: FakePod | None = None) -> None:
+        """Wait until nothing runs in the pod, or in any."""
+        for process, (owner, _) in list(self._processes.items()):
+            if pod in (None, owner):
+                await process.ended.wait()
 
     async def _exec(self, request: web.Request) -> web.StreamResponse:
         pod, container, options, protocol = self._admit(request)
+        fault = self._faults.next(pod, request)
+        if fault is not None and (answer := await fault.open(request)) is not None:
+            return answer
         socket = new_socket(protocol)
         with CancelScope() as scope:
             self._sessions.add(scope)
             try:
                 await socket.prepare(request)
-                link = Link(socket)
+                link = Link(socket) if fault is None else StruckLink(socket, request, fault)
                 await link.send(options.first_message())
                 status = await self._converse(link, pod, container, options, protocol)
                 await finish(link, status)

@@ -4,15 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from asynccp.options import CHUNK_SIZE, PULL_HOP_SIZE, PULL_QUEUE_MESSAGES, WINDOW_SIZE
-from tests.e2e.fleet import asynccp, command, environment, labels_for, selector, sh, snapshot
+from tests.e2e.fleet import asynccp, command, environment, labels_for, peak_memory, selector, sh, snapshot
 from tests.e2e.real import RealFleet
 from tests.trees import describe
 
@@ -93,7 +91,7 @@ def test_the_memory_of_a_push_of_512_mib_to_10_pods_is_bounded(real_fleet: RealF
         real_fleet.add("busybox", f"memory-{number}", labels)
     with open(tmp_path / "big", "wb") as file:
         file.writelines(os.urandom(MIB) for _ in range(512))
-    peak, report = _peak_memory(real_fleet, "push", tmp_path / "big", "-l", f"{selector(labels)}:/tmp")
+    peak, report = peak_memory(real_fleet, "push", tmp_path / "big", "-l", f"{selector(labels)}:/tmp")
     assert {one["outcome"] for one in report["pods"]} == {"complete"}
     print(f"\npush of 512 MiB to 10 pods: peak {peak / MIB:.0f} MiB, {report['seconds']:.1f} s")
     assert peak < IDLE_SIZE + WINDOW_SIZE + 10 * PUSH_SESSION_SIZE < MOST
@@ -106,27 +104,9 @@ def test_the_memory_of_a_pull_of_1_gib_from_4_pods_is_bounded(real_fleet: RealFl
     for number in range(4):
         pod = real_fleet.add("busybox", f"gib-{number}", labels)
         sh(real_fleet, pod, "sh", "-c", "dd if=/dev/urandom of=/tmp/big bs=1M count=256 2>/dev/null")
-    peak, report = _peak_memory(real_fleet, "pull", "-l", f"{selector(labels)}:/tmp/big", tmp_path / "back")
+    peak, report = peak_memory(real_fleet, "pull", "-l", f"{selector(labels)}:/tmp/big", tmp_path / "back")
     assert {one["outcome"] for one in report["pods"]} == {"complete"}
     print(f"\npull of 1 GiB from 4 pods: peak {peak / MIB:.0f} MiB, {report['seconds']:.1f} s")
     assert peak < IDLE_SIZE + 4 * PULL_SESSION_SIZE < MOST
     for number in range(4):
         real_fleet.delete(f"gib-{number}")
-
-
-# A small process in between: what is started straight from here is charged with this process's own peak (Linux keeps
-# it over exec).
-_MEASURED = """
-import os, sys
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
-_, status, usage = os.wait4(child, 0)
-print(usage.ru_maxrss * 1024, file=sys.stderr)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
-
-def _peak_memory(fleet: RealFleet, *arguments: str | Path) -> tuple[int, dict[str, Any]]:
-    """Run the real command; return its peak resident set in bytes and its report."""
-    argv = [sys.executable, "-S", "-c", _MEASURED, *command(*arguments, "-o", "json", "-q")]
-    done = subprocess.run(argv, capture_output=True, text=True, env=environment(fleet), timeout=600, check=True)
-    return int(done.stderr), json.loads(done.stdout)

@@ -15,20 +15,25 @@ from .scripted import Pod, by_name, push_plan, scripted, takes_all, target, targ
 
 
 @pytest.mark.parametrize(
-    ("refused", "half_close", "offered"),
+    ("tried", "refused", "half_close", "offered"),
     [
-        (set(), False, V4),
-        (set(), True, V5),
-        ({V4}, False, V5),
-        ({V4}, True, V5),
-        ({V5}, False, V4),
-        ({V5}, True, None),
-        ({V4, V5}, False, None),
-        ({V4, V5}, True, None),
+        (set(), set(), False, V4),
+        (set(), set(), True, V5),
+        ({V4}, {V4}, False, V5),
+        ({V4}, {V4}, True, V5),
+        ({V5}, {V5}, True, None),
+        ({V4, V5}, {V4, V5}, False, None),
+        (set(), {V4}, False, V5),
+        (set(), {V5}, False, V4),
+        (set(), {V4, V5}, False, V4),
+        ({V4}, {V4, V5}, False, V5),
+        (set(), {V5}, True, V5),
     ],
 )
-def test_v4_is_offered_whenever_it_will_do(refused: set[str], half_close: bool, offered: str | None) -> None:
-    assert choose(refused=refused, half_close=half_close) == offered
+def test_v4_is_offered_whenever_it_will_do_and_what_others_were_refused_last(
+    tried: set[str], refused: set[str], half_close: bool, offered: str | None
+) -> None:
+    assert choose(tried=tried, refused=refused, half_close=half_close) == offered
 
 
 def test_what_was_met_is_remembered() -> None:
@@ -41,16 +46,16 @@ def test_what_was_met_is_remembered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refused", "uncounted", "says", "helps"),
+    ("tried", "uncounted", "says", "helps"),
     [
         ({V4, V5}, set(), "speaks neither", ""),
         ({V5}, {"toybox"}, "neither dd nor head", "add dd or head to the image"),
         ({V4, V5}, {"toybox"}, "neither dd nor head", "Kubernetes 1.30"),
     ],
 )
-def test_when_nothing_is_left_the_reason_is_told(refused: set[str], uncounted: set[str], says: str, helps: str) -> None:
+def test_when_nothing_is_left_the_reason_is_told(tried: set[str], uncounted: set[str], says: str, helps: str) -> None:
     with pytest.raises(Refused, match=says) as caught:
-        Protocols(refused, uncounted).offer("toybox")
+        Protocols(set(), uncounted).offer("toybox", tried)
     assert helps in caught.value.hint
 
 
@@ -98,6 +103,19 @@ async def test_a_server_that_refuses_both_fails_every_pod_with_the_reason() -> N
         report = await push(cluster, push_plan(targets(2)))
     assert report.exit_code == 1
     assert [one.error for one in report.results] == ["the API server speaks neither " + V4 + " nor " + V5] * 2
+
+
+async def test_what_one_pod_is_refused_is_no_other_pods_trouble() -> None:
+    """A proxy before one pod's node answers 403 without a Status, whatever is offered."""
+
+    async def opening(of: Target, protocol: str) -> None:
+        await anyio.lowlevel.checkpoint()
+        if of.pod == "web-0":
+            raise ProtocolRefused("the API server refused the exec protocol")
+
+    async with scripted(opening=opening) as cluster:
+        report = await push(cluster, push_plan(targets(3)), options=ONE_BY_ONE)
+    assert [one.outcome for one in report.results] == [Outcome.FAILED, Outcome.COMPLETE, Outcome.COMPLETE]
 
 
 async def test_a_container_that_cannot_count_gets_v5_and_the_end_of_stdin() -> None:

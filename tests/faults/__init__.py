@@ -1,0 +1,1 @@
+"""What a person gets when the way to a pod fails: complete and identical, or failed and named; and nothing left."""

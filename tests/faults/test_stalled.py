@@ -1,0 +1,23 @@
+"""One pod that stalls hurts no other. `nox -s trust -- stalled` measures by how much."""
+
+from pathlib import Path
+
+import pytest
+
+from asynccp import Options
+from asynccp.report import Outcome
+from tests.faults.fleet import fleet
+from tests.faults.stalled import copy
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+async def test_99_pods_end_before_the_stalled_ones_deadline_which_then_is_named(tmp_path: Path, direction: str) -> None:
+    options = Options(stall_after_s=8.0, retries=0, sessions=100, sessions_per_node=100)
+    async with fleet(tmp_path, 100, sizes={"file": 200_000}) as ours:
+        report, finish, _ = await copy(ours, direction, options, stalls=True)
+    *others, (last, _) = finish.ended
+    assert {result.outcome for result, _ in others} == {Outcome.COMPLETE}
+    assert last.transfer.target.pod == ours.pods[0].name
+    assert last.error == "nothing moved for 8 s"
+    assert report.exit_code == 23
+    assert f"failed: {last.transfer}" in report.to_text()

@@ -1,0 +1,58 @@
+"""The storm of faults at full size: 2,000 cases, each a fault at an offset of a push or a pull.
+
+F01 to F40 of the fault catalogue, as far as a fake cluster can show them, are in `asynccp.fake.faults`.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import anyio
+
+from asynccp.report import Outcome
+from tests.faults.kubectl import kubectl_storm
+from tests.faults.storm import Ended, storm
+from tests.trust.row import Row
+
+SEEDS, FIRST_SEED, BATCH, KUBECTL_SEEDS = 2000, 1000, 250, 60
+WHATS = {
+    "loss": "ended with 0 and a differing tree",
+    "torn": "left a torn file under a final name",
+    "late": "went past their deadline",
+    "left": "left something behind",
+    "unnamed": "did not name the pod and the cause",
+}
+
+
+def measure(scale: float) -> list[Row]:
+    seeds = range(FIRST_SEED, FIRST_SEED + max(20, round(SEEDS * scale)))
+    ended = Ended()
+    for first in seeds[::BATCH]:
+        with tempfile.TemporaryDirectory() as directory:
+            batch = anyio.run(storm, seeds[first - FIRST_SEED :][:BATCH], Path(directory))
+        ended.findings += batch.findings
+        ended.outcomes += batch.outcomes
+    for finding in ended.findings:
+        print(finding)
+    kubectl = _kubectl(seeds[: max(10, round(KUBECTL_SEEDS * scale))])
+    ran = f"{len(seeds)} runs ({ended.outcomes[Outcome.COMPLETE]} complete, {ended.outcomes[Outcome.FAILED]} failed)"
+    return [
+        Row(
+            f"Faults at random places of pushes and pulls: no transfer {text}",
+            f"{ran}: {ended.count(what)} {text}",
+            not ended.count(what) and sum(ended.outcomes.values()) == len(seeds),
+            kubectl.get(what, ""),
+        )
+        for what, text in WHATS.items()
+    ]
+
+
+def _kubectl(seeds: range) -> dict[str, str]:
+    """Return what kubectl does on some of the cases; nothing where there is none."""
+    if shutil.which("kubectl") is None:
+        return {}
+    with tempfile.TemporaryDirectory() as directory:
+        copied = anyio.run(kubectl_storm, seeds, Path(directory))
+    counts = {"loss": copied.losses, "torn": copied.torn, "late": copied.hung}
+    texts = {**WHATS, "late": "had not ended after 20 s"}
+    return {what: f"{count} of {copied.runs} {texts[what]}" for what, count in counts.items()}
