@@ -29,12 +29,12 @@ from asynccp.engine.tally import Tally
 from asynccp.engine.verify import algorithm_of, verify
 from asynccp.errors import ConnectFailed, DigestsDiffer, ProtocolRefused, ProtocolViolation, SessionLost
 from asynccp.options import (
-    PULL_HOP_SIZE,
-    PULL_QUEUE_MESSAGES,
     RECORD_SIZE,
     RESUME_RECORDS,
     SLOWEST_DIGEST_PER_S,
+    STDOUT_SIZE,
     Options,
+    hop_size,
 )
 from asynccp.plan.plan import PullPlan
 from asynccp.progress import NullObserver, Observer
@@ -62,9 +62,11 @@ async def pull(
     options, observer, protocols = options or Options(), observer or NullObserver(), Protocols()
     roots = {one.transfer: os.path.join(plan.destination, one.directory) for one in plan.gathers}
     kept: dict[Transfer, _Gathering] = {}
+    size = hop_size(min(options.sessions, len(plan.gathers)))
 
     async def one(tally: Tally) -> None:
-        gathering = kept.setdefault(tally.transfer, _Gathering(tally, roots[tally.transfer], plan.token, options))
+        root = roots[tally.transfer]
+        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options, size))
         await _pull_one(gathering, cluster, protocols, options)
 
     async def over(tally: Tally) -> None:
@@ -98,9 +100,10 @@ def _size(hello: Line) -> int | None:
 class _Gathering:
     """One pod's archive on its way to the disk, in one session or in several."""
 
-    def __init__(self, tally: Tally, root: str, token: str, options: Options) -> None:
+    def __init__(self, tally: Tally, root: str, token: str, options: Options, hop_size: int) -> None:
         self.tally = tally
         self.token = token
+        self._hop_size = hop_size
         self._root = root
         self._options = options
         self._extractor: Extractor | None = None
@@ -144,7 +147,7 @@ class _Gathering:
                 listed=self._options.checksum,
             )
             self.tally.observer.started(self.tally.transfer, _size(hello))
-        writing = _Writing(exchange, self.tally, self._root, self._extractor, self._prefix, overlap)
+        writing = _Writing(exchange, self.tally, self._root, self._extractor, self._prefix, overlap, self._hop_size)
         try:
             await writing.run()
         finally:
@@ -170,7 +173,9 @@ class _Writing:
         extractor: Extractor,
         prefix: Prefix,
         overlap: Overlap | None,
+        hop_size: int,
     ) -> None:
+        self._hop_size = hop_size
         self._exchange = exchange
         self._tally = tally
         self._root = root
@@ -181,7 +186,8 @@ class _Writing:
         self._trailer = LineReader(exchange.token, "done", after_zeros=True)
 
     async def run(self) -> None:
-        send, receive = anyio.create_memory_object_stream[Bytes](PULL_QUEUE_MESSAGES)  # 1 MiB, see options
+        # As many bytes as one hop: 512 KiB at most, when the server's messages are of the usual size.
+        send, receive = anyio.create_memory_object_stream[Bytes](self._hop_size // STDOUT_SIZE)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write, receive)
             await self._receive(send)
@@ -203,7 +209,7 @@ class _Writing:
 
     async def _write(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
         async with receive:
-            async for batch in _batches(receive):
+            async for batch in _batches(receive, self._hop_size):
                 rest = await to_thread.run_sync(self._extract, b"".join(batch))
                 self._tally.advance(sum(map(len, batch)))
                 self._exchange.moved()
@@ -239,12 +245,12 @@ class _Writing:
         await verify(self._exchange, self._tally, self._extractor.files, here, heard)
 
 
-async def _batches(receive: MemoryObjectReceiveStream[Bytes]) -> AsyncIterator[list[Bytes]]:
-    """Yield what has arrived, about PULL_HOP_SIZE at a time, so that a thread is worth its switch."""
+async def _batches(receive: MemoryObjectReceiveStream[Bytes], hop_size: int) -> AsyncIterator[list[Bytes]]:
+    """Yield what has arrived, about `hop_size` bytes at a time, so that a thread is worth its switch."""
     async for first in receive:
         batch, size = [first], len(first)
         try:
-            while size < PULL_HOP_SIZE:
+            while size < hop_size:
                 batch.append(receive.receive_nowait())
                 size += len(batch[-1])
         except (anyio.WouldBlock, anyio.EndOfStream):

@@ -72,7 +72,7 @@ class LineReader:
         start = bytes(self._buffer[: len(self._start)])
         if not self._start.startswith(start):
             raise ProtocolViolation(
-                f"the pod said {printable(bytes(self._buffer), 200)!r} where its {self._word} belongs"
+                f"the pod said '{printable(bytes(self._buffer), 200)}' where its {self._word} belongs"
             )
         end = self._buffer.find(b"\n", 0, MAX_LINE_SIZE)
         if end < 0:

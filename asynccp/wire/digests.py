@@ -110,7 +110,7 @@ class AnswerReader:
             digests.append(digest)
             text = text[size:]
         if text:
-            raise ProtocolViolation(f"the pod said {printable(text, 200)!r} where a digest belongs")
+            raise ProtocolViolation(f"the pod said '{printable(text, 200)}' where a digest belongs")
         return digests
 
     def _digest(self, text: bytes, name: bytes) -> tuple[str | None, int]:

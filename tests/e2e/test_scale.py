@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asynccp.options import CHUNK_SIZE, PULL_HOP_SIZE, PULL_QUEUE_MESSAGES, WINDOW_SIZE
+from asynccp.options import CHUNK_SIZE, MOST_HOP_SIZE, WINDOW_SIZE
 from tests.e2e.fleet import asynccp, command, environment, labels_for, peak_memory, selector, sh, snapshot
 from tests.e2e.real import RealFleet
 from tests.trees import describe
@@ -24,7 +24,7 @@ PAUSED_RUNS = 20
 # (ours and the transport's): a chunk of a push, or of a pull the queue and the hop, whose messages are joined into one.
 IDLE_SIZE = 64 * MIB
 PUSH_SESSION_SIZE = 2 * (CHUNK_SIZE + MIB)
-PULL_SESSION_SIZE = 2 * (PULL_QUEUE_MESSAGES * 32 * 1024 + 2 * PULL_HOP_SIZE)
+PULL_SESSION_SIZE = 2 * 3 * MOST_HOP_SIZE
 MOST = 200 * MIB
 
 

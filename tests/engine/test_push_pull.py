@@ -19,7 +19,7 @@ from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused, SourceChanged
-from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, PULL_QUEUE_MESSAGES, RECORD_SIZE, Options
+from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, MOST_HOP_SIZE, RECORD_SIZE, STDOUT_SIZE, Options
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.report import Outcome, Result
 from asynccp.target import Target
@@ -696,7 +696,7 @@ async def test_a_slow_disk_slows_the_pod_down(tmp_path: Path, monkeypatch: pytes
         tasks.start_soon(let_go_when_nothing_moves)
         result = await pull_from(script, tmp_path)
     assert result.outcome is Outcome.COMPLETE
-    assert 0 < held[0] < 2 * PULL_QUEUE_MESSAGES + 20 < said, "what is on its way has a bound"
+    assert 0 < held[0] < 2 * MOST_HOP_SIZE // STDOUT_SIZE + 20 < said, "what is on its way has a bound"
     assert await files(tmp_path / "web-0") == FILES
 
 
