@@ -11,6 +11,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from tests.e2e.fleet import Fleet, sh
 from tests.e2e.running import eventually
 
 COMMAND = os.environ.get("ASYNCCP_TEST_COMPONENT", "")
@@ -21,19 +22,25 @@ may_be_killed = bool(COMMAND and PIDS)
 
 
 def kill(name: str) -> None:
-    """Kill it with SIGKILL, and wait until it is gone."""
+    """Kill it with SIGKILL, and wait until it is gone: until nobody takes what is left of it for running."""
     pid = int((Path(PIDS) / f"{name}.pid").read_text())
     os.kill(pid, signal.SIGKILL)
-    eventually(f"{name} is gone", lambda: not _runs(pid))
+    eventually(f"{name} is gone", lambda: not Path(f"/proc/{pid}").exists())
 
 
 def start(name: str) -> None:
     subprocess.run([COMMAND, "start", name], check=True, capture_output=True, timeout=60)
 
 
-def _runs(pid: int) -> bool:
-    """Tell whether a process is there and no zombie, which is what is left of a killed one that nobody waits for."""
+def mend(fleet: Fleet, pod: str) -> None:
+    """Start whatever was killed, and wait until commands can be run in a pod again."""
+    for name in NAMES:
+        start(name)
+    eventually("pods can be reached", lambda: _answers(fleet, pod), timeout_s=120)
+
+
+def _answers(fleet: Fleet, pod: str) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+        return sh(fleet, pod, "echo", "here") == b"here\n"
+    except AssertionError:
         return False

@@ -1,11 +1,12 @@
 """Running: the real command while it is under way, so that something can be done to it, or to its cluster."""
 
 import os
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tests.e2e.fleet import Fleet, Ran, command, environment
 
@@ -70,3 +71,18 @@ def size_below(directory: Path) -> int:
             except FileNotFoundError:  # renamed since
                 continue
     return total
+
+
+def stop_half_of_the_time(processes: Sequence[subprocess.Popen[Any]], period_s: float = 1.0) -> None:
+    """Stop processes for one period of every two, until the last of them has ended."""
+    while running := [one for one in processes if one.poll() is None]:
+        for sign in (signal.SIGSTOP, signal.SIGCONT):
+            try:
+                running[0].wait(timeout=period_s)
+            except subprocess.TimeoutExpired:
+                for one in running:
+                    one.send_signal(sign)
+            else:
+                for one in running[1:]:
+                    one.send_signal(signal.SIGCONT)
+                break

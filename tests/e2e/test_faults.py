@@ -55,16 +55,7 @@ def four(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Fours:
 def killed(fleet: Fleet, four: Fours) -> Iterator[None]:
     """Start whatever a test has killed, and wait until pods can be reached again."""
     yield
-    for name in component.NAMES:
-        component.start(name)
-    eventually("pods can be reached", lambda: _answers(fleet, four.pods[0]), timeout_s=120)
-
-
-def _answers(fleet: Fleet, pod: str) -> bool:
-    try:
-        return sh(fleet, pod, "echo", "here") == b"here\n"
-    except AssertionError:
-        return False
+    component.mend(fleet, four.pods[0])
 
 
 def wait_until_pushed(fleet: Fleet, pod: str, directory: str, size: int) -> None:
@@ -123,7 +114,7 @@ def test_a_push_outlives_a_part_of_the_cluster(four: Fours, name: str) -> None:
     complete = assert_complete_or_named(ran, four.pods)
     print(f"\n{name} killed in a push: {told(ran)}")
     assert max(one["attempts"] for one in ran.report["pods"]) > 1, "it did not hit the copy"
-    eventually("pods can be reached", lambda: _answers(four.fleet, four.pods[0]), timeout_s=120)
+    component.mend(four.fleet, four.pods[0])
     for pod in complete:
         assert digest_in(four.fleet, pod, f"{path}/big") == four.digest, pod
     assert asynccp(four.fleet, *four.push_to(path)).code == 0
@@ -147,7 +138,7 @@ def test_a_pull_outlives_a_part_of_the_cluster(four: Fours, name: str, tmp_path:
         # What is under the final name is whole, also where the pod is not complete.
         assert pod in complete or not (tmp_path / pod / "big").exists()
         assert pod not in complete or digest_of(tmp_path / pod / "big") == four.digests[pod]
-    eventually("pods can be reached", lambda: _answers(four.fleet, four.pods[0]), timeout_s=120)
+    component.mend(four.fleet, four.pods[0])
     assert asynccp(four.fleet, *four.pull_to(tmp_path)).code == 0
     for pod in four.pods:
         assert digest_of(tmp_path / pod / "big") == four.digests[pod]

@@ -1,0 +1,118 @@
+"""Sources that change while they are read, here and in the pod: told and named, never a quiet mixture.
+
+F05 to F08 of the fault catalogue: a source that grows, shrinks, vanishes, or may not be read.
+"""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.fleet import WITH_TAR, Fleet, asynccp, labels_for, selector, sh
+from tests.e2e.running import Running
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+MIB = 1024 * 1024
+FILES = 4
+FILE = 48 * MIB  # all together more than what is under way between a pod and a client that stands still
+
+
+@pytest.fixture(scope="module")
+def four(fleet: Fleet) -> tuple[str, list[str]]:
+    """Four pods, one of each kind that has a tar; the selector, and their names."""
+    labels = labels_for("source")
+    return selector(labels), [fleet.add(kind, f"source-{kind}", labels) for kind in fleet.kinds(*WITH_TAR)]
+
+
+CHANGES = {
+    "grows": 'for f in "$1"/*; do echo more >>"$f"; done',
+    "shrinks": 'for f in "$1"/*; do : >"$f"; done',
+    "vanishes": 'rm "$1"/*',
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_source_in_the_pod_that_changes_is_never_silently_complete(
+    fleet: Fleet, four: tuple[str, list[str]], tmp_path: Path, change: str
+) -> None:
+    """The client stands still until all files have changed: tar has read some of them by then, never all."""
+    which, pods = four
+    make = 'rm -rf "$1"; mkdir "$1"; for n in 0 1 2 3; do head -c "$2" /dev/urandom >"$1/$n"; done'
+    for pod in pods:
+        sh(fleet, pod, "sh", "-c", make, "sh", "/tmp/changes", str(FILE))
+    with Running(fleet, "pull", "-l", f"{which}:/tmp/changes", tmp_path) as running:
+        for _ in pods:
+            running.wait_for("started")
+        running.send_signal(signal.SIGSTOP)
+        for pod in pods:
+            sh(fleet, pod, "sh", "-c", CHANGES[change], "sh", "/tmp/changes")
+        running.send_signal(signal.SIGCONT)
+        ran = running.finish()
+    for one in ran.report["pods"]:
+        print(f"\n{change}: {one['pod']} {one['outcome']}: {one['error']} ({one['hint']})")
+    assert set(ran.outcomes) == set(pods)
+    assert ran.code != 0
+    assert ran.outcomes["source-gnu"] != "complete"
+    for pod, outcome in ran.outcomes.items():
+        if outcome != "complete":
+            assert ran.errors[pod]
+            assert f"/{pod}:" in ran.err
+
+
+@pytest.mark.parametrize("change", ["grows", "shrinks", "vanishes"])
+def test_a_source_here_that_changes_is_named_and_no_pod_gets_a_mixture(
+    fleet: Fleet, four: tuple[str, list[str]], tmp_path: Path, change: str
+) -> None:
+    which, pods = four
+    source = tmp_path / "tree"
+    source.mkdir()
+    for number in range(FILES):
+        (source / str(number)).write_bytes(os.urandom(FILE))
+    with Running(fleet, "push", source, "-l", f"{which}:/tmp/from-here-{change}") as running:
+        running.wait_for("started")
+        for path in source.iterdir():
+            if change == "grows":
+                with path.open("ab") as file:
+                    file.write(b"more")
+            elif change == "shrinks":
+                os.truncate(path, FILE // 2)
+            else:
+                path.unlink()
+        ran = running.finish()
+    print(f"\n{change}: exit code {ran.code}, {ran.errors}")
+    assert ran.code == 24
+    assert ran.outcomes == dict.fromkeys(pods, "changed")
+    for pod in pods:
+        assert "/tree/" in ran.errors[pod]
+
+
+def test_what_may_not_be_read_in_a_pod_is_named_and_the_rest_arrives(fleet: Fleet, tmp_path: Path) -> None:
+    labels = labels_for("unreadable")
+    pods = [fleet.add(kind, f"unreadable-{kind}", labels, user=65534) for kind in fleet.kinds(*WITH_TAR)]
+    make = 'mkdir -p "$1" && echo x >"$1/a-readable" && echo x >"$1/secret" && chmod 000 "$1/secret" && echo x >"$1/z"'
+    for pod in pods:
+        sh(fleet, pod, "sh", "-c", make, "sh", "/tmp/tree")
+    ran = asynccp(fleet, "pull", "-l", f"{selector(labels)}:/tmp/tree", tmp_path, "-o", "json")
+    for one in ran.report["pods"]:
+        print(f"\n{one['pod']} {one['outcome']}: {one['error']} ({one['hint']})")
+    assert ran.code in (1, 23)
+    for pod in pods:
+        assert ran.outcomes[pod] in ("failed", "partial")
+        assert "secret" in ran.errors[pod]
+        assert "Permission denied" in ran.errors[pod]
+    # GNU's, libarchive's and toybox's tar go on after a file that they can't read; BusyBox's stops there.
+    assert (tmp_path / "unreadable-gnu" / "tree" / "a-readable").read_text() == "x\n"
+
+
+def test_what_may_not_be_read_here_is_named_before_anything_moves(fleet: Fleet, tmp_path: Path) -> None:
+    if os.getuid() == 0:
+        pytest.skip("root may read everything")
+    fleet.add("gnu", "unread", labels_for("unread"))
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "secret").write_text("x")
+    (tmp_path / "tree" / "secret").chmod(0)
+    ran = asynccp(fleet, "push", tmp_path / "tree", "unread:/tmp/x")
+    assert ran.code != 0
+    assert "secret" in ran.err
