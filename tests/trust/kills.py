@@ -134,7 +134,7 @@ def measure(scale: float) -> list[Row]:
     )
     return [
         Row(
-            f"the kill storm: {', '.join(VICTIMS)} killed at random moments of copies to and from {len(storm.kinds)} pods",
+            f"the kill storm: {', '.join(VICTIMS)} killed at random moments of copies, {len(storm.kinds)} pods",
             figure,
             not (ours["silent"] or ours["torn"] or ours["hang"] or ours["not whole"] or ours["unnamed"]),
             f"{theirs['rounds']} rounds: {theirs['silent']} copies short or wrong with exit code 0, "
