@@ -106,6 +106,10 @@ class Flags:
     retries: Annotated[
         int, _flag("--retries", metavar="N", help="Further attempts for a pod whose connection failed.")
     ] = _DEFAULTS.retries
+    fail_fast: Annotated[bool, _flag("--fail-fast", help="End the run when the first pod fails.")] = False
+    checksum: Annotated[
+        bool, _flag("--checksum", help="Compare the SHA-256 of every file at both ends; the report has them.")
+    ] = False
     preserve_owner: Annotated[
         bool, _flag("--preserve-owner", help="Keep numeric owners; needs root where the files are written.")
     ] = False
@@ -133,6 +137,8 @@ class Flags:
             sessions_per_node=self.per_node,
             stall_after_s=self.timeout,
             retries=self.retries,
+            fail_fast=self.fail_fast,
+            checksum=self.checksum,
             preserve_owner=self.preserve_owner,
             want_size=sys.stderr.isatty() and not self.quiet,
         )

@@ -14,6 +14,7 @@
         ├── CommandMissing      no shell, or no tar, in the container
         ├── CommandFailed       the command in the pod failed: exit code, its last words
         ├── DestinationError    the place to write to, in the pod or here, can't be written
+        ├── DigestsDiffer       a file arrived, but it is not what was sent                 retryable
         ├── SourceMissing       the pod has no such path
         ├── SourceChanged       a source changed while it was read                      exit 24
         ├── UnsafeEntry         an archive member that must not be written
@@ -107,6 +108,12 @@ class CommandFailed(TransferError):
 
 class DestinationError(TransferError):
     """The destination, in the pod or on this machine, can't be written."""
+
+
+class DigestsDiffer(TransferError):
+    """A file here and in the pod is not the same, or one of the two can't tell."""
+
+    retryable = True
 
 
 class SourceMissing(TransferError):

@@ -34,6 +34,15 @@ OPENS_PER_S = 200.0
 """Sessions begun per second, at most, each a little early or late by chance: a fleet must not arrive as one blow."""
 
 
+SLOWEST_DIGEST_PER_S = 20_000_000
+"""Bytes that a pod digests in a second, at least: what a network volume of a small cloud disk gives. For so long as its
+files take at that pace, a pod that digests may be silent."""
+
+RESUME_RECORDS = 64
+"""Records of an archive (4 MiB) from which on a pull that lost its session continues: below, starting over is cheaper
+than having the pod read everything twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a caller may choose about how a run is carried out.
@@ -45,6 +54,8 @@ class Options:
     open_timeout_s: from the request to the pod's first word. Nodes that start 200 processes at once need 15 s.
     retries: further attempts for a transfer whose connection failed (`engine.retry` has the rules). Four wait for 8
         to 15 s in all, which is what an API server needs to come back.
+    fail_fast: end the run when the first transfer fails; the default is that one pod's trouble is no other's.
+    checksum: compare every file's digest at both ends before a transfer counts as complete.
     preserve_owner: keep numeric owners; needs root at the writing end.
     want_size: have the pod add up a pull's size first, for a bar with an end.
     """
@@ -54,5 +65,7 @@ class Options:
     stall_after_s: float = 120.0
     open_timeout_s: float = 60.0
     retries: int = 4
+    fail_fast: bool = False
+    checksum: bool = False
     preserve_owner: bool = False
     want_size: bool = False

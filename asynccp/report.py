@@ -11,7 +11,7 @@ Exit codes (rsync's numbers where rsync has one):
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -54,6 +54,8 @@ class Result:
     size: content bytes that arrived whole; entries: how many.
     wire_size: archive bytes that crossed the wire.
     protocol: the exec subprotocol, `v4` or `v5`; empty when no session was opened.
+    checksum: the program in the pod that its digests come from; empty when none were asked for. digests: of each file,
+    the same at both ends, by its path in the archive.
     """
 
     transfer: Transfer
@@ -67,6 +69,8 @@ class Result:
     error: str = ""
     hint: str = ""
     left_out: tuple[LeftOut, ...] = ()
+    checksum: str = ""
+    digests: Mapping[bytes, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -81,7 +85,13 @@ class Result:
             "error": self.error or None,
             "hint": self.hint or None,
             "left_out": [one.to_json() for one in self.left_out],
+            **self._checksum_json(),
         }
+
+    def _checksum_json(self) -> dict[str, Any]:
+        if not self.checksum:
+            return {}
+        return {"checksum": self.checksum, "digests": {printable(path): one for path, one in self.digests.items()}}
 
 
 def outcome_of(error: TransferError) -> Outcome:

@@ -14,6 +14,10 @@ class Session(Protocol):
     def protocol(self) -> str:
         """The subprotocol that was agreed on: `wire.exec.V4` or `V5`."""
 
+    @property
+    def ending(self) -> str:
+        """How the session ended, in words, escaped; empty before it has, and for a regular end (Close 1000)."""
+
     async def send(self, message: bytes | memoryview) -> None:
         """Send one exec message; return when the transport has room for more. Raises SessionLost."""
 

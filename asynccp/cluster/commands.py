@@ -16,56 +16,148 @@ Rules that the scripts obey, each learned on a real cluster:
   - a background command gets /dev/null for stdin (POSIX 2.9.3): the watcher reads a copy, fd 3.
 """
 
+import functools
 import os
 import posixpath
+import re
 
 from asynccp.options import RECORD_SIZE
 
+# Both scripts answer questions about what they hold: the line `sum`, then names, one a line, up to an empty line (the
+# wire form of `wire.digests`). They come a hundred at a time, so that the answer fits a pipe: a script whose client is
+# gone never blocks on it. Digests are of whole files as they stand on the disk.
+_ANSWER = """\
+sum=none
+for c in sha256sum md5sum cksum; do
+    if command -v $c >/dev/null; then sum=$c; break; fi
+done
+answer() {
+    base=$1
+    set --
+    while IFS= read -r l <&3 && [ "$l" ]; do
+        case $l in *\\\\*) l=$(printf '%b_' "$l"); l=${l%_} ;; esac
+        set -- "$@" "$l"
+    done
+    (cd "$base" && $sum "$@")
+    echo "asynccp $t summed"
+}
+"""
+
 # $1 token, $2 destination directory, $3 records of the first archive, $4 of the second (0: there is none), $5 options
+# $6 the pod's identity
+#
+# Everything is extracted into a directory of its own beside its destination, and put in its place by rename when all of
+# it came and the client says so: a push that is cut leaves nothing torn under a final name, and nothing at all. Its
+# name ends with the shell's process id; what an earlier shell of this pod left when it was killed goes first.
 #
 # The sentinel is each archive's last member. Every tar ends with 0 when its archive is cut between two members; only a
 # sentinel that was extracted proves that tar came to the end. The second archive settles directories (`plan.layout`).
 # That is for BusyBox's tar, and BusyBox has dd. Where head counts, the first tar gets both, and what it leaves is
 # thrown away: head may read more than it hands on (toybox, BusyBox): a second one would wait for bytes that are gone.
+#
+# A directory that isn't there yet is renamed as a whole; one that is there is kept, gets what is in the new one, and
+# then its mode and time. That nothing is left in the new one (rmdir) proves that all is in its place. A symbolic link
+# to a directory counts as one: what a container has behind /bin stays there. `some` is "${1}" to "${200}": what mv is
+# given at once, since a system takes 2 MiB of arguments and a path has up to 4 KiB.
 _PUSH = f"""\
 export LC_ALL=C
-t=$1 d=$2 options=$5 problem=
-if ! command -v tar >/dev/null; then problem=no-tar
+exec 3<&0
+t=$1 d=$2 options=$5 problem= settled=yes
+for c in tar mv rmdir; do
+    command -v $c >/dev/null || problem=no-$c
+done
+if [ "$problem" ]; then :
 elif [ -e "$d" ] && [ ! -d "$d" ]; then problem=not-a-directory
 elif ! mkdir -p "$d"; then problem=cannot-create
-elif [ ! -w "$d" ]; then problem=not-writable
+else
+    for o in "$d/.asynccp-$6"-*; do
+        kill -0 "${{o##*-}}" 2>/dev/null || {{ chmod -R u+rwx "$o"; rm -rf "$o"; }} 2>/dev/null
+    done
+    s=$d/.asynccp-$6-$$
+    mkdir -m 700 "$s" && mkdir -m 700 "$s/new" || problem=not-writable
 fi
 if [ "$problem" ]; then echo "asynccp $t hello problem=$problem"; read -r _; exit 1; fi
+leave() {{
+    {{ chmod -R u+rwx "$s"; rm -rf "$s"; }} 2>/dev/null
+    [ $# = 0 ] || exit "$1"
+}}
+trap 'leave 143' HUP INT TERM
 if dd bs={RECORD_SIZE} count=0 iflag=fullblock </dev/null >/dev/null 2>&1; then count=dd
 elif head -c 0 </dev/null >/dev/null 2>&1; then count=head
 else count=none
 fi
-echo "asynccp $t hello count=$count"
+{_ANSWER}echo "asynccp $t hello count=$count sum=$sum"
 receive() {{
     case $count in
-    dd) dd bs={RECORD_SIZE} count="$1" iflag=fullblock 2>/dev/null | tar "$options" - -C "$d" ;;
+    dd) dd bs={RECORD_SIZE} count="$1" iflag=fullblock 2>/dev/null | tar "$options" - -C "$s/new" ;;
     head)
         n=$(($1 * {RECORD_SIZE}))
-        head -c $n | {{ tar "$options" - -C "$d" && head -c $n >/dev/null; }} ;;
-    none) tar "$options" - -C "$d" ;;
+        head -c $n | {{ tar "$options" - -C "$s/new" && head -c $n >/dev/null; }} ;;
+    none) tar "$options" - -C "$s/new" ;;
     esac
-    rc=$? s=no
-    if [ -e "$d/.asynccp-$t" ]; then s=yes; rm -f "$d/.asynccp-$t"; fi
+    rc=$? whole=no
+    if [ -e "$s/new/.asynccp-$t" ]; then whole=yes; rm -f "$s/new/.asynccp-$t"; fi
+}}
+i=0 some=
+while [ $i -lt 200 ]; do i=$((i + 1)) some="$some \\"\\${{$i}}\\""; done
+move() {{
+    into=$1
+    shift
+    if [ ! -e "$1" ] && [ ! -h "$1" ]; then return 0; fi
+    while [ $# -gt 200 ]; do
+        eval "mv -f $some \\"\\$into/\\"" || return
+        shift 200
+    done
+    mv -f "$@" "$into/"
+}}
+publish() {{
+    for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+        if [ ! -d "$f" ] || [ -h "$f" ]; then continue; fi
+        if [ -d "$2/${{f##*/}}" ]; then merge "$f" "$2/${{f##*/}}" "$3" || return
+        elif [ ! -w "$f" ]; then
+            m=$(stat -c %a "$f") && chmod u+w "$f" && mv -f "$f" "$2/" && chmod "$m" "$2/${{f##*/}}" || return
+        fi
+    done
+    move "$2" "$1"/* && move "$2" "$1"/.[!.]* && move "$2" "$1"/..?*
+}}
+merge() {{
+    set -- "$1" "$2" "$3" "$(stat -c %a "$1")" "$(stat -c %u:%g "$1")"
+    touch -r "$1" "$s/$3"
+    chmod u+rwx "$1" && publish "$1" "$2" $(($3 + 1)) && rmdir "$1" || return
+    if [ "$options" = -xpf ]; then chown "$5" "$2" || settled=no; fi
+    chmod "$4" "$2" && touch -r "$s/$3" "$2" || settled=no
 }}
 if [ $count = head ]; then receive $(($3 + $4)); else receive "$3"; fi
-if [ "$rc$s" = 0yes ] && [ "$4" != 0 ] && [ $count = dd ]; then receive "$4"; fi
-echo "asynccp $t done rc=$rc sentinel=$s"
+if [ "$rc$whole" = 0yes ] && [ "$4" != 0 ] && [ $count = dd ]; then receive "$4"; fi
+[ "$rc$whole" = 0yes ] || leave
+echo "asynccp $t received rc=$rc sentinel=$whole"
+if [ "$rc$whole" != 0yes ]; then read -r _; exit $rc; fi
+a=go
+[ $count = none ] || while read -r a; do
+    [ "$a" = sum ] || break
+    answer "$s/new"
+done
+[ "$a" = go ] || leave 1
+publish "$s/new" "$d" 1 && rmdir "$s/new"
+rc=$?
+leave
+echo "asynccp $t done rc=$rc settled=$settled"
 read -r _
 exit $rc
 """
 
 # $1 token, $2 directory, $3 name in it, $4 `size` when a bar wants to know how much there is
+# $5 records of the archive that the client has from a session that was lost (0: none), $6 their SHA-256
+#
+# To continue, tar packs everything again, what the client has is hashed instead of sent, and only if it is the same to
+# the byte the rest follows: what the client then has is what this tar has packed, whole. That takes dd, which reads no
+# byte more than it is told, and a shell that leads its process group, so that all of the pipeline can be killed.
 #
 # A tar that failed may have ended inside a member, where `done` can't be told from content: then the exit code is the
 # message, and nothing is waited for.
-_PULL = """\
+_PULL = f"""\
 export LC_ALL=C
-exec 3<&0
+exec 3<&0 4>&1
 t=$1 d=$2 n=$3 problem= size=
 if ! command -v tar >/dev/null; then problem=no-tar
 elif [ "$n" = . ] && [ -e "$d" ] && [ ! -d "$d" ]; then problem=no-contents
@@ -73,35 +165,71 @@ elif [ ! -e "$d/$n" ] && [ ! -h "$d/$n" ]; then problem=missing
 elif [ ! -r "$d/$n" ] && [ ! -h "$d/$n" ]; then problem=unreadable
 fi
 if [ "$problem" ]; then echo "asynccp $t hello problem=$problem"; read -r _; exit 1; fi
-if [ "$4" = size ]; then size=$(du -sk "$d/$n" 2>/dev/null); size=${size%%[!0-9]*}; fi
-echo "asynccp $t hello size=$size"
-tar cf - -C "$d" "$n" 3<&- & p=$!
-{ read -r _ <&3 || kill $p $$; } & w=$!
+{_ANSWER}if [ "$4" = size ]; then size=$(du -sk "$d/$n" 2>/dev/null); size=${{size%%[!0-9]*}}; fi
+resume() {{
+    rc=$({{ {{ tar cf - -C "$d" "$n" 3<&- 4>&- 5>&-; echo $? >&5; }} | {{
+        had=$(dd bs={RECORD_SIZE} count="$1" iflag=fullblock 2>/dev/null | sha256sum)
+        [ "${{had%% *}}" = "$2" ] || exit 1
+        echo "asynccp $t hello resume=$1 sum=$sum" >&4
+        cat >&4
+    }}; }} 5>&1) && exit "$rc"
+    echo "asynccp $t hello size=$size sum=$sum"
+    exec tar cf - -C "$d" "$n" 3<&- 4>&-
+}}
+if [ "$5" != 0 ] && [ $sum = sha256sum ] && kill -0 -$$ 2>/dev/null &&
+    dd bs={RECORD_SIZE} count=0 iflag=fullblock </dev/null >/dev/null 2>&1
+then
+    resume "$5" "$6" 3<&- & p=$!
+else
+    echo "asynccp $t hello size=$size sum=$sum"
+    tar cf - -C "$d" "$n" 3<&- 4>&- & p=$!
+fi
+{{ a=; read -r a <&3 || kill -TERM -$$ 2>/dev/null || kill $p $$; [ "$a" != sum ]; }} & w=$!
 wait $p
 rc=$?
 echo "asynccp $t done rc=$rc"
-if [ $rc = 0 ]; then wait $w; else kill $w; fi
-exit $rc
+if [ $rc != 0 ]; then kill $w; exit $rc; fi
+if ! wait $w; then
+    a=sum
+    while [ "$a" = sum ]; do answer "$d"; read -r a <&3 || exit 1; done
+fi
+exit 0
 """
 
 
-def push_argv(token: str, directory: str, records: tuple[int, int], *, preserve_owner: bool) -> list[str]:
-    """Return the command that extracts two archives of `records` × RECORD_SIZE bytes from stdin into `directory`."""
+def push_argv(
+    token: str, directory: str, records: tuple[int, int], *, identity: str = "", preserve_owner: bool = False
+) -> list[str]:
+    """Return the command that extracts two archives of `records` × RECORD_SIZE bytes from stdin into `directory`.
+
+    identity: what tells the pod from its replacement, and from others that share its volumes.
+    """
     # -p: modes as in the archive, whatever the umask. -o: files belong to the container's user, root included.
     options = "-xpf" if preserve_owner else "-xopf"
-    return ["sh", "-c", _PUSH, "sh", token, _argument(directory), *map(str, records), options]
+    values = [token, _argument(directory), *map(str, records), options, identity or "pod"]
+    return ["sh", "-c", _without_indents(_PUSH), "sh", *values]
 
 
-def pull_argv(token: str, path: str, *, want_size: bool) -> list[str]:
-    """Return the command that writes an archive of `path` to stdout: all names start with `pull_name(path)`."""
+def pull_argv(token: str, path: str, *, want_size: bool = False, records: int = 0, digest: str = "") -> list[str]:
+    """Return the command that writes an archive of `path` to stdout: all names start with `pull_name(path)`.
+
+    records: how many times RECORD_SIZE bytes of it are here already; digest: their SHA-256, in hexadecimal.
+    """
     directory, name = _split(path)
-    return ["sh", "-c", _PULL, "sh", token, directory, name, "size" if want_size else ""]
+    values = [token, directory, name, "size" if want_size else "", str(records), digest]
+    return ["sh", "-c", _without_indents(_PULL), "sh", *values]
 
 
 def pull_name(path: str) -> bytes:
     """Return the first component of every name in the archive of `path`; empty when the contents are asked for."""
     name = _split(path)[1]
     return b"" if name == "." else os.fsencode(name.removeprefix("./"))
+
+
+@functools.cache
+def _without_indents(script: str) -> str:
+    """Return a script as it travels: in the URL of the exec, where proxies allow 8 KiB for all of it."""
+    return re.sub(r"\n +", "\n", script)
 
 
 def _split(path: str) -> tuple[str, str]:

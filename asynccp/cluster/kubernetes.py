@@ -91,7 +91,8 @@ class KubernetesCluster:
     @asynccontextmanager
     async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator["_Session"]:
         query = [("container", target.container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
-        words = urlencode(query + [("command", word) for word in argv], quote_via=quote, errors="surrogateescape")
+        # Proxies take a request line of 8 KiB (nginx) and more: a script is 5 KiB with spaces as `+`, 7 KiB as `%20`.
+        words = urlencode(query + [("command", word) for word in argv], safe="/:,!*()$'", errors="surrogateescape")
         url = f"{self._access.url}/api/v1/namespaces/{target.namespace}/pods/{target.pod}/exec?{words}"
         try:
             websocket = await self._http.ws_connect(
@@ -153,6 +154,7 @@ class _Session:
     def __init__(self, websocket: aiohttp.ClientWebSocketResponse, protocol: str) -> None:
         self._websocket = websocket
         self.protocol = protocol
+        self.ending = ""
 
     async def send(self, message: bytes | memoryview) -> None:
         try:
@@ -168,9 +170,10 @@ class _Session:
             case aiohttp.WSMsgType.TEXT:
                 return str(message.data).encode()
             case aiohttp.WSMsgType.ERROR:
-                raise SessionLost(f"the session broke: {_cause(self._websocket.exception())}")
+                self.ending = self.ending or f"the connection broke: {_cause(message.data)}"
             case _:
-                return None
+                self.ending = self.ending or _ending(self._websocket.close_code, message.extra)
+        return None
 
     async def ping(self) -> None:
         try:
@@ -197,6 +200,15 @@ async def _keep_refusal(request: aiohttp.ClientRequest, handler: aiohttp.ClientH
         response.close()
         raise _UpgradeRefused(response.status, body, response.headers.get("Retry-After", ""))
     return response
+
+
+def _ending(code: int | None, reason: Any) -> str:
+    """Return what a Close code means (RFC 6455 section 7.4.1); empty for a regular end."""
+    if code in (1000, None):
+        return ""
+    if code == 1006:
+        return "the connection broke off"
+    return f"the server closed the connection with code {code}" + (f": {printable(str(reason), 200)}" if reason else "")
 
 
 def _cause(exc: BaseException | None) -> str:

@@ -48,9 +48,14 @@ class Extractor:
 
     size, entries: content bytes and number of what stands whole under its final name.
     left_out: what the archive holds but will not be written, and why.
+    files: content bytes of each file that stands under its final name, by its path in the archive; only if `listed`.
     """
 
-    def __init__(self, root: str | os.PathLike[str], requested: bytes, *, preserve_owner: bool = False) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], requested: bytes, *, preserve_owner: bool = False, listed: bool = False
+    ) -> None:
+        self.files: dict[bytes, int] = {}
+        self._listed = listed
         self.size = 0
         self.entries = 0
         self.left_out: list[LeftOut] = []
@@ -174,6 +179,8 @@ class Extractor:
         fd, self._fd = self._fd, -1
         os.close(fd)  # before the rename: network file systems report a full disk here
         self._publish(entry)
+        if self._listed:
+            self.files[entry.path] = entry.size
 
     def _make_hard_link(self, entry: Entry) -> None:
         source = os.dup(self._tree.at(_parent(entry.link)))

@@ -49,18 +49,19 @@ def _fill(view: memoryview, piece: Piece) -> None:
 
 
 def _read_file(view: memoryview, entry: Entry, offset: int) -> None:
-    with _opened(entry) as descriptor:
-        _check(entry, descriptor)
+    with opened(entry) as descriptor:
+        unchanged(entry, descriptor)
         while len(view):
             count = os.preadv(descriptor, [view], offset)
             if count == 0:
                 raise SourceChanged(f"{printable(entry.source)} became shorter while it was read")
             view, offset = view[count:], offset + count
-        _check(entry, descriptor)
+        unchanged(entry, descriptor)
 
 
 @contextmanager
-def _opened(entry: Entry) -> Iterator[int]:
+def opened(entry: Entry) -> Iterator[int]:
+    """Open the file of an entry. Raises SourceChanged when it can't be read, now or while it is open."""
     try:
         descriptor = os.open(entry.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as exc:
@@ -73,7 +74,8 @@ def _opened(entry: Entry) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _check(entry: Entry, descriptor: int) -> None:
+def unchanged(entry: Entry, descriptor: int) -> None:
+    """Raise SourceChanged unless the file is as the scan found it."""
     now = os.fstat(descriptor)
     if (now.st_size, now.st_mtime_ns) != (entry.size, entry.mtime_ns):
         raise SourceChanged(f"{printable(entry.source)} changed while it was read")

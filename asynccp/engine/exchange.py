@@ -35,8 +35,9 @@ class Exchange:
 
     def __init__(self, session: Session, token: str, options: Options) -> None:
         self.status: ExitStatus | None = None
+        self.patience_s = 0.0  # beyond the deadline, while the pod has silent work to do
         self.session = session
-        self._token = token
+        self.token = token
         self._options = options
         self._stderr = bytearray()
         self._ahead = b""
@@ -48,12 +49,21 @@ class Exchange:
         lines = bytes(self._stderr).strip().splitlines()
         return printable(b"; ".join(line.strip() for line in lines[-5:]), 600)
 
-    async def hello(self, path: str) -> Line:
-        """Return the pod's first line; raise what stands in the way when the pod can't do it."""
-        with anyio.move_on_after(self._options.open_timeout_s) as limit:
+    @property
+    def ending(self) -> str:
+        """How the session ended, in words; empty for a regular end."""
+        return self.session.ending
+
+    async def hello(self, path: str, *, patience_s: float = 0.0) -> Line:
+        """Return the pod's first line; raise what stands in the way when the pod can't do it.
+
+        patience_s: how much longer than usual it may take, because the pod has work to do before it speaks.
+        """
+        timeout_s = self._options.open_timeout_s + patience_s
+        with anyio.move_on_after(timeout_s) as limit:
             hello = await self.line("hello")
         if limit.cancelled_caught:
-            raise ConnectFailed(f"the pod did not answer within {self._options.open_timeout_s:.0f} s")
+            raise ConnectFailed(f"the pod did not answer within {timeout_s:.0f} s")
         if hello is None:
             raise self._no_hello()
         if "problem" in hello.facts:
@@ -66,7 +76,7 @@ class Exchange:
 
     async def line(self, word: str) -> Line | None:
         """Return the next line of the dialogue, None when the session ends before it."""
-        reader = LineReader(self._token, word)
+        reader = LineReader(self.token, word)
         while (data := await self.stdout()) is not None:
             if found := reader.feed(data):
                 line, self._ahead = found
@@ -120,7 +130,7 @@ class Exchange:
             now = anyio.current_time()
             if moves != self._moves:
                 moves, moved_at, ping_at = self._moves, now, now + PING_AFTER_S
-            if now - moved_at >= self._options.stall_after_s:
+            if now - moved_at >= self._options.stall_after_s + self.patience_s:
                 raise Stalled(
                     f"nothing moved for {now - moved_at:.0f} s" + (f": {self.said}" if self.said else ""),
                     hint="if the pod's disk is that slow, raise --timeout",
@@ -132,4 +142,5 @@ class Exchange:
             await anyio.sleep(min(LOOK_EVERY_S, self._options.stall_after_s))
 
     def _no_hello(self) -> TransferError:
-        return verdict(None, self.status, self.said) or SessionLost("the session ended before the pod spoke")
+        error = verdict(None, self.status, self.said, ending=self.ending)
+        return error or SessionLost("the session ended before the pod spoke")

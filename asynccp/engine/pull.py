@@ -1,8 +1,12 @@
 """Pull: many pods → one directory.
 
-For each pod, in one exec: hello; then the archive, the pod's `done` line, our acknowledgement, the status. Two tasks
-side by side: one receives, the other writes. Between them is a bounded queue; while it is full nothing is received,
-TCP's window closes, and the pod's tar waits.
+For each pod, in one exec: hello; then the archive, the pod's `done` line, questions for digests if they are wanted, our
+acknowledgement, the status. Two tasks side by side: one receives, the other writes. Between them is a bounded queue;
+while it is full nothing is received, TCP's window closes, and the pod's tar waits.
+
+A pull whose session was lost continues in the next one: what is here stays, the pod packs everything again and sends
+what is missing, if the beginning is the same to the byte (`wire.prefix`). If it isn't, or the pod can't tell, it starts
+over: whole files are then renamed over whole files.
 """
 
 import os
@@ -15,18 +19,29 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from asynccp.cluster.base import Cluster
 from asynccp.cluster.commands import pull_argv, pull_name
+from asynccp.disk.digest import digest_below
 from asynccp.disk.extract import Extractor
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
-from asynccp.errors import ProtocolRefused, ProtocolViolation
-from asynccp.options import PULL_HOP_SIZE, PULL_QUEUE_MESSAGES, Options
+from asynccp.engine.verify import algorithm_of, verify
+from asynccp.errors import ConnectFailed, DigestsDiffer, ProtocolRefused, ProtocolViolation, SessionLost
+from asynccp.options import (
+    PULL_HOP_SIZE,
+    PULL_QUEUE_MESSAGES,
+    RECORD_SIZE,
+    RESUME_RECORDS,
+    SLOWEST_DIGEST_PER_S,
+    Options,
+)
 from asynccp.plan.plan import PullPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.report import Report
+from asynccp.target import Transfer
 from asynccp.wire.dialogue import Line, LineReader, verdict
+from asynccp.wire.prefix import Overlap, Prefix
 
 Bytes = bytes | memoryview
 
@@ -46,26 +61,28 @@ async def pull(
     """
     options, observer, protocols = options or Options(), observer or NullObserver(), Protocols()
     roots = {one.transfer: os.path.join(plan.destination, one.directory) for one in plan.gathers}
+    kept: dict[Transfer, _Gathering] = {}
 
     async def one(tally: Tally) -> None:
-        await _pull_one(tally, roots[tally.transfer], plan.token, cluster, protocols, options)
+        gathering = kept.setdefault(tally.transfer, _Gathering(tally, roots[tally.transfer], plan.token, options))
+        await _pull_one(gathering, cluster, protocols, options)
 
-    return await run_transfers("pull", plan, one, cluster, options, observer, stop)
+    async def over(tally: Tally) -> None:
+        if gathering := kept.pop(tally.transfer, None):
+            await gathering.close()
+
+    return await run_transfers("pull", plan, one, cluster, options, observer, stop, over)
 
 
-async def _pull_one(
-    tally: Tally, root: str, token: str, cluster: Cluster, protocols: Protocols, options: Options
-) -> None:
-    target, path = tally.transfer.target, tally.transfer.path
-    argv = pull_argv(token, path, want_size=options.want_size)
+async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protocols, options: Options) -> None:
+    tally = gathering.tally
     while True:
         protocol = protocols.offer("")
         try:
-            async with opened(cluster, target, argv, protocol, token, options) as exchange:
+            argv = gathering.argv()
+            async with opened(cluster, tally.transfer.target, argv, protocol, gathering.token, options) as exchange:
                 tally.protocol = protocol[:2]
-                hello = await exchange.hello(path)
-                tally.observer.started(tally.transfer, _size(hello))
-                await _Gathering(exchange, tally, root, token, options).run()
+                await gathering.run(exchange)
                 return
         except ProtocolRefused:
             protocols.refused.add(protocol)
@@ -77,31 +94,100 @@ def _size(hello: Line) -> int | None:
 
 
 class _Gathering:
-    """One pod's archive on its way to the disk."""
+    """One pod's archive on its way to the disk, in one session or in several."""
 
-    def __init__(self, exchange: Exchange, tally: Tally, root: str, token: str, options: Options) -> None:
-        self._exchange = exchange
-        self._tally = tally
-        self._done: Line | None = None
-        self._trailer = LineReader(token, "done", after_zeros=True)
-        self._extractor = Extractor(root, pull_name(tally.transfer.path), preserve_owner=options.preserve_owner)
+    def __init__(self, tally: Tally, root: str, token: str, options: Options) -> None:
+        self.tally = tally
+        self.token = token
+        self._root = root
+        self._options = options
+        self._extractor: Extractor | None = None
+        self._prefix = Prefix()
 
-    async def run(self) -> None:
+    def argv(self) -> list[str]:
+        """Return the command for the next session: it continues where the last one was lost, if that pays."""
+        records = self._prefix.records if self._extractor and self._prefix.records >= RESUME_RECORDS else 0
+        digest = self._prefix.digest if records else ""
+        path, want_size = self.tally.transfer.path, self._options.want_size and not records
+        return pull_argv(self.token, path, want_size=want_size, records=records, digest=digest)
+
+    async def run(self, exchange: Exchange) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
-        send, receive = anyio.create_memory_object_stream[Bytes](PULL_QUEUE_MESSAGES)  # 1 MiB, see options
         try:
             with single_error():
                 async with anyio.create_task_group() as watched:
-                    watched.start_soon(self._exchange.watch)
-                    async with anyio.create_task_group() as tasks:
-                        tasks.start_soon(self._write, receive)
-                        await self._receive(send)
+                    watched.start_soon(exchange.watch)
+                    await self._run(exchange)
                     watched.cancel_scope.cancel()
-            await self._settle()
+        except (SessionLost, ConnectFailed):  # it may continue
+            raise
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _run(self, exchange: Exchange) -> None:
+        here_size = self._prefix.records * RECORD_SIZE if self._extractor else 0
+        hello = await exchange.hello(self.tally.transfer.path, patience_s=here_size / SLOWEST_DIGEST_PER_S)
+        if self._options.checksum:
+            self.tally.checksum = algorithm_of(hello)
+        overlap = self._prefix.follow() if hello.facts.get("resume") == str(self._prefix.records) else None
+        if overlap is None or self._extractor is None:
+            await self.close()
+            overlap, self._prefix = None, Prefix()
+            self._extractor = Extractor(
+                self._root,
+                pull_name(self.tally.transfer.path),
+                preserve_owner=self._options.preserve_owner,
+                listed=self._options.checksum,
+            )
+            self.tally.observer.started(self.tally.transfer, _size(hello))
+        writing = _Writing(exchange, self.tally, self._root, self._extractor, self._prefix, overlap)
+        try:
+            await writing.run()
         finally:
+            self.tally.size, self.tally.entries = self._extractor.size, self._extractor.entries
+            self.tally.left_out = list(self._extractor.left_out)
+
+    async def close(self) -> None:
+        """Remove what is not whole. Harmless when called again."""
+        extractor, self._extractor = self._extractor, None
+        if extractor:
             with anyio.CancelScope(shield=True):  # bounded: it removes one temporary file and closes descriptors
-                await to_thread.run_sync(self._extractor.abort)
-            self._count()
+                await to_thread.run_sync(extractor.abort)
+
+
+class _Writing:
+    """What one session brings. overlap: what it sends again, None when it starts from the archive's beginning."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        tally: Tally,
+        root: str,
+        extractor: Extractor,
+        prefix: Prefix,
+        overlap: Overlap | None,
+    ) -> None:
+        self._exchange = exchange
+        self._tally = tally
+        self._root = root
+        self._extractor = extractor
+        self._prefix = prefix
+        self._overlap = overlap
+        self._done: Line | None = None
+        self._trailer = LineReader(exchange.token, "done", after_zeros=True)
+
+    async def run(self) -> None:
+        send, receive = anyio.create_memory_object_stream[Bytes](PULL_QUEUE_MESSAGES)  # 1 MiB, see options
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._write, receive)
+            await self._receive(send)
+        whole = self._extractor.ended and self._done is not None
+        if whole:
+            await to_thread.run_sync(self._extractor.finish)
+        exchange = self._exchange
+        if error := verdict(self._done, exchange.status, exchange.said, whole=whole, ending=exchange.ending):
+            raise error
 
     async def _receive(self, send: MemoryObjectSendStream[Bytes]) -> None:
         with suppress(anyio.BrokenResourceError):  # the writer ended: its error is the one to hear
@@ -115,29 +201,39 @@ class _Gathering:
     async def _write(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
         async with receive:
             async for batch in _batches(receive):
-                rest = await to_thread.run_sync(self._extract, batch)
+                rest = await to_thread.run_sync(self._extract, b"".join(batch))
                 self._tally.advance(sum(map(len, batch)))
                 self._exchange.moved()
                 if rest and (found := self._trailer.feed(rest)):
                     self._done, after = found
                     if after:
                         raise ProtocolViolation("the pod sent output after its last word")
+                    if self._tally.checksum and self._done.facts.get("rc") == "0":
+                        await self._verify(receive)
                     await self._exchange.acknowledge()
 
-    def _extract(self, batch: list[Bytes]) -> bytes:
-        return self._extractor.feed(b"".join(batch))
+    def _extract(self, batch: bytes) -> bytes:
+        data = memoryview(batch)
+        if self._overlap is not None:
+            new = self._overlap.strip(data)
+            if new is None:
+                raise DigestsDiffer("the container's files changed while the session was lost: they are read anew")
+            data = new
+        rest = self._extractor.feed(data)
+        self._prefix.take(data[: len(data) - len(rest)])
+        return rest
 
-    async def _settle(self) -> None:
-        """Finish what arrived whole, then judge."""
-        whole = self._extractor.ended and self._done is not None
-        if whole:
-            await to_thread.run_sync(self._extractor.finish)
-        if error := verdict(self._done, self._exchange.status, self._exchange.said, whole=whole):
-            raise error
+    async def _verify(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
+        async def here(path: bytes, algorithm: str) -> str | None:
+            return await to_thread.run_sync(digest_below, self._root, path, algorithm)
 
-    def _count(self) -> None:
-        self._tally.size, self._tally.entries = self._extractor.size, self._extractor.entries
-        self._tally.left_out = list(self._extractor.left_out)
+        async def heard() -> Bytes | None:
+            try:
+                return await receive.receive()
+            except anyio.EndOfStream:
+                return None
+
+        await verify(self._exchange, self._tally, self._extractor.files, here, heard)
 
 
 async def _batches(receive: MemoryObjectReceiveStream[Bytes]) -> AsyncIterator[list[Bytes]]:

@@ -1,25 +1,33 @@
 """Push: one archive → many pods.
 
 For each pod, in one exec: hello; then two tasks side by side. One feeds chunks at the pace of the connection. The other
-listens, because a tar that fails stops reading: its word comes while our sends are stuck, and ends the feeding.
+listens, because a tar that fails stops reading: its word comes while our sends are stuck, and ends the feeding. When
+the pod has received everything, beside its place, files are compared if that is wanted; then it may put it there.
 """
 
+import os
+from collections.abc import Sequence
+
 import anyio
+from anyio import to_thread
 
 from asynccp.cluster.base import Cluster
 from asynccp.cluster.commands import push_argv
+from asynccp.disk.digest import digest_source
 from asynccp.engine.broadcast import Broadcast
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
+from asynccp.engine.verify import algorithm_of, verify
+from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused, ProtocolViolation, SessionLost
 from asynccp.options import Options
 from asynccp.plan.plan import PushPlan
 from asynccp.progress import NullObserver, Observer
-from asynccp.report import Report
-from asynccp.wire.dialogue import ACKNOWLEDGEMENT, verdict
+from asynccp.report import LeftOut, Report
+from asynccp.wire.dialogue import ACKNOWLEDGEMENT, GO, Line, verdict
 from asynccp.wire.exec import CLOSE_STDIN, V4
 
 
@@ -37,28 +45,42 @@ async def push(
     interrupted, and the remote commands are ended.
     """
     options, observer = options or Options(), observer or NullObserver()
-    broadcast, protocols = Broadcast(plan.layout), Protocols()
+    broadcast, protocols, digests = Broadcast(plan.layout), Protocols(), _Digests(plan.entries)
 
     async def one(tally: Tally) -> None:
-        await _push_one(tally, plan, cluster, broadcast, protocols, options)
+        await _push_one(tally, plan, cluster, broadcast, protocols, digests, options)
 
     return await run_transfers("push", plan, one, cluster, options, observer, stop)
 
 
 async def _push_one(
-    tally: Tally, plan: PushPlan, cluster: Cluster, broadcast: Broadcast, protocols: Protocols, options: Options
+    tally: Tally,
+    plan: PushPlan,
+    cluster: Cluster,
+    broadcast: Broadcast,
+    protocols: Protocols,
+    digests: "_Digests",
+    options: Options,
 ) -> None:
-    target, directory = tally.transfer.target, tally.transfer.path
-    argv = push_argv(plan.layout.token, directory, plan.layout.records, preserve_owner=options.preserve_owner)
+    target, directory, layout = tally.transfer.target, tally.transfer.path, plan.layout
+    argv = push_argv(
+        layout.token,
+        directory,
+        layout.records,
+        identity=target.uid[:8],
+        preserve_owner=options.preserve_owner,
+    )
     while True:
         protocol = protocols.offer(target.image)
         try:
-            async with opened(cluster, target, argv, protocol, plan.layout.token, options) as exchange:
+            async with opened(cluster, target, argv, protocol, layout.token, options) as exchange:
                 tally.protocol = protocol[:2]
                 hello = await exchange.hello(directory)
                 counted = hello.facts.get("count") != "none"
+                if options.checksum:
+                    tally.checksum = algorithm_of(hello, can_be_asked=counted)
                 if counted or protocol != V4:
-                    await _converse(exchange, tally, broadcast, half_close=not counted)
+                    await _Delivery(exchange, tally, broadcast, digests, half_close=not counted).run()
                     break
                 protocols.uncounted.add(target.image)
         except ProtocolRefused:
@@ -66,25 +88,71 @@ async def _push_one(
     tally.size, tally.entries = plan.size, len(plan.entries)
 
 
-async def _converse(exchange: Exchange, tally: Tally, broadcast: Broadcast, *, half_close: bool) -> None:
-    """Feed the archive and hear the pod's answer. Raises what keeps the transfer from being complete."""
-    tally.observer.started(tally.transfer, broadcast.layout.size)
-    feed = _Feed(exchange, tally, broadcast, half_close=half_close)
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(exchange.watch)
-            tasks.start_soon(feed.run)
-            done = await exchange.line("done")
-            if done is not None:
-                await feed.stop()
-                # Once stdin is closed it takes no line; its end says the same, and closing it again is harmless.
-                await exchange.acknowledge(CLOSE_STDIN if half_close else ACKNOWLEDGEMENT)
-                await exchange.drain()
-            tasks.cancel_scope.cancel()
-    if error := verdict(done, exchange.status, exchange.said):
-        raise error
-    if not feed.whole and not half_close:  # without a count, tar may leave at the end marker, before the last zeros
-        raise ProtocolViolation("the pod said that it has everything before everything was sent")
+class _Digests:
+    """The digests of the files of a push, each read once for all pods."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = {entry.path: entry for entry in entries if entry.kind is Kind.FILE}
+        self.sizes = {path: entry.size for path, entry in self._entries.items()}
+        self._known: dict[tuple[bytes, str], str] = {}
+        self._lock = anyio.Lock()
+
+    async def of(self, path: bytes, algorithm: str) -> str:
+        """Return one file's digest. Raises SourceChanged."""
+        async with self._lock:
+            if (path, algorithm) not in self._known:
+                digest = await to_thread.run_sync(digest_source, self._entries[path], algorithm)
+                self._known[path, algorithm] = digest
+        return self._known[path, algorithm]
+
+
+class _Delivery:
+    """One pod's share of a push."""
+
+    def __init__(
+        self, exchange: Exchange, tally: Tally, broadcast: Broadcast, digests: _Digests, *, half_close: bool
+    ) -> None:
+        self._exchange = exchange
+        self._tally = tally
+        self._digests = digests
+        self._half_close = half_close
+        self._feed = _Feed(exchange, tally, broadcast, half_close=half_close)
+
+    async def run(self) -> None:
+        """Feed the archive and hear the pod's answers. Raises what keeps the transfer from being complete."""
+        self._tally.observer.started(self._tally.transfer, self._feed.size)
+        with single_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._exchange.watch)
+                tasks.start_soon(self._feed.run)
+                done = await self._converse()
+                tasks.cancel_scope.cancel()
+        exchange = self._exchange
+        if error := verdict(done, exchange.status, exchange.said, whole=self._feed.whole, ending=exchange.ending):
+            raise error
+        if done is not None and done.facts.get("settled") != "yes":
+            reason = "the modes and times of directories that were there before could not all be set"
+            path = os.fsencode(self._tally.transfer.path)
+            self._tally.left_out.append(LeftOut(path, f"{reason}: {exchange.said}"))
+
+    async def _converse(self) -> Line | None:
+        """Return the last line that the pod says."""
+        last = await self._exchange.line("received")
+        if last is None:
+            return None
+        await self._feed.stop()
+        if last.facts.get("rc") == "0" and last.facts.get("sentinel") == "yes":
+            if not self._feed.whole:
+                raise ProtocolViolation("the pod said that it has everything before everything was sent")
+            if self._tally.checksum:
+                await verify(self._exchange, self._tally, self._digests.sizes, self._digests.of, self._exchange.stdout)
+            if not self._half_close:
+                await self._exchange.acknowledge(GO)
+            last = await self._exchange.line("done") or last
+        # Once stdin is closed it takes no line; its end says the same, and closing it again is harmless.
+        await self._exchange.acknowledge(CLOSE_STDIN if self._half_close else ACKNOWLEDGEMENT)
+        await self._exchange.drain()
+        return last
 
 
 class _Feed:
@@ -92,6 +160,7 @@ class _Feed:
 
     def __init__(self, exchange: Exchange, tally: Tally, broadcast: Broadcast, *, half_close: bool) -> None:
         self.whole = False
+        self.size = broadcast.layout.size
         self._exchange = exchange
         self._tally = tally
         self._broadcast = broadcast

@@ -45,24 +45,36 @@ async def run_transfers(
     options: Options,
     observer: Observer,
     stop: anyio.Event | None,
+    over: Callable[[Tally], Awaitable[None]] | None = None,
 ) -> Report:
-    """Run `copy` for every transfer of the plan and return the report, in the plan's order."""
+    """Run `copy` for every transfer of the plan and return the report, in the plan's order.
+
+    copy: makes one attempt. over: called when a transfer gets no further attempt, however it ended.
+    """
     _make_room_for_descriptors(options.sessions)
     begun = anyio.current_time()
     tallies = [Tally(transfer, observer) for transfer in plan.transfers]
     results: dict[Transfer, Result] = {}
+    first_failed: list[Transfer] = []
     gate, budget = _Gate(options), Budget.of(len(tallies), options.retries)
 
     async def run(tally: Tally) -> None:
-        while True:
-            async with gate.passage(tally.transfer.target):
-                ended = await _attempt(tally, copy, cluster, budget)
-            if isinstance(ended, Result):
-                break
-            await anyio.sleep(ended)
-            tally.attempts += 1
+        try:
+            while True:
+                async with gate.passage(tally.transfer.target):
+                    ended = await _attempt(tally, copy, cluster, budget)
+                if isinstance(ended, Result):
+                    break
+                await anyio.sleep(ended)
+                tally.attempts += 1
+        finally:
+            if over is not None:
+                await over(tally)
         results[tally.transfer] = result = ended
         observer.finished(result)
+        if options.fail_fast and result.outcome not in (Outcome.COMPLETE, Outcome.PARTIAL):
+            first_failed.append(tally.transfer)
+            transfers.cancel_scope.cancel()
 
     with single_error():
         async with anyio.create_task_group() as tasks:
@@ -75,10 +87,16 @@ async def run_transfers(
 
     for tally in tallies:
         if tally.transfer not in results:
-            results[tally.transfer] = result = tally.result(Outcome.INTERRUPTED, "interrupted before it was complete")
+            results[tally.transfer] = result = _unfinished(tally, first_failed)
             observer.finished(result)
     ordered = [results[transfer] for transfer in plan.transfers]
     return Report(direction, ordered, plan.skipped, plan.left_out, anyio.current_time() - begun)
+
+
+def _unfinished(tally: Tally, first_failed: list[Transfer]) -> Result:
+    if first_failed:
+        return tally.result(Outcome.FAILED, f"ended before it was complete, because {first_failed[0]} failed first")
+    return tally.result(Outcome.INTERRUPTED, "interrupted before it was complete")
 
 
 async def _attempt(

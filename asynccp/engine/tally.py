@@ -21,6 +21,8 @@ class Tally:
     attempts: int = 1
     begun: float | None = None
     protocol: str = ""
+    checksum: str = ""
+    digests: dict[bytes, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
 
     def advance(self, count: int) -> None:
@@ -32,5 +34,5 @@ class Tally:
         seconds = anyio.current_time() - self.begun if self.begun is not None else 0.0
         return Result(
             self.transfer, outcome, self.size, self.entries, self.wire_size, seconds, self.attempts, self.protocol,
-            error, hint, tuple(self.left_out),
+            error, hint, tuple(self.left_out), self.checksum, self.digests,
         )  # fmt: skip

@@ -2,12 +2,16 @@
 
     pod  → us   asynccp TOKEN hello KEY=VALUE …      what it found; before any byte of the archive
     …the archive, one way or the other…
-    pod  → us   asynccp TOKEN done KEY=VALUE …       what it received, or that tar ended, and how
+    pod  → us   asynccp TOKEN received KEY=VALUE …   a push: all was extracted, beside its place
+    us   → pod  questions for digests                if they are wanted (`wire.digests`)
+    us   → pod  go                                   a push: put it in its place
+    pod  → us   asynccp TOKEN done KEY=VALUE …       it is in its place; or, of a pull, how its tar ended
     us   → pod  one line on stdin                    we have it all: you may go
 
-The process in the pod lives until it has our line, so the API server's proxy never sees it end while bytes are under
-way: that race cuts the tail of a pull (kubernetes #60140). TOKEN is new for each run: what else may stand on stdout
-can't be taken for a line of the dialogue. A pod is not trusted: every line is parsed as hostile input, and has a bound.
+The process in the pod lives until it has our last line, so the API server's proxy never sees it end while bytes are
+under way: that race cuts the tail of a pull (kubernetes #60140). TOKEN is new for each run: what else may stand on
+stdout can't be taken for a line of the dialogue. A pod is not trusted: every line is parsed as hostile input, and has a
+bound.
 """
 
 from collections.abc import Mapping
@@ -16,6 +20,7 @@ from dataclasses import dataclass
 from asynccp.errors import (
     CommandFailed,
     CommandMissing,
+    ConnectFailed,
     DestinationError,
     ProtocolViolation,
     SessionLost,
@@ -27,6 +32,7 @@ from asynccp.escape import printable
 from asynccp.wire.exec import ExitStatus
 
 ACKNOWLEDGEMENT = b"\x00ok\n"  # an exec message: stdin, one line
+GO = b"\x00go\n"  # likewise
 MAX_LINE_SIZE = 4096  # bytes; ours are below 200
 MAX_PADDING_SIZE = 1024 * 1024  # bytes of zeros after the end marker; GNU tar and bsdtar write up to 10,240
 
@@ -94,10 +100,11 @@ def refusal(hello: Line, path: str, said: str) -> TransferError | None:
     match hello.facts.get("problem"):
         case None:
             return None
-        case "no-tar":
+        case "no-tar" | "no-mv" | "no-rmdir" as problem:
+            program = problem.removeprefix("no-")
             return CommandMissing(
-                "there is no tar in the container",
-                hint="name a container that has one with -c, or add tar to the image",
+                f"there is no {program} in the container",
+                hint=f"name a container that has one with -c, or add {program} to the image",
             )
         case "missing":
             return SourceMissing(
@@ -114,34 +121,47 @@ def refusal(hello: Line, path: str, said: str) -> TransferError | None:
         case "cannot-create":
             return DestinationError(f"{path} can't be created in the container{because}")
         case "not-writable":
-            return DestinationError(f"{path} is not writable for the container's user, or on a read-only file system")
+            return DestinationError(
+                f"{path} is not writable for the container's user, or on a read-only file system{because}"
+            )
         case problem:
             return ProtocolViolation(f"the pod reports a problem that is not known here: {printable(problem, 60)}")
 
 
-def verdict(done: Line | None, status: ExitStatus | None, said: str, *, whole: bool = True) -> TransferError | None:
+def verdict(
+    done: Line | None, status: ExitStatus | None, said: str, *, whole: bool = True, ending: str = ""
+) -> TransferError | None:
     """Return why a transfer is not complete, None when it is. The one place that decides it.
 
-    Complete means all of: the archive's end marker was decoded (`whole`, for a pull), the pod's `done` line came and
-    says that tar ended with 0 and, for a push, that the sentinel was extracted; and an explicit Success.
+    Complete means all of: everything was handed on (`whole`: the archive's end marker was decoded, or the last byte of
+    a push was sent), the pod's `done` line came and says that its commands ended with 0, a push's sentinel was
+    extracted and what it came with was put in its place; and an explicit Success. How the connection ended proves
+    nothing, so it decides nothing.
 
-    done: None when the line never came. status: None when the session ended without one. said: stderr's tail, escaped.
+    done: the pod's last line, None when it never came. A push that isn't whole in the pod ends with `received`.
+    status: None when the session ended without one. said: stderr's tail, escaped. ending: how the session ended, in
+    words, escaped; empty for a regular end.
     """
     code = _exit_code(done, status)
     if code in (None, 0) and (done is None or status is None):
         if status is not None and status.code is None:
             return _not_run(status)
-        return SessionLost("the session ended before the pod had said its last word")
+        return SessionLost(
+            "the session ended before the pod had said its last word" + (f": {ending}" if ending else "")
+        )
     if code == 1 and whole and any(sign in said for sign in _CHANGED):
         return SourceChanged(f"a source changed while tar read it: {said}")
     if code is None:
         return SessionLost(f"the server does not know how the command ended: {status.message if status else ''}")
     if code != 0:
-        return _failed(code, said or (status.message if status else ""))
+        settling = done is not None and "settled" in done.facts
+        return _failed(code, said or (status.message if status else ""), settling=settling)
     if done is not None and done.facts.get("sentinel", "yes") != "yes":
         return ProtocolViolation("tar ended without an error, but the last member of the archive was not extracted")
+    if done is not None and done.word == "received":
+        return ProtocolViolation("the pod has everything, but did not put it in its place")
     if not whole:
-        return ProtocolViolation("tar ended without an error, but its archive has no end marker")
+        return ProtocolViolation("the pod says that it is done, but the archive has not come to its end")
     return None
 
 
@@ -155,16 +175,31 @@ def _exit_code(done: Line | None, status: ExitStatus | None) -> int | None:
     return status.code if status is not None else None
 
 
+# The node's runtime, or the way to it, was not there: what a restart of kubelet or containerd looks like from here.
+_AWAY = (
+    "error dialing backend",
+    "connection refused",
+    "connection reset",
+    "unable to upgrade connection",
+    "transport is closing",
+    "context deadline exceeded",
+    "context canceled",
+    "unexpected EOF",
+    "containerd.sock",
+)
+
+
 def _not_run(status: ExitStatus) -> TransferError:
-    if "executable file not found" in status.message or "no such file or directory" in status.message:
+    if "executable file not found" in status.message or "/sh: no such file or directory" in status.message:
         return CommandMissing(
             "there is no shell in the container",
             hint="name a container that has a shell and tar with -c; kubectl debug can add one to a running pod",
         )
-    return CommandFailed("the command could not be run: " + status.message.replace("Internal error occurred: ", ""))
+    reason = "the command could not be run: " + status.message.replace("Internal error occurred: ", "")
+    return ConnectFailed(reason) if any(sign in status.message for sign in _AWAY) else CommandFailed(reason)
 
 
-def _failed(code: int, said: str) -> TransferError:
+def _failed(code: int, said: str, *, settling: bool) -> TransferError:
     if code == 137:
         return CommandFailed(
             "the commands in the container were killed (137)" + (f": {said}" if said else ""),
@@ -174,4 +209,9 @@ def _failed(code: int, said: str) -> TransferError:
         return CommandMissing(f"a program could not be run in the container ({code}): {said or 'no reason given'}")
     if any(sign in said for sign in _FULL):
         return DestinationError(f"the disk in the container is full: {said}")
+    if settling:
+        return DestinationError(
+            f"what was received could not all be put in its place: {said or f'exit code {code}'}",
+            hint="each file there is the old one or the new one, none is torn; push again when the cause is mended",
+        )
     return CommandFailed(f"tar failed in the container with exit code {code}: {said or 'it said nothing'}")

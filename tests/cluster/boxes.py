@@ -18,7 +18,7 @@ from asynccp.wire.dialogue import Line, LineReader
 
 TOKEN = "0123456789abcdef"
 PATIENCE_S = 20.0
-UTILITIES = ("mkdir", "rm", "dd", "head", "du")
+UTILITIES = ("mkdir", "rm", "rmdir", "mv", "chmod", "stat", "touch", "cat", "dd", "head", "du", "sha256sum")
 NOBODY = 65534
 
 
@@ -47,6 +47,16 @@ def _programs(kind: str) -> dict[str, str]:
             return _machine("dash", "tar", "dd")
         case "no-count":
             return _machine("dash", "tar", "dd", "head")
+        case "md5sum":
+            return _machine("dash", "tar", "sha256sum") | {"md5sum": "md5sum"}
+        case "cksum":
+            return _machine("dash", "tar", "sha256sum") | {"cksum": "cksum"}
+        case "no-sum":
+            return _machine("dash", "tar", "sha256sum")
+        case "no-mv":
+            return _machine("dash", "tar", "mv")
+        case "no-stat":
+            return _machine("dash", "tar", "stat", "touch")
         case "no-du":
             return _machine("dash", "tar", "du")
         case _:
@@ -55,7 +65,7 @@ def _programs(kind: str) -> dict[str, str]:
 
 
 WITH_TAR = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox", "toybox", "no-dd")
-ALL = (*WITH_TAR, "no-count", "no-du", "no-tar")
+ALL = (*WITH_TAR, "no-count", "no-du", "no-tar", "no-mv", "no-stat", "md5sum", "cksum", "no-sum")
 
 
 def make(directory: Path, kind: str) -> Path | None:
@@ -139,6 +149,13 @@ class Process:
 
     def acknowledge(self) -> None:
         self.stdin.write(b"ok\n")
+
+    def put_in_place(self) -> Line:
+        """Hear that everything was received, let it be put in its place, and return how that went."""
+        assert self.line("received").facts == {"rc": "0", "sentinel": "yes"}, self.said()
+        assert self.runs, "it waits for us"
+        self.stdin.write(b"go\n")
+        return self.line("done")
 
     def exit_code(self) -> int:
         return self._process.wait(PATIENCE_S)

@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -17,6 +19,7 @@ from asynccp.entry import Entry, Kind
 from asynccp.options import RECORD_SIZE
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.wire.dialogue import verdict
+from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
 from asynccp.wire.exec import ExitStatus
 
 from .. import trees
@@ -47,14 +50,14 @@ from .boxes import TOKEN, Process
     ],
 )
 def test_argv_of_a_push(path: str, argument: str) -> None:
-    argv = push_argv(TOKEN, path, (7, 1), preserve_owner=False)
+    argv = push_argv(TOKEN, path, (7, 1))
     assert argv[:2] == ["sh", "-c"]
-    assert argv[3:] == ["sh", TOKEN, argument, "7", "1", "-xopf"]
+    assert argv[3:] == ["sh", TOKEN, argument, "7", "1", "-xopf", "pod"]
 
 
 def test_owners_are_kept_only_on_request() -> None:
-    assert push_argv(TOKEN, "/x", (1, 0), preserve_owner=True)[-1] == "-xpf"
-    assert push_argv(TOKEN, "/x", (1, 0), preserve_owner=False)[-1] == "-xopf"
+    assert push_argv(TOKEN, "/x", (1, 0), preserve_owner=True)[8] == "-xpf"
+    assert push_argv(TOKEN, "/x", (1, 0), preserve_owner=False)[8] == "-xopf"
 
 
 @pytest.mark.parametrize(
@@ -82,8 +85,9 @@ def test_owners_are_kept_only_on_request() -> None:
     ],
 )
 def test_argv_of_a_pull(path: str, directory: str, name: str, first: bytes) -> None:
-    assert pull_argv(TOKEN, path, want_size=False)[3:] == ["sh", TOKEN, directory, name, ""]
-    assert pull_argv(TOKEN, path, want_size=True)[3:] == ["sh", TOKEN, directory, name, "size"]
+    assert pull_argv(TOKEN, path)[3:] == ["sh", TOKEN, directory, name, "", "0", ""]
+    assert pull_argv(TOKEN, path, want_size=True)[3:] == ["sh", TOKEN, directory, name, "size", "0", ""]
+    assert pull_argv(TOKEN, path, records=7, digest="abc")[3:] == ["sh", TOKEN, directory, name, "", "7", "abc"]
     assert pull_name(path) == first
 
 
@@ -94,6 +98,12 @@ def test_the_scripts_are_fixed_text(path: str) -> None:
         push_argv(TOKEN, path, (9, 9), preserve_owner=False)[:3] == push_argv("t", "/", (1, 0), preserve_owner=True)[:3]
     )
     assert pull_argv(TOKEN, path, want_size=True)[:3] == pull_argv("t", "/", want_size=False)[:3]
+
+
+def test_a_command_with_a_long_path_fits_the_request_line_of_a_proxy() -> None:
+    path = "/" + "directory/" * 100
+    for argv in (push_argv(TOKEN, path, (10**6, 10**6), identity="01234567"), pull_argv(TOKEN, path, records=10**9)):
+        assert len(urlencode([("command", word) for word in argv])) < 7000
 
 
 BoxOf = Callable[[str], Path]
@@ -126,7 +136,7 @@ def box(request: pytest.FixtureRequest, box_of: BoxOf) -> Path:
 
 
 def push(box: Path, to: str, here: Path, records: tuple[int, int] = (1, 0), *, powerless: bool = False) -> Process:
-    return Process(box, push_argv(TOKEN, to, records, preserve_owner=False), here, powerless=powerless)
+    return Process(box, push_argv(TOKEN, to, records), here, powerless=powerless)
 
 
 def pull(box: Path, of: str, here: Path, *, want_size: bool = False, powerless: bool = False) -> Process:
@@ -159,7 +169,7 @@ def assert_refused(process: Process, problem: str) -> None:
 )
 def test_the_hello_of_a_push_says_what_can_count(box_of: BoxOf, kind: str, count: str, tmp_path: Path) -> None:
     with push(box_of(kind), "new/directory", tmp_path) as pod:
-        assert pod.line("hello").facts == {"count": count}
+        assert pod.line("hello").facts == {"count": count, "sum": "sha256sum"}
     assert (tmp_path / "new/directory").is_dir()
 
 
@@ -180,7 +190,7 @@ def test_a_destination_that_is_no_directory(box: Path, to: str, problem: str, tm
         problem = "not-writable"  # its mkdir -p says nothing there
     with push(box, str(tmp_path / to), tmp_path) as pod:
         assert_refused(pod, problem)
-        assert (problem == "cannot-create") is bool(pod.said()), "the system's reason"
+        assert (problem != "not-a-directory") is bool(pod.said()), "the system's reason"
 
 
 def test_a_destination_that_may_not_be_written(box: Path, place: Path) -> None:
@@ -234,7 +244,7 @@ def test_a_push_is_complete_on_every_shell_and_tar(
     with push(box, to, tmp_path, archive.records) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
-        assert pod.line("done").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert pod.put_in_place().facts == {"rc": "0", "settled": "yes"}, pod.said()
         assert pod.runs, "it waits for us"
         pod.acknowledge()
         assert pod.exit_code() == 0
@@ -247,10 +257,11 @@ def test_a_push_that_nothing_can_count_ends_with_stdin(
     box_of: BoxOf, tree: Path, archive: Archive, tmp_path: Path
 ) -> None:
     with push(box_of("no-count"), "to", tmp_path, archive.records) as pod:
-        assert pod.line("hello").facts == {"count": "none"}
+        assert pod.line("hello").facts["count"] == "none"
         pod.stdin.write(archive.bytes)
         pod.stdin.close()
-        assert pod.line("done").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert pod.line("done").facts == {"rc": "0", "settled": "yes"}, pod.said()
         assert pod.exit_code() == 0
     assert trees.describe(tmp_path / "to") == trees.describe(tree)
 
@@ -263,7 +274,7 @@ def test_a_push_over_what_is_there_replaces_it(box: Path, tree: Path, archive: A
     with push(box, "to", tmp_path, archive.records) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
-        assert pod.line("done").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert pod.put_in_place().facts == {"rc": "0", "settled": "yes"}, pod.said()
         pod.acknowledge()
         assert pod.exit_code() == 0
     assert (tmp_path / "to/untouched").read_text() == "ours"
@@ -278,7 +289,7 @@ def test_an_archive_that_comes_in_dribbles_is_counted_whole(box: Path, tmp_path:
         for at in range(0, len(archive.bytes), 997):
             pod.stdin.write(archive.bytes[at : at + 997])
             os.sched_yield()
-        assert pod.line("done").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
 
 
 @pytest.mark.parametrize("kind", ["toybox", "no-dd"])
@@ -286,14 +297,14 @@ def test_padding_that_comes_after_tar_has_left_is_not_taken_for_the_second_archi
     box_of: BoxOf, kind: str, tmp_path: Path
 ) -> None:
     """GNU's and toybox's tar leave at the end marker, and what head still had to hand on stayed in stdin."""
-    archive, sentinel = cut_tree(tmp_path), tmp_path / f"to/.asynccp-{TOKEN}"
+    archive = cut_tree(tmp_path)
     with push(box_of(kind), "to", tmp_path, archive.records) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes[: RECORD_SIZE // 2])
-        while not sentinel.exists():
+        while not list(tmp_path.glob(f"to/.asynccp-*/new/.asynccp-{TOKEN}")):
             os.sched_yield()
         pod.stdin.write(archive.bytes[RECORD_SIZE // 2 :])
-        assert pod.line("done").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
 
 
 @pytest.mark.parametrize("size", [0, RECORD_SIZE - 4 * 512, RECORD_SIZE - 4 * 512 + 1, 40 * RECORD_SIZE])
@@ -303,10 +314,10 @@ def test_the_count_is_exact_however_the_archive_fills_its_records(box: Path, siz
     archive = Archive(source)
     with push(box, "to", tmp_path, archive.records) as pod:
         pod.line("hello")
-        pod.stdin.write(
-            archive.bytes + b"ok\n"
-        )  # our acknowledgement, sent before it is due, is no part of the archive
-        assert pod.line("done").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        # Our lines, sent before they are due, are no part of the archive.
+        pod.stdin.write(archive.bytes + b"go\nok\n")
+        assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert pod.line("done").facts == {"rc": "0", "settled": "yes"}, pod.said()
         assert pod.exit_code() == 0
     assert (tmp_path / "to/a").read_bytes() == source.read_bytes()
 
@@ -332,10 +343,11 @@ def test_a_push_cut_between_any_two_members_is_not_complete(box: Path, tmp_path:
             pod.line("hello")
             pod.stdin.write(archive.bytes[:at])
             pod.stdin.close()
-            done = pod.line("done")
+            received = pod.line("received")
             status = ExitStatus(pod.exit_code())
-            complete += [at] if verdict(done, status, "") is None else []
-            assert done.facts["sentinel"] == "no"
+            complete += [at] if verdict(received, status, "") is None else []
+            assert received.facts["sentinel"] == "no"
+        assert list((tmp_path / "to").iterdir()) == [], "what was cut leaves nothing"
         shutil.rmtree(tmp_path / "to", ignore_errors=True)
     assert len(places) >= 8
     assert complete == []
@@ -348,10 +360,10 @@ def test_a_push_whose_client_vanishes_leaves_no_process(box: Path, keep: int, tm
         pod.line("hello")
         pod.stdin.write(archive.bytes[:keep])
         pod.stdin.close()
-        done = pod.line("done")
-        assert verdict(done, ExitStatus(pod.exit_code()), "") is not None
+        received = pod.line("received")
+        assert verdict(received, ExitStatus(pod.exit_code()), "") is not None
         assert pod.rest() == b"", "all that could write to stdout has ended"
-    assert not (tmp_path / f"to/.asynccp-{TOKEN}").exists()
+    assert list((tmp_path / "to").iterdir()) == []
 
 
 def test_a_push_whose_client_vanishes_at_once_leaves_no_process(box: Path, tmp_path: Path) -> None:
@@ -362,23 +374,253 @@ def test_a_push_whose_client_vanishes_at_once_leaves_no_process(box: Path, tmp_p
 
 
 def test_a_tar_that_fails_says_so_while_the_archive_still_comes(box: Path, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    (source / "a").mkdir(parents=True)
-    (source / "a/x").touch()
-    (source / "a/link").symlink_to("x")
-    (source / "z").write_bytes(b"\n" * 20 * RECORD_SIZE)
-    (tmp_path / "to/a/x/in the way").mkdir(parents=True)
-    archive = Archive(f"{source}/")
+    archive = cut_tree(tmp_path)
     assert archive.records[1], "the second archive must not make the failure of the first forgotten"
+    damaged = bytes(512) + b"no tar header".ljust(512, b"!") + archive.bytes[1024:]
+    with push(box, "to", tmp_path, archive.records) as pod:
+        pod.line("hello")
+        with contextlib.suppress(BrokenPipeError):
+            pod.stdin.write(damaged + b"\n" * 20 * RECORD_SIZE)
+        received = pod.line("received")
+        assert verdict(received, ExitStatus(0), "") is not None
+        with contextlib.suppress(BrokenPipeError):  # it may have taken a line of the archive for our acknowledgement
+            pod.acknowledge()
+        assert pod.exit_code() == int(received.facts["rc"])
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def pushed(box: Path, archive: Archive, tmp_path: Path, *, powerless: bool = False) -> tuple[dict[str, str], str]:
+    """Push into `to`; return the facts of `done`, and what was said on stderr."""
+    with push(box, str(tmp_path / "to"), tmp_path, archive.records, powerless=powerless) as pod:
+        pod.line("hello")
+        pod.stdin.write(archive.bytes)
+        done = pod.put_in_place()
+        pod.acknowledge()
+        code = pod.exit_code()
+        assert code == int(done.facts["rc"])
+        return dict(done.facts), pod.said()
+
+
+def test_nothing_is_touched_before_we_say_so(box: Path, tmp_path: Path) -> None:
+    archive = cut_tree(tmp_path)
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to/b").write_text("older")
     with push(box, "to", tmp_path, archive.records) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
-        done = pod.line("done")
-        assert done.facts["rc"] not in ("", "0")
-        assert "x" in pod.said(), "tar's own words"
-        with contextlib.suppress(BrokenPipeError):  # it may have taken a line of the archive for our acknowledgement
-            pod.acknowledge()
-        assert pod.exit_code() == int(done.facts["rc"])
+        pod.line("received")
+        pod.stdin.close()
+        assert pod.exit_code() == 1
+        assert pod.rest() == b"", "it says nothing of a success"
+    assert [path.name for path in (tmp_path / "to").iterdir()] == ["b"]
+    assert (tmp_path / "to/b").read_text() == "older"
+
+
+def test_a_link_to_a_directory_is_followed_and_stays(box: Path, tmp_path: Path) -> None:
+    """What a container has behind /bin -> usr/bin stays there when a tree with a directory `bin` is pushed."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to/d").symlink_to("../elsewhere")
+    assert pushed(box, cut_tree(tmp_path), tmp_path)[0] == {"rc": "0", "settled": "yes"}
+    assert (tmp_path / "to/d").is_symlink()
+    assert (tmp_path / "elsewhere/a").read_bytes() == b"a" * 600
+    assert (tmp_path / "elsewhere/empty").is_dir()
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(box: Path, tmp_path: Path) -> None:
+    for name in ("file", "directory"):
+        (tmp_path / "to").mkdir(exist_ok=True)
+        (tmp_path / "file").write_text("another's")
+        (tmp_path / "directory").mkdir(exist_ok=True)
+        (tmp_path / "to/b").unlink(missing_ok=True)
+        (tmp_path / "to/b").symlink_to(tmp_path / name)
+        shutil.rmtree(tmp_path / "source", ignore_errors=True)
+        facts, said = pushed(box, cut_tree(tmp_path), tmp_path)
+        if facts["rc"] == "0":
+            assert not (tmp_path / "to/b").is_symlink()
+        else:
+            assert "b" in said
+        assert (tmp_path / "file").read_text() == "another's"
+        assert list((tmp_path / "directory").iterdir()) == []
+
+
+def test_a_directory_in_the_place_of_a_file_fails_the_push_and_stays(box: Path, tmp_path: Path) -> None:
+    (tmp_path / "to/b/in the way").mkdir(parents=True)
+    facts, said = pushed(box, cut_tree(tmp_path), tmp_path)
+    assert facts["rc"] != "0"
+    assert "b" in said
+    assert (tmp_path / "to/b/in the way").is_dir()
+    assert not list((tmp_path / "to").glob(".asynccp*"))
+
+
+def test_a_file_in_the_place_of_a_directory_fails_the_push_and_stays(box: Path, tmp_path: Path) -> None:
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to/d").write_text("older")
+    facts, said = pushed(box, cut_tree(tmp_path), tmp_path)
+    assert facts["rc"] != "0"
+    assert "d" in said
+    assert (tmp_path / "to/d").read_text() == "older"
+
+
+def test_what_a_killed_shell_left_is_removed_and_what_a_living_one_holds_is_not(box: Path, tmp_path: Path) -> None:
+    archive = cut_tree(tmp_path)
+    with push(box, "to", tmp_path, archive.records) as other:
+        other.line("hello")
+        (held,) = (tmp_path / "to").iterdir()
+        left = tmp_path / "to/.asynccp-pod-4194304"  # a process id that no kernel gives
+        (left / "new/closed").mkdir(parents=True)
+        (left / "new/closed").chmod(0o000)
+        anothers = tmp_path / "to/.asynccp-another-4194304"
+        anothers.mkdir()
+        assert pushed(box, archive, tmp_path)[0] == {"rc": "0", "settled": "yes"}
+        assert not left.exists()
+        assert anothers.exists(), "the volume may be shared"
+        assert held.exists()
+        other.stdin.write(archive.bytes)
+        assert other.put_in_place().facts["rc"] == "0"
+    assert {path.name for path in (tmp_path / "to").iterdir()} == {"b", "d", anothers.name}
+
+
+@pytest.mark.parametrize("kind", ["dash-gnu", "bash-gnu", "dash-bsdtar", "no-dd"])  # other tars can't extract it
+def test_directories_that_their_owner_may_not_write_are_put_in_place(box_of: BoxOf, kind: str, place: Path) -> None:
+    """Without root's powers a directory of mode 0555 can be neither filled nor renamed as it is."""
+    box = box_of(kind)
+    here = Path(tempfile.mkdtemp(dir=place))
+    here.chmod(0o777)
+    source = here / "source"
+    for name in ("closed/deeper/file", "open/closed/file"):
+        (source / name).parent.mkdir(parents=True)
+        (source / name).write_text(name)
+    for name in ("closed/deeper", "closed", "open/closed"):
+        (source / name).chmod(0o555)
+    (here / "to").mkdir()
+    (here / "to").chmod(0o777)
+    archive = Archive(f"{source}/")
+    for _ in range(2):  # new, and then over what is there
+        assert pushed(box, archive, here, powerless=True)[0] == {"rc": "0", "settled": "yes"}, _
+        assert trees.describe(here / "to") == trees.describe(source)
+        for path in [*(here / "to").rglob("*/")]:
+            path.chmod(0o755)  # a directory that is closed can't be pushed into: mkdir -p and mv say so
+
+
+def test_directories_of_somebody_else_keep_their_mode_and_are_told(box: Path, place: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can make a directory of somebody else")
+    here = Path(tempfile.mkdtemp(dir=place))
+    here.chmod(0o777)
+    (here / "to/d").mkdir(parents=True)
+    for path in (here / "to", here / "to/d"):
+        path.chmod(0o777)
+    facts, said = pushed(box, cut_tree(here), here, powerless=True)
+    assert facts == {"rc": "0", "settled": "no"}
+    assert "not permitted" in said.lower()
+    assert (here / "to/d/a").read_bytes() == b"a" * 600
+
+
+def test_a_container_without_stat_and_touch_says_that_directories_are_not_settled(
+    box_of: BoxOf, tmp_path: Path
+) -> None:
+    (tmp_path / "to/d").mkdir(parents=True)
+    facts, _ = pushed(box_of("no-stat"), cut_tree(tmp_path), tmp_path)
+    assert facts == {"rc": "0", "settled": "no"}
+    assert (tmp_path / "to/d/a").read_bytes() == b"a" * 600
+
+
+def test_more_files_than_one_command_can_name_are_put_in_place(box_of: BoxOf, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "d").mkdir(parents=True)
+    for number in range(12_000):  # of 200 bytes: 2.4 MB of arguments, where Linux takes 2 MiB
+        (source / "d" / f"{number:0200}").touch()
+    (tmp_path / "to/d").mkdir(parents=True)
+    assert pushed(box_of("dash-gnu"), Archive(f"{source}/"), tmp_path)[0]["rc"] == "0"
+    assert len(list((tmp_path / "to/d").iterdir())) == 12_000
+
+
+def test_a_push_into_a_container_without_mv(box_of: BoxOf, tmp_path: Path) -> None:
+    with push(box_of("no-mv"), "new", tmp_path) as pod:
+        assert_refused(pod, "no-mv")
+
+
+# --- digests
+
+
+def ask(pod: Process, paths: list[bytes], algorithm: str) -> list[str | None]:
+    reader = AnswerReader(TOKEN, paths, algorithm)
+    pod.stdin.write(encode_question(paths)[1:])
+    while True:
+        data = pod.read(65536)
+        assert data, pod.said()
+        if found := reader.feed(data):
+            assert found[1] == b""
+            return found[0]
+
+
+def digests_below(root: Path, paths: list[bytes], algorithm: str) -> list[str | None]:
+    found: list[str | None] = []
+    for path in paths:
+        digest = ALGORITHMS[algorithm]()
+        digest.update((root / os.fsdecode(path)).read_bytes())
+        found.append(digest.hexdigest())
+    return found
+
+
+def files_of(tree: Path) -> list[bytes]:
+    return [path for path, facts in trees.describe(tree).items() if facts.kind == "file"]
+
+
+def test_a_pod_tells_the_digests_of_what_it_received_before_it_is_put_in_place(
+    box: Path, tree: Path, archive: Archive, tmp_path: Path
+) -> None:
+    files = files_of(tree)
+    assert len(files) > 30
+    with push(box, "to", tmp_path, archive.records) as pod:
+        pod.line("hello")
+        pod.stdin.write(archive.bytes)
+        pod.line("received")
+        for group in questions(files):
+            assert ask(pod, group, "sha256sum") == digests_below(tree, group, "sha256sum")
+        assert ask(pod, [b"not there", files[0]], "sha256sum")[0] is None
+        assert [path.name.startswith(".asynccp") for path in (tmp_path / "to").iterdir()] == [True]
+        pod.stdin.write(b"go\n")
+        assert pod.line("done").facts == {"rc": "0", "settled": "yes"}
+
+
+@pytest.mark.parametrize("kind", ["sha256sum", "md5sum", "cksum"])
+def test_a_pod_tells_the_digests_of_what_it_sent(box_of: BoxOf, kind: str, tree: Path) -> None:
+    files = files_of(tree)
+    with pull(box_of("dash-gnu" if kind == "sha256sum" else kind), f"{tree}/", tree) as pod:
+        assert pod.line("hello").facts["sum"] == kind
+        pod.until(trailer())
+        for group in questions(files):
+            assert ask(pod, group, kind) == digests_below(tree, group, kind)
+        pod.acknowledge()
+        assert pod.exit_code() == 0
+
+
+def test_a_pull_on_every_shell_tells_digests(box: Path, tree: Path) -> None:
+    files = files_of(tree)
+    with pull(box, f"{tree}/", tree) as pod:
+        pod.until(trailer())
+        for group in questions(files):
+            assert ask(pod, group, "sha256sum") == digests_below(tree, group, "sha256sum")
+        pod.acknowledge()
+        assert pod.exit_code() == 0
+
+
+def test_a_client_that_vanishes_between_two_questions_leaves_no_process(box: Path, tree: Path) -> None:
+    with pull(box, f"{tree}/", tree) as pod:
+        pod.until(trailer())
+        ask(pod, [b"plain"], "sha256sum")
+        pod.stdin.close()
+        assert pod.exit_code() != 0
+        assert pod.rest() == b""
+
+
+def test_a_container_that_has_no_digests_says_so(box_of: BoxOf, tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pull(box_of("no-sum"), "a", tmp_path) as pod:
+        assert pod.line("hello").facts["sum"] == "none"
+        take(pod)
 
 
 # --- pull
@@ -401,7 +643,7 @@ def take(pod: Process, code: str = "0") -> bytes:
 @pytest.mark.parametrize("of", ["{}/", "{}/.", "{}"])
 def test_a_pull_is_complete_on_every_shell_and_tar(box: Path, of: str, tree: Path) -> None:
     with pull(box, of.format(tree), tree) as pod:
-        assert pod.line("hello").facts == {"size": ""}
+        assert pod.line("hello").facts["size"] == ""
         archive = take(pod)
     found = trees.describe_archive(archive)
     if of == "{}":
@@ -445,7 +687,7 @@ def test_the_size_is_told_on_request(box: Path, tmp_path: Path) -> None:
 def test_a_container_without_du_tells_no_size(box_of: BoxOf, tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pull(box_of("no-du"), "a", tmp_path, want_size=True) as pod:
-        assert pod.line("hello").facts == {"size": ""}
+        assert pod.line("hello").facts["size"] == ""
         take(pod)
 
 
@@ -547,4 +789,101 @@ def test_an_acknowledgement_that_comes_too_early_does_not_cut_the_archive(box: P
 
 def test_an_archive_is_cut_to_records_that_the_pod_counts() -> None:
     layout = ArchiveLayout([Entry(b"a", Kind.FILE, 10 * RECORD_SIZE)], TOKEN)
-    assert push_argv(TOKEN, "/x", layout.records, preserve_owner=False)[6:8] == ["11", "0"]
+    assert push_argv(TOKEN, "/x", layout.records)[6:8] == ["11", "0"]
+
+
+# --- a pull that continues
+
+
+class Lost:
+    """The first `records` records of a pull that was lost then."""
+
+    def __init__(self, box: Path, of: str, here: Path, records: int) -> None:
+        with pull(box, of, here) as pod:
+            pod.line("hello")
+            data = bytearray()
+            while len(data) < records * RECORD_SIZE:
+                data += pod.read(65536)
+        self.records = records
+        self.bytes = bytes(data[: records * RECORD_SIZE])
+        self.digest = hashlib.sha256(self.bytes).hexdigest()
+
+    def again(self, box: Path, of: str, here: Path) -> Process:
+        return Process(box, pull_argv(TOKEN, of, records=self.records, digest=self.digest), here)
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    directory = tmp_path / "mixed"
+    directory.mkdir()
+    for number in range(8):
+        (directory / f"file-{number}").write_bytes(os.urandom(5 * RECORD_SIZE + number))
+    return directory
+
+
+CONTINUES = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox")
+
+
+@pytest.mark.parametrize("kind", CONTINUES)
+@pytest.mark.parametrize("records", [1, 7, 40])
+def test_a_pull_continues_behind_what_is_here(box_of: BoxOf, kind: str, records: int, mixed: Path) -> None:
+    box, of = box_of(kind), f"{mixed}/"
+    lost = Lost(box, of, mixed, records)
+    with lost.again(box, of, mixed) as pod:
+        assert pod.line("hello").facts == {"resume": str(records), "sum": "sha256sum"}
+        archive = lost.bytes + take(pod)
+    assert trees.describe_archive(archive) == trees.describe(mixed)
+
+
+@pytest.mark.parametrize("kind", [*CONTINUES, "toybox", "no-dd", "no-sum"])
+@pytest.mark.parametrize("change", ["content", "time", "name", "none"])
+def test_a_pull_whose_beginning_changed_or_cannot_be_compared_starts_over(
+    box_of: BoxOf, kind: str, change: str, mixed: Path
+) -> None:
+    box, of = box_of(kind), f"{mixed}/"
+    lost = Lost(box, of, mixed, 30)
+    first = next(path for path in mixed.iterdir() if path.name.encode() in lost.bytes[: RECORD_SIZE // 2])
+    match change:
+        case "content":
+            before = first.stat()
+            first.write_bytes(first.read_bytes()[:-1] + b"?")
+            os.utime(first, ns=(before.st_atime_ns, before.st_mtime_ns))
+        case "time":
+            os.utime(first, (1, 1))
+        case "name":
+            first.rename(first.with_name("renamed"))
+    with lost.again(box, of, mixed) as pod:
+        hello = pod.line("hello")
+        archive = take(pod)
+        if change == "none" and kind in CONTINUES:
+            assert hello.facts["resume"] == "30"
+        else:
+            assert "resume" not in hello.facts
+            assert trees.describe_archive(archive) == trees.describe(mixed)
+
+
+@pytest.mark.parametrize("kind", ["dash-gnu", "bash-gnu", "busybox"])  # bsdtar fills up with zeros and ends with 0
+def test_a_tar_that_fails_while_a_pull_continues_is_told_with_its_code(
+    box_of: BoxOf, kind: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(4 * 1024 * 1024))
+    box = box_of(kind)
+    lost = Lost(box, "file", tmp_path, 1)
+    with lost.again(box, "file", tmp_path) as pod:
+        assert pod.line("hello").facts["resume"] == "1"
+        pod.wait_until_blocked()
+        os.truncate(file, 2 * 1024 * 1024)
+        assert len(pod.until(trailer("1"))) > 2 * 1024 * 1024 - RECORD_SIZE
+        assert pod.exit_code() == 1
+
+
+@pytest.mark.parametrize("kind", CONTINUES)
+def test_a_client_that_vanishes_while_a_pull_continues_leaves_no_process(box_of: BoxOf, kind: str, mixed: Path) -> None:
+    box, of = box_of(kind), f"{mixed}/"
+    with Lost(box, of, mixed, 2).again(box, of, mixed) as pod:
+        pod.line("hello")
+        pod.wait_until_blocked()
+        pod.stdin.close()
+        assert pod.exit_code() != 0
+        assert b"asynccp" not in pod.rest(), "all that could write to stdout has ended"

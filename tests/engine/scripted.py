@@ -36,6 +36,7 @@ class Pod:
         self.target = target
         self.argv = list(argv)
         self.protocol = protocol
+        self.ending = ""
         self.heard = 0  # bytes of stdin
         self.pinged_at: list[float] = []
         self.answers_pings = True
@@ -87,7 +88,10 @@ class Pod:
     async def hello(self, facts: str = "count=dd") -> None:
         await self.say(f"asynccp {TOKEN} hello {facts}\n".encode())
 
-    async def done(self, facts: str = "rc=0 sentinel=yes") -> None:
+    async def received(self, facts: str = "rc=0 sentinel=yes") -> None:
+        await self.say(f"asynccp {TOKEN} received {facts}\n".encode())
+
+    async def done(self, facts: str = "rc=0 settled=yes") -> None:
         await self.say(f"asynccp {TOKEN} done {facts}\n".encode())
 
     async def end(self, status: ExitStatus = SUCCESS) -> None:
@@ -215,6 +219,13 @@ async def takes_all(pod: Pod) -> None:
     """A pod that receives a push as it should."""
     await pod.hello("count=dd")
     await pod.hear_archive()
+    await puts_in_place(pod)
+
+
+async def puts_in_place(pod: Pod) -> None:
+    """The end of a push as it should be, from the pod's first word behind the archive."""
+    await pod.received()
+    await pod.hear_line()
     await pod.done()
     await pod.hear_line()
     await pod.end()

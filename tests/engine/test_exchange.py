@@ -282,7 +282,7 @@ async def test_an_acknowledgement_to_a_session_that_is_gone_is_no_error() -> Non
         await pod.done()
 
     async with exchange_with(script) as (exchange, pod):
-        assert await exchange.line("done") == Line("done", {"rc": "0", "sentinel": "yes"})
+        assert await exchange.line("done") == Line("done", {"rc": "0", "settled": "yes"})
         await pod.over.wait()
         await exchange.acknowledge()
         await exchange.drain()

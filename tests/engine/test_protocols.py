@@ -79,6 +79,7 @@ async def cannot_count(pod: Pod) -> None:
     while await pod.hear():
         pass
     if pod.heard:
+        await pod.received()
         await pod.done()
         await pod.end()
 
@@ -138,6 +139,7 @@ async def test_nothing_is_sent_into_a_closed_stdin() -> None:
             sent.append(message)
             if message == CLOSE_STDIN:
                 break
+        await pod.received()
         await pod.done()
         sent.append(await pod._stdin.receive())
         await pod.end()

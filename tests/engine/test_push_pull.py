@@ -24,7 +24,7 @@ from asynccp.plan.layout import ArchiveLayout
 from asynccp.report import Outcome, Result
 from asynccp.target import Target
 from asynccp.wire.chunk import Chunk
-from asynccp.wire.dialogue import ACKNOWLEDGEMENT
+from asynccp.wire.dialogue import ACKNOWLEDGEMENT, GO
 from asynccp.wire.exec import V4, V5, ExitStatus
 
 from ..plan.reference import content_of, member
@@ -40,6 +40,7 @@ from .scripted import (
     hangs,
     pull_plan,
     push_plan,
+    puts_in_place,
     scripted,
     takes_all,
     target,
@@ -90,9 +91,7 @@ async def test_a_push_gives_every_pod_the_whole_archive_and_reads_it_once(reads:
         while len(data) < plan.layout.size:
             data += await pod.hear()
         got[pod.target.pod] = bytes(data)
-        await pod.done()
-        await pod.hear_line()
-        await pod.end()
+        await puts_in_place(pod)
 
     plan, recorder = push_plan(targets(20), 3 * CHUNK_SIZE + 5), Recorder()
     whole = b"".join(bytes(read_chunk(plan.layout, index).message[1:]) for index in range(plan.layout.chunks))
@@ -112,7 +111,7 @@ async def test_the_command_is_told_where_and_how_much() -> None:
     async with scripted() as cluster:
         await push(cluster, push_plan([target()], 3 * RECORD_SIZE), options=Options(preserve_owner=True))
     (pod,) = cluster.pods
-    assert pod.argv[5:] == ["/etc/app", "4", "0", "-xpf"]
+    assert pod.argv[5:] == ["/etc/app", "4", "0", "-xpf", "uid-web-"]
 
 
 async def test_not_a_byte_is_sent_before_the_pod_has_said_that_it_is_ready() -> None:
@@ -124,10 +123,14 @@ async def test_not_a_byte_is_sent_before_the_pod_has_said_that_it_is_ready() -> 
     assert (await push_to(script)).outcome is Outcome.COMPLETE
 
 
-async def test_the_pod_may_go_only_when_it_has_said_what_it_received() -> None:
+async def test_the_pod_may_put_it_in_place_and_go_only_when_it_has_said_what_it_received() -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
         await pod.hear_archive()
+        await anyio.sleep(50)
+        assert pod._stdin.statistics().current_buffer_used == 0
+        await pod.received()
+        assert await pod.hear() == GO[1:]
         await anyio.sleep(50)
         assert pod._stdin.statistics().current_buffer_used == 0
         await pod.done()
@@ -143,9 +146,7 @@ async def test_a_slow_pod_does_not_delay_the_others() -> None:
         while pod.heard < push_plan([], SIZE).layout.size:
             await anyio.sleep(20)
             await pod.hear()
-        await pod.done()
-        await pod.hear_line()
-        await pod.end()
+        await puts_in_place(pod)
 
     recorder, begun = Recorder(), anyio.current_time()
     async with scripted(by_name(web_0=slow)) as cluster:
@@ -182,7 +183,7 @@ async def full_disk(pod: Pod) -> None:
     await pod.hear()
     await pod.complain("tar: ./a: Cannot write: No space left on device\n")
     await pod.wait_until_stdin_is_full()
-    await pod.done("rc=2 sentinel=no")
+    await pod.received("rc=2 sentinel=no")
     await anyio.sleep(0.5)  # the shell reads byte by byte
     await pod.hear_line()
     await pod.end(ExitStatus(2))
@@ -216,32 +217,40 @@ async def test_a_tar_that_fails_and_takes_nothing_more_is_told_by_its_own_words(
 
 
 @pytest.mark.parametrize(
-    ("facts", "status", "says"),
+    ("received", "done", "status", "says"),
     [
-        ("rc=0 sentinel=yes", None, "before the pod had said its last word"),
-        (None, ExitStatus(0), "before the pod had said its last word"),
-        (None, None, "before the pod had said its last word"),
-        ("rc=0 sentinel=no", ExitStatus(0), "the last member of the archive was not extracted"),
-        ("rc= sentinel=yes", ExitStatus(0), "exit code 255"),
-        ("sentinel=yes", ExitStatus(0), "exit code 255"),
-        ("rc=0 sentinel=yes", ExitStatus(137), "were killed (137)"),
+        ("rc=0 sentinel=yes", "rc=0 settled=yes", None, "before the pod had said its last word"),
+        ("rc=0 sentinel=yes", None, ExitStatus(0), "did not put it in its place"),
+        (None, None, ExitStatus(0), "before the pod had said its last word"),
+        (None, None, None, "before the pod had said its last word"),
+        (None, "rc=0 settled=yes", ExitStatus(0), "where its received belongs"),
+        ("rc=0 sentinel=no", None, ExitStatus(0), "the last member of the archive was not extracted"),
+        ("rc=0", None, ExitStatus(0), "did not put it in its place"),
+        ("rc= sentinel=yes", None, ExitStatus(0), "exit code 255"),
+        ("rc=0 sentinel=yes", "settled=yes", ExitStatus(0), "exit code 255"),
+        ("rc=0 sentinel=yes", "rc=1 settled=yes", ExitStatus(1), "could not all be put in its place"),
+        ("rc=0 sentinel=yes", "rc=0 settled=yes", ExitStatus(137), "were killed (137)"),
         (
             "rc=0 sentinel=yes",
+            "rc=0 settled=yes",
             ExitStatus(None, "error reading from error stream"),
             "does not know how the command ended",
         ),
-        (None, ExitStatus(137), "were killed (137)"),
-        ("rc=2 sentinel=no", ExitStatus(2), "exit code 2"),
+        (None, None, ExitStatus(137), "were killed (137)"),
+        ("rc=2 sentinel=no", None, ExitStatus(2), "exit code 2"),
     ],
 )
 async def test_a_push_is_complete_only_if_the_pod_and_the_server_say_so(
-    facts: str | None, status: ExitStatus | None, says: str
+    received: str | None, done: str | None, status: ExitStatus | None, says: str
 ) -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
         await pod.hear_archive()
-        if facts is not None:
-            await pod.done(facts)
+        if received is not None:
+            await pod.received(received)
+            await pod.hear_line()
+        if done is not None:
+            await pod.done(done)
             await pod.hear_line()
         if status is not None:
             await pod.end(status)
@@ -250,6 +259,24 @@ async def test_a_push_is_complete_only_if_the_pod_and_the_server_say_so(
     assert result.outcome is Outcome.FAILED
     assert says in result.error
     assert (result.size, result.entries) == (0, 0), "nothing counts as arrived"
+
+
+async def test_directories_that_keep_their_modes_and_times_make_a_push_partial_and_are_named() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.hear_archive()
+        await pod.received()
+        await pod.hear_line()
+        await pod.complain("chmod: ./x: Operation not permitted\n")
+        await pod.done("rc=0 settled=no")
+        await pod.hear_line()
+        await pod.end()
+
+    async with scripted(script) as cluster:
+        report = await push(cluster, push_plan([target()], SIZE), options=ONCE)
+    assert report.exit_code == 23
+    assert report.results[0].outcome is Outcome.PARTIAL
+    assert "chmod: ./x: Operation not permitted" in report.results[0].left_out[0].reason
 
 
 async def test_a_pod_that_dies_in_mid_push() -> None:
@@ -267,9 +294,7 @@ async def test_a_pod_that_dies_in_mid_push() -> None:
 async def test_a_pod_that_claims_to_have_what_it_was_not_sent_is_not_believed() -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
-        await pod.done("rc=0 sentinel=yes")
-        await pod.hear_line()
-        await pod.end()
+        await puts_in_place(pod)
 
     assert (await push_to(script, 1000 * CHUNK_SIZE)).outcome is Outcome.FAILED
 
@@ -279,7 +304,7 @@ async def test_output_after_success_is_not_believed() -> None:
         await pod.hello()
         await pod.hear_archive()
         await pod.end()
-        await pod.done()
+        await pod.received()
 
     assert "output after the command's end" in (await push_to(script)).error
 
@@ -301,6 +326,8 @@ async def test_silence_after_the_done_line_ends_at_the_deadline() -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
         await pod.hear_archive()
+        await pod.received()
+        await pod.hear_line()
         await pod.done()
         await anyio.sleep_forever()
 

@@ -160,6 +160,8 @@ def test_as_many_zeros_as_are_allowed_are_skipped() -> None:
     ("facts", "kind", "says"),
     [
         ({"problem": "no-tar"}, CommandMissing, "there is no tar"),
+        ({"problem": "no-mv"}, CommandMissing, "there is no mv"),
+        ({"problem": "no-\x1b"}, ProtocolViolation, r"not known here: no-\\x1b"),
         ({"problem": "missing"}, SourceMissing, "/var/log does not exist"),
         ({"problem": "unreadable"}, SourceMissing, "/var/log may not be read"),
         ({"problem": "not-a-directory"}, DestinationError, "/var/log is not a directory"),
@@ -261,7 +263,7 @@ MISSING_BINARY = ExitStatus(None, "OCI runtime exec failed: stat /bin/sh: no suc
         (done(None), ExitStatus(0), "", True, CommandFailed, "code 255"),
         (done("x"), ExitStatus(0), "", True, CommandFailed, "code 255"),
         (done(sentinel="no"), ExitStatus(0), "", True, ProtocolViolation, "last member of the archive was not extr"),
-        (done(sentinel=None), ExitStatus(0), "", False, ProtocolViolation, "no end marker"),
+        (done(sentinel=None), ExitStatus(0), "", False, ProtocolViolation, "has not come to its end"),
     ],
 )
 def test_what_is_not_complete_says_why(

@@ -1,0 +1,130 @@
+"""Digests: which files the pod is asked about, and its answer. Pure.
+
+    us   → pod  sum                                  one question; then a name a line, and an empty line
+    pod  → us   DIGEST  NAME                         as sha256sum prints it, in the order of the names
+    pod  → us   asynccp TOKEN summed
+
+Names begin with `./`. On the way to the pod, bytes that a shell's `read` might mistake are written as printf's `%b`
+reads them (POSIX printf: `\\0` and three octal digits). On the way back the names are known, so that the answer can be
+read to the byte: coreutils mark a name with a newline or a backslash and escape it, BusyBox and toybox print it raw.
+
+A pod without sha256sum is asked for md5sum, and without that for cksum: they tell damage as well, if not malice; and a
+pod that lies about its own files can't be caught by any of them. That a weaker one was used stands in the report.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from asynccp.errors import ProtocolViolation
+from asynccp.escape import printable
+
+MAX_NAMES = 100  # in one question: its answer fits the 64 KiB of a pipe, so that nothing in the pod waits for us
+MAX_NAMES_SIZE = 16 * 1024  # bytes of names in one question, but for a single longer one
+_PLAIN = frozenset(range(0x20, 0x7F)) - {0x5C}
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+class Digest(Protocol):
+    """A digest under way."""
+
+    def update(self, data: bytes | memoryview, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class Cksum:
+    """The checksum of POSIX `cksum`: CRC-32 with the most significant bit first, and the length behind the data.
+
+    zlib has the same polynomial with the bits the other way round, so bytes and result are mirrored.
+    """
+
+    def __init__(self) -> None:
+        self._crc = 0xFFFFFFFF  # zlib inverts it: 0, where cksum begins
+        self._size = 0
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        self._crc = zlib.crc32(bytes(data).translate(_REVERSED), self._crc)
+        self._size += len(data)
+
+    def hexdigest(self) -> str:
+        """Return what cksum prints: the checksum and the size, in decimal."""
+        size = self._size.to_bytes((self._size.bit_length() + 7) // 8, "little")
+        crc = zlib.crc32(size.translate(_REVERSED), self._crc)
+        return f"{int(f'{crc:032b}'[::-1], 2)} {self._size}"
+
+
+ALGORITHMS: dict[str, Callable[[], Digest]] = {
+    "sha256sum": hashlib.sha256,
+    "md5sum": lambda: hashlib.md5(usedforsecurity=False),
+    "cksum": Cksum,
+}
+
+
+def questions(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yield the paths in groups that fit one question."""
+    group: list[bytes] = []
+    size = 0
+    for path in paths:
+        if group and (len(group) == MAX_NAMES or size + len(path) > MAX_NAMES_SIZE):
+            yield group
+            group, size = [], 0
+        group.append(path)
+        size += len(path)
+    if group:
+        yield group
+
+
+def encode_question(paths: Sequence[bytes]) -> bytes:
+    """Return the exec message that asks for the digests of these paths."""
+    return b"\0sum\n" + b"".join(b"./%b\n" % _escaped(path) for path in paths) + b"\n"
+
+
+class AnswerReader:
+    """Reads the digests of `paths` and the line behind them. algorithm: a key of ALGORITHMS."""
+
+    def __init__(self, token: str, paths: Sequence[bytes], algorithm: str) -> None:
+        self._end = f"asynccp {token} summed\n".encode()
+        self._paths = paths
+        self._words = 2 if algorithm == "cksum" else 1
+        self._bound = sum(4 * len(path) + 200 for path in paths) + len(self._end)
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes | memoryview) -> tuple[list[str | None], bytes] | None:
+        """Return the digests, None for a file that the pod can't read, and what follows; None before all is there.
+
+        Raises ProtocolViolation for what can't be an answer.
+        """
+        self._buffer += data
+        end = self._buffer.rfind(self._end)
+        if end < 0:
+            if len(self._buffer) > self._bound:
+                raise ProtocolViolation("the pod's answer to a question for digests does not end")
+            return None
+        return self._digests(bytes(self._buffer[:end])), bytes(self._buffer[end + len(self._end) :])
+
+    def _digests(self, text: bytes) -> list[str | None]:
+        digests: list[str | None] = []
+        for path in self._paths:
+            digest, size = self._digest(text, b"./" + path)
+            digests.append(digest)
+            text = text[size:]
+        if text:
+            raise ProtocolViolation(f"the pod said {printable(text, 200)!r} where a digest belongs")
+        return digests
+
+    def _digest(self, text: bytes, name: bytes) -> tuple[str | None, int]:
+        """Return the digest at the start of `text`, and the size of its line, if that line is about `name`."""
+        escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")  # coreutils 9.1 and later: \r too
+        for mark, form in ((b"\\", escaped), (b"\\", escaped.replace(b"\r", b"\\r")), (b"", name)):
+            for gap in (b"  ", b" *", b" "):  # cksum has one space; an asterisk means binary
+                head = text.removeprefix(mark) if text.startswith(mark) else b""
+                words = head.split(b" ", self._words)[: self._words]
+                line = mark + b" ".join(words) + gap + form + b"\n"
+                if text.startswith(line) and all(word.isalnum() for word in words):
+                    return b" ".join(words).decode("ascii"), len(line)
+        return None, 0
+
+
+def _escaped(path: bytes) -> bytes:
+    return b"".join(b"%c" % byte if byte in _PLAIN else b"\\0%03o" % byte for byte in path)
