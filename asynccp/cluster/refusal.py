@@ -21,6 +21,10 @@ _MISSING = re.compile(
     r'cannot (?P<verb>[a-z]+) resource "(?P<what>[a-z]+)(?:/(?P<part>[a-z]+))?" in API group "(?P<group>[a-z0-9.-]*)"'
     r'(?: in the namespace "(?P<namespace>[a-z0-9.-]+)")?'
 )
+
+# What a kubelet says that was restarted and has not heard of its pods again (k8s.io/kubernetes, pkg/kubelet/server).
+# Of a pod that is gone the API server says something else: pods "web-0" not found.
+_NOT_YET_KNOWN = "pod does not exist"
 _LOGIN = "the credentials were not accepted: log in again"
 
 
@@ -59,6 +63,10 @@ def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError
             return Refused(f"exec is forbidden: {said}", hint=rbac_hint(said))
         case 400 | 403 if message is None:
             return ProtocolRefused(f"the API server refused the exec protocol: {said}")
+        case 404 if said == _NOT_YET_KNOWN:
+            return ConnectFailed(
+                "exec could not be started: the node does not know the pod, as when it has just restarted"
+            )
         case 429 | 500 | 502 | 503 | 504:
             return ConnectFailed(f"exec could not be started: {said}", after_s=retry_after_s(retry_after))
         case _:

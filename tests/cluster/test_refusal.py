@@ -52,6 +52,8 @@ FORBIDDEN = 'pods "web-0" is forbidden: User "nobody" cannot create resource "po
         (400, b"", ProtocolRefused, "exec protocol", ""),
         (400, status("container db is not valid for pod web-0"), Refused, "container db is not valid", ""),
         (404, status('pods "web-0" not found'), Refused, 'pods "web-0" not found', ""),
+        (404, status("pod does not exist"), ConnectFailed, "the node does not know the pod", ""),
+        (404, b"pod does not exist", ConnectFailed, "the node does not know the pod", ""),
         (409, status("conflict"), Refused, "conflict", ""),
         (429, status("too many requests"), ConnectFailed, "could not be started: too many requests", ""),
         (500, status("error dialing backend: EOF"), ConnectFailed, "error dialing backend", ""),

@@ -3,6 +3,7 @@
 F05 to F08 of the fault catalogue: a source that grows, shrinks, vanishes, or may not be read.
 """
 
+import hashlib
 import os
 import signal
 from pathlib import Path
@@ -33,16 +34,22 @@ CHANGES = {
 }
 
 
+@pytest.mark.parametrize("flags", [[], ["--checksum"]], ids=["", "checksum"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_source_in_the_pod_that_changes_is_never_silently_complete(
-    fleet: Fleet, four: tuple[str, list[str]], tmp_path: Path, change: str
+def test_a_source_in_the_pod_that_changes_is_never_silently_wrong(
+    fleet: Fleet, four: tuple[str, list[str]], tmp_path: Path, change: str, flags: list[str]
 ) -> None:
-    """The client stands still until all files have changed: tar has read some of them by then, never all."""
+    """The client stands still until all files have changed: tar has read some of them by then, never all.
+
+    GNU tar tells every change. The others take what a file had when they opened it, and say nothing when it grows;
+    libarchive's fills up with zeros what a file has lost, and says nothing: that is told by --checksum alone.
+    """
     which, pods = four
     make = 'rm -rf "$1"; mkdir "$1"; for n in 0 1 2 3; do head -c "$2" /dev/urandom >"$1/$n"; done'
     for pod in pods:
         sh(fleet, pod, "sh", "-c", make, "sh", "/tmp/changes", str(FILE))
-    with Running(fleet, "pull", "-l", f"{which}:/tmp/changes", tmp_path) as running:
+    before = {pod: digests(fleet, pod) for pod in pods}
+    with Running(fleet, "pull", "-l", f"{which}:/tmp/changes", tmp_path, *flags) as running:
         for _ in pods:
             running.wait_for("started")
         running.send_signal(signal.SIGSTOP)
@@ -59,9 +66,23 @@ def test_a_source_in_the_pod_that_changes_is_never_silently_complete(
         if outcome != "complete":
             assert ran.errors[pod]
             assert f"/{pod}:" in ran.err
+            continue
+        assert not flags, f"{pod} has changed, and --checksum did not tell"
+        if pod != "source-bsdtar":
+            assert {path.name: digest_of(path) for path in (tmp_path / pod / "changes").iterdir()} == before[pod]
 
 
-@pytest.mark.parametrize("change", ["grows", "shrinks", "vanishes"])
+def digests(fleet: Fleet, pod: str) -> dict[str, str]:
+    """Return name → SHA-256 of the files, computed in the pod."""
+    lines = sh(fleet, pod, "sh", "-c", 'cd "$1" && sha256sum *', "sh", "/tmp/changes").decode().splitlines()
+    return {line.split()[1]: line.split()[0] for line in lines}
+
+
+def digest_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_source_here_that_changes_is_named_and_no_pod_gets_a_mixture(
     fleet: Fleet, four: tuple[str, list[str]], tmp_path: Path, change: str
 ) -> None:
