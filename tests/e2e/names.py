@@ -41,6 +41,18 @@ def build(root: Path) -> Path:
     """Make a directory with a file of each name, whose content is the name; return it."""
     root.mkdir(parents=True)
     for name in NASTY:
-        with open(os.path.join(os.fsencode(root), name), "wb") as file:
-            file.write(name)
+        _write(root, name)
     return root
+
+
+def build_one(root: Path, name: bytes) -> Path:
+    """Make a directory below `root` with a file of this name alone; return it."""
+    directory = root / str(NASTY.index(name))
+    directory.mkdir(parents=True)
+    _write(directory, name)
+    return directory
+
+
+def _write(directory: Path, name: bytes) -> None:
+    with open(os.path.join(os.fsencode(directory), name), "wb") as file:
+        file.write(name)

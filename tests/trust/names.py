@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from tests.e2e.fleet import WITH_TAR, asynccp, labels_for, selector
-from tests.e2e.names import NASTY, build
+from tests.e2e.names import NASTY, build, build_one
+from tests.e2e.real import RealFleet
 from tests.trust.cluster import kubectl_cp, real_fleet
 from tests.trust.row import Row
 
@@ -18,11 +19,10 @@ def measure(scale: float) -> list[Row]:
         pushed = asynccp(fleet, "push", tree, "-l", f"{which}:/tmp/ours")
         pulled = asynccp(fleet, "pull", "-l", f"{which}:/tmp/ours/tree", directory / "ours")
         ours = {kind: survivors(directory / "ours" / pod / "tree") for kind, pod in pods.items()}
-        theirs = {}
-        for kind, pod in pods.items():
-            kubectl_cp(fleet, tree, f"{pod}:/tmp/theirs").wait(120)
-            kubectl_cp(fleet, f"{pod}:/tmp/theirs", directory / "theirs" / pod).wait(120)
-            theirs[kind] = survivors(directory / "theirs" / pod)
+        theirs = [_kubectl(fleet, [tree], pod, directory / "theirs" / kind) for kind, pod in pods.items()]
+        apart = _kubectl(
+            fleet, [build_one(directory / "apart", name) for name in NASTY], pods["gnu"], directory / "one"
+        )
     held = pushed.code == pulled.code == 0 and set(ours.values()) == {len(NASTY)}
     return [
         Row(
@@ -30,9 +30,19 @@ def measure(scale: float) -> list[Row]:
             "back byte for byte",
             told(ours),
             held,
-            told(theirs),
+            f"{min(theirs)} to {max(theirs)} of {len(NASTY)}, where it stopped at a name in the tree; "
+            f"each in a tree of its own: {apart} of {len(NASTY)}",
         )
     ]
+
+
+def _kubectl(fleet: RealFleet, trees: list[Path], pod: str, directory: Path) -> int:
+    """Copy each tree there and back; return how many names came back."""
+    for number, tree in enumerate(trees):
+        there = f"{pod}:/tmp/{directory.name}-{number}"
+        kubectl_cp(fleet, tree, there).wait(120)
+        kubectl_cp(fleet, there, directory / str(number)).wait(120)
+    return sum(survivors(directory / str(number)) for number in range(len(trees)))
 
 
 def survivors(directory: Path) -> int:
