@@ -28,6 +28,7 @@ ONLY_IN = {
     "typer": ("cli.py",),
     "tqdm": ("ui/bars.py",),
     "kubernetes_asyncio": ("cluster/access.py",),
+    "yaml": ("cluster/kubeconfig.py",),
     "aiohttp": ("cluster/", "fake/"),
     "anyio": ("engine/", "cluster/", "ui/", "fake/", "cli.py"),
 }

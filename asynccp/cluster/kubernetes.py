@@ -5,8 +5,10 @@ UTF-8, blocks silently at 100 connections, and ignores proxy-url and tls-server-
 pod, raw JSON 0.4 ms.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -18,7 +20,9 @@ from yarl import URL
 
 from asynccp.cluster.access import Access, load_access
 from asynccp.cluster.refusal import exec_refused, list_refused, retry_after_s
-from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, SessionLost
+from asynccp.cluster.renewal import Renewal
+from asynccp.cluster.unreachable import unreachable
+from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, SessionLost
 from asynccp.escape import printable
 from asynccp.options import CLOSE_GRACE_S
 from asynccp.target import WORKLOADS, Json, Selector, Target, label_query
@@ -32,20 +36,25 @@ _BUSY_WAITS_S = (1.0, 3.0, 10.0)  # unlike exec, lists are under API priority an
 @asynccontextmanager
 async def connect(kubeconfig: str | None = None, context: str | None = None) -> AsyncIterator["KubernetesCluster"]:
     """Connect to the cluster that kubectl would use with the same arguments. Raises ClusterError."""
-    async with KubernetesCluster(await load_access(kubeconfig, context)) as cluster:
+    access = await load_access(kubeconfig, context)
+    # The same context, whatever is the current one by then.
+    async with KubernetesCluster(access, partial(load_access, kubeconfig, access.context, renew=True)) as cluster:
         yield cluster
 
 
 class KubernetesCluster:
-    """One API server. Used as `async with`, which ends its connections."""
+    """One API server. Used as `async with`, which ends its connections.
 
-    def __init__(self, access: Access) -> None:
-        self._access = access
+    renew: loads the access anew when the server has refused its credentials.
+    """
+
+    def __init__(self, access: Access, renew: Callable[[], Awaitable[Access]] | None = None) -> None:
+        self._credentials = Renewal(access, renew)
         self.namespace = access.namespace
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._access.ssl or True),
+            connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
             middlewares=(_keep_refusal,),
             skip_auto_headers=("User-Agent",),
@@ -93,21 +102,8 @@ class KubernetesCluster:
         query = [("container", target.container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
         # Proxies take a request line of 8 KiB (nginx) and more: a script is 5 KiB with spaces as `+`, 7 KiB as `%20`.
         words = urlencode(query + [("command", word) for word in argv], safe="/:,!*()$'", errors="surrogateescape")
-        url = f"{self._access.url}/api/v1/namespaces/{target.namespace}/pods/{target.pod}/exec?{words}"
-        try:
-            websocket = await self._http.ws_connect(
-                URL(url, encoded=True),
-                protocols=(protocol,),
-                headers=await self._access.headers(),
-                max_msg_size=MAX_MESSAGE_SIZE + 1,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_GRACE_S),
-                proxy=self._access.proxy,
-                **self._server_hostname(),
-            )
-        except _UpgradeRefused as exc:
-            raise exec_refused(exc.status, exc.body, exc.retry_after) from exc
-        except (aiohttp.ClientError, OSError) as exc:
-            raise ConnectFailed(f"the API server can't be reached: {_cause(exc)}") from exc
+        path = f"api/v1/namespaces/{target.namespace}/pods/{target.pod}/exec?{words}"
+        websocket = await self._upgraded(path, protocol)
         try:
             if websocket.protocol != protocol:
                 raise ProtocolRefused(f"the API server did not agree to {protocol}")
@@ -116,32 +112,81 @@ class KubernetesCluster:
             with move_on_after(CLOSE_GRACE_S, shield=True):
                 await websocket.close()
 
-    async def _get(self, path: str, query: dict[str, str], selector: Selector) -> Any:
-        """Return the JSON at `path`, None for a 404. A server that says it is busy is asked again when it says so."""
-        url = URL(f"{self._access.url}/{path}?{urlencode(query, quote_via=quote)}", encoded=True)
+    async def _upgraded(self, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
+        """Return an open WebSocket. Credentials that are refused are renewed, and tried once more."""
+        access = self._credentials.access
         try:
-            waits_s = iter(_BUSY_WAITS_S)
-            while True:
-                headers = await self._access.headers()
-                async with self._http.get(
-                    url, headers=headers, proxy=self._access.proxy, **self._server_hostname()
-                ) as answer:
-                    if answer.status == 200:
-                        return await answer.json(content_type=None)
-                    if answer.status == 404:
-                        return None
-                    if answer.status not in (429, 503) or (wait_s := next(waits_s, None)) is None:
-                        by_label = selector.kind == "labels"
-                        raise list_refused(answer.status, await answer.read(), str(selector), by_label=by_label)
-                    asked = retry_after_s(answer.headers.get("Retry-After", ""))
-                await anyio.sleep(min(asked or wait_s, _BUSY_WAITS_S[-1]))
-        except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise ClusterError(
-                f"the API server at {printable(self._access.url)} can't be reached: {_cause(exc)}"
-            ) from exc
+            try:
+                return await self._upgrade(access, path, protocol)
+            except _UpgradeRefused as exc:
+                if exc.status != 401 or not await self._credentials.after_refusal(access):
+                    raise
+            access = self._credentials.access
+            return await self._upgrade(access, path, protocol)
+        except _UpgradeRefused as exc:
+            raise exec_refused(exc.status, exc.body, exc.retry_after) from exc
+        except ClusterError as exc:
+            raise Refused(f"the credentials were refused, and can't be renewed: {exc}", hint=exc.hint) from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            message, hint = unreachable(exc, access)
+            raise ConnectFailed(f"the API server {message}", hint=hint) from None  # its words may hold a password
 
-    def _server_hostname(self) -> dict[str, Any]:
-        return {"server_hostname": self._access.server_hostname} if self._access.server_hostname else {}
+    async def _upgrade(self, access: Access, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
+        websocket: aiohttp.ClientWebSocketResponse = await self._http.ws_connect(
+            URL(f"{access.url}/{path}", encoded=True),
+            protocols=(protocol,),
+            max_msg_size=MAX_MESSAGE_SIZE + 1,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_GRACE_S),
+            **_connection(access),
+        )
+        return websocket
+
+    async def _get(self, path: str, query: dict[str, str], selector: Selector) -> Any:
+        """Return the JSON at `path`, None for a 404.
+
+        A server that says it is busy is asked again when it says so; one that refuses our credentials once more, if
+        they can be renewed.
+        """
+        path = f"{path}?{urlencode(query, quote_via=quote)}"
+        waits_s, renewed = iter(_BUSY_WAITS_S), False
+        while True:
+            access = self._credentials.access
+            status, body, asked_s = await self._ask(access, path)
+            if status == 200:
+                return _document(body, access)
+            if status == 404:
+                return None
+            if status == 401 and not renewed and await self._credentials.after_refusal(access):
+                renewed = True
+                continue
+            if status not in (429, 503) or (wait_s := next(waits_s, None)) is None:
+                raise list_refused(status, body, str(selector), by_label=selector.kind == "labels")
+            await anyio.sleep(min(asked_s or wait_s, _BUSY_WAITS_S[-1]))
+
+    async def _ask(self, access: Access, path: str) -> tuple[int, bytes, float]:
+        """Return status, body, and the seconds of Retry-After. No redirect is followed: our proof would go along."""
+        url = URL(f"{access.url}/{path}", encoded=True)
+        try:
+            async with self._http.get(url, allow_redirects=False, **_connection(access)) as answer:
+                return answer.status, await answer.read(), retry_after_s(answer.headers.get("Retry-After", ""))
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            message, hint = unreachable(exc, access)
+            where = printable(access.url)
+            raise ClusterError(f"the API server at {where} {message}", hint=hint) from None  # may hold a password
+
+
+def _connection(access: Access) -> dict[str, Any]:
+    """Return what is said about the connection in every request."""
+    settings = {"headers": access.headers, "proxy": access.proxy, "ssl": access.ssl or True}
+    return {**settings, **({"server_hostname": access.server_hostname} if access.server_hostname else {})}
+
+
+def _document(body: bytes, access: Access) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        where = printable(access.url)
+        raise ClusterError(f"the API server at {where} can't be reached: what answers there is none") from None
 
 
 class _Session:

@@ -59,9 +59,10 @@ class Exchange:
 
         patience_s: how much longer than usual it may take, because the pod has work to do before it speaks.
         """
-        timeout_s = self._options.open_timeout_s + patience_s
+        timeout_s, self.patience_s = self._options.open_timeout_s + patience_s, patience_s
         with anyio.move_on_after(timeout_s) as limit:
             hello = await self.line("hello")
+        self.patience_s = 0.0
         if limit.cancelled_caught:
             raise ConnectFailed(f"the pod did not answer within {timeout_s:.0f} s")
         if hello is None:

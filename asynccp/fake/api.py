@@ -22,14 +22,18 @@ class Store:
     """What the cluster knows: pods by namespace and name, workloads by plural, namespace and name.
 
     forbidden: user, verb and resource, in every namespace; `*` is any verb, any resource.
+    accepted: the users whose credentials are good; None for everyone's.
     """
 
     pods: dict[tuple[str, str], FakePod] = field(default_factory=dict)
     workloads: dict[tuple[str, str, str], Workload] = field(default_factory=dict)
     forbidden: set[tuple[str, str, str]] = field(default_factory=set)
+    accepted: frozenset[str] | None = None
 
     def authorize(self, request: web.Request, verb: str, resource: str) -> None:
-        """Raise ApiError, 403, if the user may not."""
+        """Raise ApiError: 401 if nobody knows the user, 403 if the user may not."""
+        if self.accepted is not None and user_of(request) not in self.accepted:
+            raise ApiError(401, "Unauthorized", "Unauthorized")
         if not self.may(request, verb, resource):
             name, group, namespace = (request.match_info.get(key, "") for key in ("name", "group", "namespace"))
             raise forbidden(user_of(request), verb, resource, name, group, namespace)
@@ -78,8 +82,11 @@ def routes(store: Store) -> Iterable[web.RouteDef]:
 
 
 def user_of(request: web.Request) -> str:
-    """Return who asks: a token is its user's name, and who has none is the kubeconfig's own user."""
-    return request.headers.get("Authorization", "").removeprefix("Bearer ") or documents.USER
+    """Return who asks: whom they impersonate, their token, the name in their certificate, or the kubeconfig's user."""
+    certificate = request.get_extra_info("peercert") or {}
+    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return request.headers.get("Impersonate-User") or token or next(iter(names), documents.USER)
 
 
 @web.middleware

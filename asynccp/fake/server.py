@@ -1,4 +1,4 @@
-"""FakeCluster: a Kubernetes API server in this process, on loopback, by plain HTTP.
+"""FakeCluster: a Kubernetes API server in this process, on loopback, by plain HTTP or TLS.
 
 Its pods are directories, and their commands run on this machine (see `paths` for what that means: it is no sandbox).
 What it reads out is in `api`, an exec session in `exec`; here are its life, what a test or a demo does to it, and the
@@ -7,6 +7,7 @@ one request that starts something. It has no watch, and changes nothing on reque
 
 import os
 import shutil
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +34,7 @@ class FakeCluster:
     directory: holds the pods' file systems, as NAMESPACE/POD/CONTAINER; it stays.
     protocols: v5, v4; the exec subprotocols that it speaks. An API server before 1.30 has v4 alone.
     closes_stdin_early: a command that closes stdout or stderr loses its stdin, as with containerd.
+    tls: the server's side of TLS, which may ask for client certificates; None for plain HTTP.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class FakeCluster:
         protocols: Sequence[str] = ("v5", "v4"),
         closes_stdin_early: bool = True,
         port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.directory = Path(directory)
         self.url = ""
         self._protocols = [f"{protocol}.channel.k8s.io" for protocol in protocols]
         self._closes_stdin_early = closes_stdin_early
         self._port = port
+        self._tls = tls
         self._store = api.Store()
         self._processes: dict[Process, tuple[FakePod, Container]] = {}
         self._sessions: set[CancelScope] = set()
@@ -66,11 +70,11 @@ class FakeCluster:
         )
         try:
             await self._runner.setup()
-            await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+            await web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls).start()
         except BaseException:
             await self._runner.cleanup()
             raise
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}"
         self._keepers = create_task_group()
         await self._keepers.__aenter__()
         return self
@@ -126,6 +130,10 @@ class FakeCluster:
     def forbid(self, verb: str, resource: str, user: str = documents.USER) -> None:
         """Take a permission from a user: `forbid("create", "pods/exec")`, `forbid("*", "*", "nobody")`."""
         self._store.forbidden.add((user, verb, resource))
+
+    def accept_only(self, *users: str) -> None:
+        """Answer everyone else with 401, from now on. A user is a token, or the name in a client certificate."""
+        self._store.accepted = frozenset(users)
 
     def running_processes(self) -> list[str]:
         """Return the commands of which something still lives, be it only a process that the command left behind."""

@@ -21,17 +21,6 @@ TARGET = Target("default", "web-0", "main")
 WEB = Selector("labels", "app=web", "/x")
 
 
-class Token:
-    """Stands for kubernetes_asyncio's Configuration: a token that is new each time."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    async def auth_settings(self) -> dict[str, dict[str, str]]:
-        self.asked += 1
-        return {"BearerToken": {"key": "authorization", "value": f"Bearer {self.asked}"}}
-
-
 @asynccontextmanager
 async def served(handler: Handler) -> AsyncIterator[KubernetesCluster]:
     app = web.Application()
@@ -39,7 +28,7 @@ async def served(handler: Handler) -> AsyncIterator[KubernetesCluster]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    access = Access(f"http://127.0.0.1:{runner.addresses[0][1]}", "default", None, None, None, Token())
+    access = Access(f"http://127.0.0.1:{runner.addresses[0][1]}")
     try:
         async with KubernetesCluster(access) as cluster:
             yield cluster
@@ -85,13 +74,6 @@ async def test_every_page_of_a_long_list_is_asked_for() -> None:
     assert {request.query["labelSelector"] for request in asked} == {"app=web"}
 
 
-async def test_each_request_shows_the_token_of_that_moment() -> None:
-    handler, asked = answers((200, page("a", after="more"), {}), (200, page(), {}))
-    async with served(handler) as cluster:
-        await names_of(cluster)
-    assert [request.headers["authorization"] for request in asked] == ["Bearer 1", "Bearer 2"]
-
-
 @pytest.mark.parametrize("busy", [429, 503])
 async def test_a_busy_server_is_asked_again(busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kubernetes, "_BUSY_WAITS_S", (0.0, 0.0))
@@ -129,6 +111,18 @@ async def test_a_refused_list_says_why(
             await names_of(cluster)
 
 
+async def test_a_redirect_is_not_followed() -> None:
+    """It could lead to another server, which would get our proof of who we are."""
+    handler, asked = answers((307, "", {"Location": "/elsewhere"}))
+    async with served(handler) as cluster:
+        with pytest.raises(ClusterError, match="HTTP 307"):
+            await names_of(cluster)
+        with pytest.raises(Refused, match="HTTP 307"):
+            async with cluster.open_exec(TARGET, ["true"], V4):
+                pytest.fail("no session was opened")
+    assert [request.path for request in asked if request.path == "/elsewhere"] == []
+
+
 async def test_what_does_not_exist_has_no_pods() -> None:
     handler, _ = answers((404, status("not found"), {}))
     async with served(handler) as cluster:
@@ -161,7 +155,7 @@ async def test_a_refused_exec_says_why(
 
 
 async def test_a_server_that_is_not_there() -> None:
-    access = Access("http://127.0.0.1:1", "default", None, None, None, Token())
+    access = Access("http://127.0.0.1:1")
     async with KubernetesCluster(access) as cluster:
         with pytest.raises(ClusterError, match="can't be reached"):
             await names_of(cluster)
@@ -241,3 +235,23 @@ async def test_a_connection_that_is_cut_ends_the_session() -> None:
         assert session.ending == "the connection broke off"
         with pytest.raises(SessionLost):
             await send_much(session)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "ending"),
+    [
+        (1000, b"", ""),
+        (1011, b"", "the server closed the connection with code 1011"),
+        (1001, b"going\x1b[2J away", "the server closed the connection with code 1001: going\\x1b[2J away"),
+    ],
+)
+async def test_how_a_session_was_closed_is_told_in_words(code: int, reason: bytes, ending: str) -> None:
+    async def talk(session: web.WebSocketResponse, request: web.Request) -> None:
+        await session.close(code=code, message=reason)
+
+    async with served(websocket(talk)) as cluster, cluster.open_exec(TARGET, ["cat"], V4) as session:
+        assert session.ending == ""
+        assert await session.receive() is None
+        assert session.ending == ending
+        assert await session.receive() is None, "it stays ended"
+        assert session.ending == ending

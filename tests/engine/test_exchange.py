@@ -305,3 +305,18 @@ async def test_waiting_can_be_cancelled(wait: Callable[[Exchange], Awaitable[Non
         with anyio.move_on_after(5) as scope:
             await wait(exchange)
         assert scope.cancelled_caught
+
+
+async def test_a_pod_that_has_work_to_do_before_it_speaks_is_waited_for() -> None:
+    async def script(pod: Pod) -> None:
+        await anyio.sleep(OPTIONS.stall_after_s + 30)
+        await pod.hello()
+        await anyio.sleep_forever()
+
+    async with exchange_with(script) as (exchange, _):
+        with pytest.raises(ExceptionGroup, match="unhandled") as caught:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(exchange.watch)
+                assert await exchange.hello("/etc", patience_s=100) == Line("hello", {"count": "dd"})
+                await exchange.drain()
+        assert STOPS_AFTER in str(caught.value.exceptions[0]), "from then on the deadline is the usual one"
