@@ -36,10 +36,11 @@ def mend(fleet: Fleet, pod: str) -> None:
     """Start whatever was killed, and wait until commands can be run in a pod again."""
     for name in NAMES:
         start(name)
-    eventually("pods can be reached", lambda: _answers(fleet, pod), timeout_s=120)
+    eventually("pods can be reached", lambda: answers(fleet, pod), timeout_s=120)
 
 
-def _answers(fleet: Fleet, pod: str) -> bool:
+def answers(fleet: Fleet, pod: str) -> bool:
+    """Tell whether commands can be run in a pod; Ready is told a moment later than a container has ended."""
     try:
         return sh(fleet, pod, "echo", "here") == b"here\n"
     except AssertionError:

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,9 +43,14 @@ class Running:
     def send_signal(self, number: int) -> None:
         self._process.send_signal(number)
 
-    @property
-    def ended(self) -> bool:
-        return self._process.poll() is not None
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the command stand still meanwhile, so that what is under way can't come to its end."""
+        self.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.send_signal(signal.SIGCONT)
 
     def finish(self, timeout_s: float = 100.0) -> Ran:
         """Return what the command left behind. Fails when it takes longer."""
