@@ -108,9 +108,8 @@ def test_a_push_outlives_a_part_of_the_cluster(four: Fours, name: str) -> None:
     path = f"/tmp/outlives-{name}"
     with Running(four.fleet, *four.push_to(path)) as running:
         wait_until_pushing(running, four.pods)
-        with running.held():
-            component.kill(name)
-            component.start(name)
+        component.kill(name)
+        component.start(name)
         ran = running.finish()
     complete = assert_complete_or_named(ran, four.pods)
     print(f"\n{name} killed in a push: {told(ran)}")
