@@ -5,6 +5,7 @@ library when it knows no subprotocol that was offered) have no such body, which 
 """
 
 import json
+import re
 from typing import Any
 
 from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, TransferError, UsageError
@@ -12,7 +13,18 @@ from asynccp.escape import printable
 
 MOST_WAIT_S = 120.0  # a server may ask for more; then the attempt fails rather than the run hangs
 
-_RBAC = "the user needs the verbs get and create on pods/exec (create since Kubernetes 1.35), and get and list on pods"
+_NEEDED = (
+    "the user needs the verbs get and create on pods/exec (create since Kubernetes 1.35), and get and list on pods"
+)
+# How the API server's authorizer words a refusal (k8s.io/apiserver, endpoints/handlers/responsewriters/errors.go).
+_MISSING = re.compile(
+    r'cannot (?P<verb>[a-z]+) resource "(?P<what>[a-z]+)(?:/(?P<part>[a-z]+))?" in API group "(?P<group>[a-z0-9.-]*)"'
+    r'(?: in the namespace "(?P<namespace>[a-z0-9.-]+)")?'
+)
+
+# What a kubelet says that was restarted and has not heard of its pods again (k8s.io/kubernetes, pkg/kubelet/server).
+# Of a pod that is gone the API server says something else: pods "web-0" not found.
+_NOT_YET_KNOWN = "pod does not exist"
 _LOGIN = "the credentials were not accepted: log in again"
 
 
@@ -30,6 +42,16 @@ def retry_after_s(header: str) -> float:
     return min(float(header), MOST_WAIT_S) if header.isascii() and header.isdigit() else 0.0
 
 
+def rbac_hint(said: str) -> str:
+    """Return what a forbidden request lacks, with the command that asks whether it has it by now."""
+    if (found := _MISSING.search(said)) is None:
+        return _NEEDED
+    what = found["what"] + (f".{found['group']}" if found["group"] else "")
+    part = f" --subresource={found['part']}" if found["part"] else ""
+    where = f" -n {found['namespace']}" if found["namespace"] else " -A"
+    return f"{_NEEDED}; this asks for what is missing: kubectl auth can-i {found['verb']} {what}{part}{where}"
+
+
 def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
     """Return the error that a refused exec upgrade means. retry_after: the header of that name."""
     message = status_message(body)
@@ -38,9 +60,13 @@ def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError
         case 401:
             return Refused(f"the API server refused exec: {said}", hint=_LOGIN)
         case 403 if message:
-            return Refused(f"exec is forbidden: {said}", hint=_RBAC)
+            return Refused(f"exec is forbidden: {said}", hint=rbac_hint(said))
         case 400 | 403 if message is None:
             return ProtocolRefused(f"the API server refused the exec protocol: {said}")
+        case 404 if said == _NOT_YET_KNOWN:
+            return ConnectFailed(
+                "exec could not be started: the node does not know the pod, as when it has just restarted"
+            )
         case 429 | 500 | 502 | 503 | 504:
             return ConnectFailed(f"exec could not be started: {said}", after_s=retry_after_s(retry_after))
         case _:
@@ -56,6 +82,6 @@ def list_refused(code: int, body: bytes, what: str, *, by_label: bool) -> Except
         case 401:
             return ClusterError(f"{what} can't be listed: {said}", hint=_LOGIN)
         case 403:
-            return ClusterError(f"{what} can't be listed: {said}", hint=_RBAC)
+            return ClusterError(f"{what} can't be listed: {said}", hint=rbac_hint(said))
         case _:
             return ClusterError(f"{what} can't be listed: {said} (HTTP {code})")

@@ -23,7 +23,7 @@ from asynccp.engine.tally import Tally
 from asynccp.engine.verify import algorithm_of, verify
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused, ProtocolViolation, SessionLost
-from asynccp.options import Options
+from asynccp.options import CLOSE_GRACE_S, Options
 from asynccp.plan.plan import PushPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.report import LeftOut, Report
@@ -151,9 +151,11 @@ class _Delivery:
             if not self._half_close:
                 await self._exchange.acknowledge(GO)
             last = await self._exchange.line("done") or last
-        # Once stdin is closed it takes no line; its end says the same, and closing it again is harmless.
-        await self._exchange.acknowledge(CLOSE_STDIN if self._half_close else ACKNOWLEDGEMENT)
-        await self._exchange.drain()
+        # A tar that failed left bytes unread, and containerd, which can't hand them over, may never tell the status.
+        with anyio.move_on_after(CLOSE_GRACE_S if last.word == "received" else None):
+            # Once stdin is closed it takes no line; its end says the same, and closing it again is harmless.
+            await self._exchange.acknowledge(CLOSE_STDIN if self._half_close else ACKNOWLEDGEMENT)
+            await self._exchange.drain()
         return last
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from asynccp.cluster.refusal import exec_refused, list_refused, status_message
+from asynccp.cluster.refusal import exec_refused, list_refused, rbac_hint, status_message
 from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, UsageError
 
 
@@ -52,6 +52,8 @@ FORBIDDEN = 'pods "web-0" is forbidden: User "nobody" cannot create resource "po
         (400, b"", ProtocolRefused, "exec protocol", ""),
         (400, status("container db is not valid for pod web-0"), Refused, "container db is not valid", ""),
         (404, status('pods "web-0" not found'), Refused, 'pods "web-0" not found', ""),
+        (404, status("pod does not exist"), ConnectFailed, "the node does not know the pod", ""),
+        (404, b"pod does not exist", ConnectFailed, "the node does not know the pod", ""),
         (409, status("conflict"), Refused, "conflict", ""),
         (429, status("too many requests"), ConnectFailed, "could not be started: too many requests", ""),
         (500, status("error dialing backend: EOF"), ConnectFailed, "error dialing backend", ""),
@@ -75,6 +77,32 @@ def test_a_refused_exec(code: int, body: bytes, kind: type[Exception], says: str
 )
 def test_only_what_may_pass_is_worth_another_try(code: int, retryable: bool) -> None:
     assert exec_refused(code, status("x")).retryable is retryable
+
+
+@pytest.mark.parametrize(
+    ("said", "asks"),
+    [
+        (
+            'pods "a" is forbidden: User "u" cannot get resource "pods/exec" in API group "" in the namespace "shop"',
+            "kubectl auth can-i get pods --subresource=exec -n shop",
+        ),
+        (
+            'pods is forbidden: User "u" cannot list resource "pods" in API group "" at the cluster scope',
+            "kubectl auth can-i list pods -A",
+        ),
+        (
+            'User "u" cannot get resource "deployments" in API group "apps" in the namespace "shop": RBAC: no role',
+            "kubectl auth can-i get deployments.apps -n shop",
+        ),
+        ('User "u" cannot get resource "pods; rm -rf ~" in API group "" in the namespace "shop"', ""),
+        ("no relation found", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_forbidden_comes_with_the_command_that_asks_for_it(said: str, asks: str) -> None:
+    hint = rbac_hint(said)
+    assert "get and create on pods/exec" in hint
+    assert hint.partition("missing: ")[2] == asks
 
 
 SELECTOR = "unable to parse requirement: found ',', expected: identifier"

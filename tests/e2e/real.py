@@ -29,20 +29,34 @@ class RealFleet:
         annotations: dict[str, str] | None = None, containers: Sequence[str] = ("main",), read_only: bool = False,
         namespace: str = "",
     ) -> str:  # fmt: skip
-        spec = self._spec(kind, containers, user, read_only)
+        spec = self.spec(kind, containers, user, read_only)
         if node:
             spec["nodeSelector"] = {"kubernetes.io/hostname": node}
+        return self.run(name, labels, spec, wait=wait, annotations=annotations, namespace=namespace)
+
+    def run(
+        self, name: str, labels: dict[str, str], spec: dict[str, Any], *, wait: bool = True,
+        annotations: dict[str, str] | None = None, namespace: str = "",
+    ) -> str:  # fmt: skip
+        """Start a pod of a spec of one's own, made from what `spec` returns; return its name."""
         metadata = {"name": name, "labels": labels, "annotations": annotations or {}}
         self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}, namespace)
         if wait:
-            self.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s", namespace=namespace)
+            self.wait_ready(name, namespace=namespace)
         return name
+
+    def wait_ready(self, *pods: str, namespace: str = "") -> None:
+        names = [f"pod/{pod}" for pod in pods]
+        self.kubectl("wait", "--for=condition=Ready", *names, "--timeout=120s", namespace=namespace)
+
+    def delete_and_wait(self, pod: str) -> None:
+        self.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--timeout=120s")
 
     def add_many(self, kind: str, labels: dict[str, str], replicas: int) -> list[str]:
         return self.add_deployment(f"many-{secrets.token_hex(3)}", kind, labels, replicas)
 
     def add_deployment(self, name: str, kind: str, labels: dict[str, str], replicas: int) -> list[str]:
-        template = {"metadata": {"labels": labels}, "spec": self._spec(kind, ("main",), 0, False)}
+        template = {"metadata": {"labels": labels}, "spec": self.spec(kind)}
         spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
         self.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
         self.kubectl("rollout", "status", f"deployment/{name}", "--timeout=600s")
@@ -59,20 +73,8 @@ class RealFleet:
         self.kubectl("delete", "pod", pod, "--wait=false", "--grace-period=0", "--force")
 
     def execute(self, namespace: str, pod: str, argv: Sequence[str], stdin: bytes) -> bytes:
-        whole = [
-            "kubectl",
-            "--kubeconfig",
-            str(self._admin),
-            "-n",
-            namespace,
-            "exec",
-            "-i",
-            pod,
-            "-c",
-            "main",
-            "--",
-            *argv,
-        ]
+        where = ["--kubeconfig", str(self._admin), "-n", namespace, "exec", "-i", pod, "-c", "main"]
+        whole = ["kubectl", *where, "--", *argv]
         done = subprocess.run(whole, input=stdin, capture_output=True, timeout=120, check=False)
         assert done.returncode == 0, f"{argv} in {pod}: {done.stderr.decode(errors='replace')}"
         return done.stdout
@@ -89,6 +91,25 @@ class RealFleet:
         self._config(path, "set-credentials", user, f"--token={token}")
         self._config(path, "set-context", "--current", f"--user={user}")
         return path
+
+    def account(self, *rules: str) -> tuple[str, Path]:
+        """Make a service account with a role of these rules, each `VERBS on RESOURCES`; return name and kubeconfig."""
+        name = f"somebody-{secrets.token_hex(3)}"
+        self.kubectl("create", "serviceaccount", name)
+        made = [rule.partition(" on ") for rule in rules]
+        role = {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name},
+            "rules": [{"apiGroups": [""], "verbs": verbs.split(","), "resources": what.split(",")}
+                      for verbs, _, what in made],
+        }  # fmt: skip
+        self.apply(role)
+        self.kubectl("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={self.namespace}:{name}")
+        return name, self.login(name, self.kubectl("create", "token", name).strip())
+
+    def minor_version(self) -> int:
+        """Return the server's minor version: 34 for Kubernetes 1.34."""
+        version = json.loads(self.kubectl("version", "-o", "json"))["serverVersion"]
+        return int(version["minor"].rstrip("+"))
 
     def kinds(self, *kinds: str) -> list[str]:
         return [kind for kind in kinds if kind in IMAGES]
@@ -114,7 +135,10 @@ class RealFleet:
     def _config(self, path: Path, *arguments: str) -> None:
         subprocess.run(["kubectl", "--kubeconfig", str(path), "config", *arguments], check=True, capture_output=True)
 
-    def _spec(self, kind: str, containers: Sequence[str], user: int, read_only: bool) -> dict[str, Any]:
+    def spec(
+        self, kind: str, containers: Sequence[str] = ("main",), user: int = 0, read_only: bool = False
+    ) -> dict[str, Any]:
+        """Return a v1.PodSpec whose containers sleep until they are killed."""
         security = {"runAsUser": user, "readOnlyRootFilesystem": read_only}
         made = [
             {"name": one, "image": IMAGES[kind], "imagePullPolicy": "IfNotPresent", "securityContext": security}

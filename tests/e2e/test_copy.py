@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import names
 from tests.e2e.fleet import Fleet, asynccp, labels_for, selector, sh, snapshot
 from tests.trees import Facts, build, describe
 
@@ -100,6 +101,14 @@ def test_paths_with_quotes_spaces_and_dashes_are_only_names(fleet: Fleet, web: W
     assert ran.code == 0, ran.err
     for pod in pods_of(web):
         assert (tmp_path / "back" / pod / nasty.removeprefix("/tmp/") / "file").read_text() == "x"
+
+
+def test_every_nasty_name_comes_back(fleet: Fleet, web: Web, tmp_path: Path) -> None:
+    tree = names.build(tmp_path / "names")
+    assert asynccp(fleet, "push", tree, "-l", f"{app(web)}:/tmp/names").code == 0
+    assert asynccp(fleet, "pull", "-l", f"{app(web)}:/tmp/names/names", tmp_path / "back").code == 0
+    for pod in pods_of(web):
+        assert describe(tmp_path / "back" / pod / "names") == describe(tree), pod
 
 
 def test_several_sources_and_paths_are_one_run(fleet: Fleet, web: Web, tmp_path: Path) -> None:

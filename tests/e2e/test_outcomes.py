@@ -337,11 +337,10 @@ def test_a_read_only_file_system_is_said(real_fleet: RealFleet, config: Path) ->
 @pytest.mark.cluster
 def test_a_full_disk_in_the_pod_is_said(real_fleet: RealFleet, tmp_path: Path) -> None:
     fleet = real_fleet
-    spec = fleet._spec("gnu", ["main"], 0, False)
+    spec = fleet.spec("gnu")
     spec["volumes"] = [{"name": "small", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}]
     spec["containers"][0]["volumeMounts"] = [{"name": "small", "mountPath": "/small"}]
-    fleet.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "full"}, "spec": spec})
-    fleet.kubectl("wait", "--for=condition=Ready", "pod/full", "--timeout=60s")
+    fleet.run("full", {}, spec)
     (tmp_path / "big").write_bytes(bytes(8 * 1024 * 1024))
     ran = asynccp(fleet, "push", tmp_path / "big", "full:/small", "-o", "json")
     assert ran.code == 1

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from asynccp.options import CHUNK_SIZE, MOST_HOP_SIZE, WINDOW_SIZE
 from tests.e2e.fleet import asynccp, command, environment, labels_for, peak_memory, selector, sh, snapshot
 from tests.e2e.real import RealFleet
+from tests.e2e.running import stop_half_of_the_time
 from tests.trees import describe
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -60,7 +60,7 @@ def test_a_pull_by_a_client_that_is_stopped_half_of_the_time_is_complete(real_fl
         begun, back = time.monotonic(), tmp_path / f"back-{run}"
         argv = command("pull", "-l", f"{selector(labels)}:/tmp/big", back, "-o", "json")
         running = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(real_fleet))
-        _stop_half_of_the_time(running)
+        stop_half_of_the_time([running])
         out, err = running.communicate(timeout=60)
         assert running.returncode == 0, err.decode()
         assert {one["outcome"] for one in json.loads(out)["pods"]} == {"complete"}
@@ -72,17 +72,6 @@ def test_a_pull_by_a_client_that_is_stopped_half_of_the_time_is_complete(real_fl
     print(
         f"\n{PAUSED_RUNS} runs of 4 x 128 MiB, stopped 1 s of 2 s: complete; {min(seconds):.1f} to {max(seconds):.1f} s"
     )
-
-
-def _stop_half_of_the_time(running: subprocess.Popen[bytes]) -> None:
-    while running.poll() is None:
-        for sign in (signal.SIGSTOP, signal.SIGCONT):
-            try:
-                running.wait(timeout=1)
-            except subprocess.TimeoutExpired:
-                running.send_signal(sign)
-            else:
-                return
 
 
 def test_the_memory_of_a_push_of_512_mib_to_10_pods_is_bounded(real_fleet: RealFleet, tmp_path: Path) -> None:

@@ -216,6 +216,20 @@ async def test_a_tar_that_fails_and_takes_nothing_more_is_told_by_its_own_words(
     assert result.seconds < 1
 
 
+async def test_a_tar_that_fails_is_told_though_the_server_never_tells_the_status() -> None:
+    """containerd keeps the status while it can't hand on what is left of stdin."""
+
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.complain("tar: ./a: Cannot write: No space left on device\n")
+        await pod.received("rc=2 sentinel=no")
+        await anyio.sleep_forever()
+
+    result = await push_to(script)
+    assert result.error == "the disk in the container is full: tar: ./a: Cannot write: No space left on device"
+    assert result.seconds < 5
+
+
 @pytest.mark.parametrize(
     ("received", "done", "status", "says"),
     [

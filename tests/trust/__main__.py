@@ -17,7 +17,7 @@ from typing import Any
 HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
 TABLE = HERE.parent / "TRUST.md"
-SUPPORT = {"__init__", "__main__", "kubectl", "row"}
+SUPPORT = {"__init__", "__main__", "cluster", "kubectl", "row"}
 NAMES = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in SUPPORT)
 
 HEAD = """\
