@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import logging
 import os
 import shlex
 import signal
@@ -250,6 +251,10 @@ def version(version: Annotated[bool, typer.Option("--version", help="Print the v
 def main() -> None:
     """Run the command line: every error is a sentence on stderr, and an exit code."""
     name = os.path.basename(sys.argv[0])
+    if "ASYNCCP_TRACEBACK" not in os.environ:
+        # What asyncio logs of a connection that broke (asyncio/sslproto.py) each pod's own error says, in words.
+        logging.getLogger("asyncio").addHandler(logging.NullHandler())
+        logging.getLogger("asyncio").propagate = False
     try:
         app(prog_name=name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "asynccp")
     except AsyncCpError as exc:

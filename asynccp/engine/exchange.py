@@ -134,7 +134,7 @@ class Exchange:
             if now - moved_at >= self._options.stall_after_s + self.patience_s:
                 raise Stalled(
                     f"nothing moved for {now - moved_at:.0f} s" + (f": {self.said}" if self.said else ""),
-                    hint="if the pod's disk is that slow, raise --timeout",
+                    hint="raise --timeout if the pod's disk is that slow; or its memory limit has ended the command",
                 )
             if now >= ping_at:
                 ping_at = now + PING_AFTER_S

@@ -192,6 +192,8 @@ class _Feed:
             chunk = await self._broadcast.chunk(index)
             self.whole = index == last
             await self._exchange.send(chunk.message)
+            # A connection that broke takes all that it is given, without a wait: the loop must get to tell it.
+            await anyio.lowlevel.checkpoint()
             self._tally.advance(chunk.size)
         if self._half_close:
             await self._exchange.send(CLOSE_STDIN)

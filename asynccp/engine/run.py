@@ -23,6 +23,7 @@ from asynccp.report import LeftOut, Outcome, Report, Result, outcome_of
 from asynccp.target import Skipped, Target, Transfer, what_became_of
 
 _ASK_TIMEOUT_S = 5.0  # for the question what became of a pod
+_GONE = "run it again for the pods that are there now"
 _MAY_BE_THE_PODS_END = (SessionLost, Stalled, ConnectFailed, CommandFailed, Refused)
 
 
@@ -105,13 +106,15 @@ async def _attempt(
     """Make one attempt; return how the transfer ended, or the seconds to wait before the next attempt."""
     if tally.begun is None:
         tally.begun = anyio.current_time()
+    elif became := await _what_became_of(tally.transfer.target, cluster):  # told late: now it may be another pod
+        return tally.result(Outcome.FAILED, became, _GONE)
     try:
         await copy(tally)
     except TransferError as exc:
         became = await _what_became_of(tally.transfer.target, cluster) if isinstance(exc, _MAY_BE_THE_PODS_END) else ""
         if not became and budget.allows(exc, tally.attempts):
             return delay_s(tally.attempts, chance=random.random(), after_s=exc.after_s)  # noqa: S311 (not a secret)
-        return tally.result(outcome_of(exc), f"{became} ({exc})" if became else str(exc), exc.hint)
+        return tally.result(outcome_of(exc), f"{became} ({exc})" if became else str(exc), _GONE if became else exc.hint)
     return tally.result(Outcome.PARTIAL if tally.left_out else Outcome.COMPLETE)
 
 

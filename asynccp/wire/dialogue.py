@@ -155,7 +155,7 @@ def verdict(
         return SessionLost(f"the server does not know how the command ended: {status.message if status else ''}")
     if code != 0:
         settling = done is not None and "settled" in done.facts
-        return _failed(code, said or (status.message if status else ""), settling=settling)
+        return _failed(code, said, settling=settling)  # the status would say our whole script again
     if done is not None and done.facts.get("sentinel", "yes") != "yes":
         return ProtocolViolation("tar ended without an error, but the last member of the archive was not extracted")
     if done is not None and done.word == "received":
@@ -214,4 +214,8 @@ def _failed(code: int, said: str, *, settling: bool) -> TransferError:
             f"what was received could not all be put in its place: {said or f'exit code {code}'}",
             hint="each file there is the old one or the new one, none is torn; push again when the cause is mended",
         )
-    return CommandFailed(f"tar failed in the container with exit code {code}: {said or 'it said nothing'}")
+    denied = "Permission denied" in said or "Operation not permitted" in said
+    return CommandFailed(
+        f"tar failed in the container with exit code {code}: {said or 'it said nothing'}",
+        hint="the container's user may not do that; what else there is has been copied, but not all" if denied else "",
+    )

@@ -241,7 +241,29 @@ DELETED: dict[str, Json | Exception | None] = {"web-0": None}
 async def test_an_error_that_the_pods_end_may_be_behind_tells_of_it(kind: type[TransferError]) -> None:
     report = await run(failing(kind("nothing moved", hint="wait")), targets(2), now=DELETED)
     assert [one.error for one in report.results] == ["the pod was deleted (nothing moved)", "nothing moved"]
-    assert [one.hint for one in report.results] == ["wait", "wait"]
+    assert [one.hint for one in report.results] == ["run it again for the pods that are there now", "wait"]
+
+
+async def test_a_container_whose_restart_is_told_late_gets_no_further_attempt() -> None:
+    """The kubelet tells of a restart seconds after the session is lost: the copy must not go on in what came after."""
+    attempts: list[float] = []
+    restarted = {**running(target()), "metadata": {"name": "web-0", "namespace": "default", "uid": "another"}}
+
+    async with scripted() as cluster:
+
+        async def copy(tally: Tally) -> None:
+            attempts.append(anyio.current_time())
+            tasks.start_soon(tell_later)
+            raise SessionLost("gone")
+
+        async def tell_later() -> None:
+            await anyio.sleep(0.1)
+            cluster.now["web-0"] = restarted
+
+        async with anyio.create_task_group() as tasks:
+            report = await run_transfers("push", plan_of(targets(1)), copy, cluster, Options(), Recorder(), None)
+    assert len(attempts) == 1
+    assert report.results[0].error == "the pod was deleted, and another of the same name took its place"
 
 
 @pytest.mark.parametrize("error", [SourceMissing("gone"), SourceChanged("changed"), CommandMissing("no tar")])

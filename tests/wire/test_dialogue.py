@@ -241,7 +241,7 @@ MISSING_BINARY = ExitStatus(None, "OCI runtime exec failed: stat /bin/sh: no suc
         (None, ExitStatus(0), "", True, SessionLost, "last word"),  # kubelet lost: reported as success
         (done(), None, "", True, SessionLost, "last word"),
         (None, ExitStatus(1), "sh: syntax error", True, CommandFailed, "sh: syntax error"),
-        (None, ExitStatus(137, "exit status 137"), "", True, CommandFailed, r"killed \(137\): exit status 137"),
+        (None, ExitStatus(137, "exit status 137"), "", True, CommandFailed, r"killed \(137\)$"),
         (None, ExitStatus(127), "sh: tar: not found", True, CommandMissing, r"\(127\): sh: tar: not found"),
         (None, ExitStatus(126), "", True, CommandMissing, r"\(126\): no reason given"),
         (None, MISSING_SHELL, "", True, CommandMissing, "there is no shell"),
