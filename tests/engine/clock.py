@@ -8,6 +8,8 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
+from anyio import to_thread
+
 Ready = list[tuple[selectors.SelectorKey, int]]
 
 
@@ -21,6 +23,15 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.now
+
+
+def running_clock() -> JumpingLoop:
+    """Return the clock of the running loop, which stands still while a worker thread works."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, JumpingLoop)
+    threads = to_thread.current_default_thread_limiter()
+    loop.threads_work = lambda: threads.borrowed_tokens > 0
+    return loop
 
 
 class _Selector(selectors.SelectSelector):

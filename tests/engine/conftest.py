@@ -1,11 +1,9 @@
-import asyncio
 import inspect
 from typing import Any
 
 import pytest
-from anyio import to_thread
 
-from .clock import JumpingLoop
+from .clock import JumpingLoop, running_clock
 
 
 @pytest.fixture
@@ -16,11 +14,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 @pytest.fixture
 async def clock() -> JumpingLoop:
     """The clock of the test's loop."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, JumpingLoop)
-    threads = to_thread.current_default_thread_limiter()
-    loop.threads_work = lambda: threads.borrowed_tokens > 0
-    return loop
+    return running_clock()
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 
 from tests.engine import truth
-from tests.engine.clock import JumpingLoop
+from tests.engine.clock import JumpingLoop, running_clock
 from tests.trust.row import Row
 
 
@@ -23,6 +23,7 @@ def measure(_: float) -> list[Row]:
 
 
 async def _right(rows: list[truth.Case]) -> int:
+    running_clock()
     right = 0
     with tempfile.TemporaryDirectory() as directory:
         for number, case in enumerate(rows):
