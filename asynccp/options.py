@@ -37,6 +37,10 @@ STDERR_TAIL_SIZE = 4096
 CLOSE_GRACE_S = 3.0
 """Seconds that ending one session may take, also when the run is being interrupted."""
 
+LIFE_S = 4 * 3600 + 300
+"""Seconds after which a command in a pod ends itself. A kubelet ends every connection after four hours (options.go), so
+by then there can be no client."""
+
 OPENS_PER_S = 200.0
 """Sessions begun per second, at most, each a little early or late by chance: a fleet must not arrive as one blow."""
 

@@ -21,7 +21,7 @@ import os
 import posixpath
 import re
 
-from asynccp.options import RECORD_SIZE
+from asynccp.options import LIFE_S, RECORD_SIZE
 
 # Both scripts answer questions about what they hold: the line `sum`, then names, one a line, up to an empty line (the
 # wire form of `wire.digests`). They come a hundred at a time, so that the answer fits a pipe: a script whose client is
@@ -41,6 +41,18 @@ answer() {
     (cd "$base" && $sum "$@")
     echo "asynccp $t summed"
 }
+"""
+
+# No session outlives LIFE_S, so what runs after that has no client any more, even if its stdin is still open: when
+# containerd is killed, its shim holds that open, and tar would wait for ever. In the end, whoever waits for that goes
+# with the rest of the process group. A runtime that gives a command no group of its own has to do without.
+_LIFE = f"""\
+end() {{
+    trap '' TERM
+    kill -TERM -$$ 2>/dev/null
+    exit "$1"
+}}
+if kill -0 -$$ 2>/dev/null; then {{ sleep "${{ASYNCCP_LIFE_S:-{LIFE_S}}}"; kill -TERM -$$; }} >/dev/null 2>&1 3<&- 4>&- & fi
 """
 
 # $1 token, $2 destination directory, $3 records of the first archive, $4 of the second (0: there is none), $5 options
@@ -79,14 +91,14 @@ fi
 if [ "$problem" ]; then echo "asynccp $t hello problem=$problem"; read -r _; exit 1; fi
 leave() {{
     {{ chmod -R u+rwx "$s"; rm -rf "$s"; }} 2>/dev/null
-    [ $# = 0 ] || exit "$1"
+    [ $# = 0 ] || end "$1"
 }}
 trap 'leave 143' HUP INT TERM
 if dd bs={RECORD_SIZE} count=0 iflag=fullblock </dev/null >/dev/null 2>&1; then count=dd
 elif head -c 0 </dev/null >/dev/null 2>&1; then count=head
 else count=none
 fi
-{_ANSWER}echo "asynccp $t hello count=$count sum=$sum"
+{_ANSWER}{_LIFE}echo "asynccp $t hello count=$count sum=$sum"
 receive() {{
     case $count in
     dd) dd bs={RECORD_SIZE} count="$1" iflag=fullblock 2>/dev/null | tar "$options" - -C "$s/new" ;;
@@ -131,7 +143,7 @@ if [ $count = head ]; then receive $(($3 + $4)); else receive "$3"; fi
 if [ "$rc$whole" = 0yes ] && [ "$4" != 0 ] && [ $count = dd ]; then receive "$4"; fi
 [ "$rc$whole" = 0yes ] || leave
 echo "asynccp $t received rc=$rc sentinel=$whole"
-if [ "$rc$whole" != 0yes ]; then read -r _; exit $rc; fi
+if [ "$rc$whole" != 0yes ]; then read -r _; end $rc; fi
 a=go
 [ $count = none ] || while read -r a; do
     [ "$a" = sum ] || break
@@ -143,7 +155,7 @@ rc=$?
 leave
 echo "asynccp $t done rc=$rc settled=$settled"
 read -r _
-exit $rc
+end $rc
 """
 
 # $1 token, $2 directory, $3 name in it, $4 `size` when a bar wants to know how much there is
@@ -165,7 +177,7 @@ elif [ ! -e "$d/$n" ] && [ ! -h "$d/$n" ]; then problem=missing
 elif [ ! -r "$d/$n" ] && [ ! -h "$d/$n" ]; then problem=unreadable
 fi
 if [ "$problem" ]; then echo "asynccp $t hello problem=$problem"; read -r _; exit 1; fi
-{_ANSWER}if [ "$4" = size ]; then size=$(du -sk "$d/$n" 2>/dev/null); size=${{size%%[!0-9]*}}; fi
+{_ANSWER}{_LIFE}if [ "$4" = size ]; then size=$(du -sk "$d/$n" 2>/dev/null); size=${{size%%[!0-9]*}}; fi
 resume() {{
     rc=$({{ {{ tar cf - -C "$d" "$n" 3<&- 4>&- 5>&-; echo $? >&5; }} | {{
         had=$(dd bs={RECORD_SIZE} count="$1" iflag=fullblock 2>/dev/null | sha256sum)
@@ -188,12 +200,12 @@ fi
 wait $p
 rc=$?
 echo "asynccp $t done rc=$rc"
-if [ $rc != 0 ]; then kill $w; exit $rc; fi
+if [ $rc != 0 ]; then kill $w; end $rc; fi
 if ! wait $w; then
     a=sum
-    while [ "$a" = sum ]; do answer "$d"; read -r a <&3 || exit 1; done
+    while [ "$a" = sum ]; do answer "$d"; read -r a <&3 || end 1; done
 fi
-exit 0
+end 0
 """
 
 

@@ -18,7 +18,7 @@ from asynccp.wire.dialogue import Line, LineReader
 
 TOKEN = "0123456789abcdef"
 PATIENCE_S = 20.0
-UTILITIES = ("mkdir", "rm", "rmdir", "mv", "chmod", "stat", "touch", "cat", "dd", "head", "du", "sha256sum")
+UTILITIES = ("mkdir", "rm", "rmdir", "mv", "chmod", "stat", "touch", "cat", "dd", "head", "du", "sha256sum", "sleep")
 NOBODY = 65534
 
 
@@ -83,7 +83,9 @@ def make(directory: Path, kind: str) -> Path | None:
 class Process:
     """A command of ours in a box. `stdin` and `stdout` are unbuffered; every wait has an end."""
 
-    def __init__(self, box: Path, argv: Sequence[str], directory: Path, *, powerless: bool = False) -> None:
+    def __init__(
+        self, box: Path, argv: Sequence[str], directory: Path, *, powerless: bool = False, life_s: int = 60
+    ) -> None:
         self._process = subprocess.Popen(
             argv,
             executable=box / argv[0],
@@ -91,7 +93,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=directory,
-            env={"PATH": str(box)},
+            env={"PATH": str(box), "ASYNCCP_LIFE_S": str(life_s)},
             bufsize=0,
             user=NOBODY if powerless and os.getuid() == 0 else None,
             start_new_session=True,
@@ -111,6 +113,16 @@ class Process:
         self._process.wait()
         for pipe in (self.stdin, self.stdout, self.stderr):
             pipe.close()
+
+    def wait_until_gone(self) -> None:
+        """Wait until nothing is left of its process group."""
+        deadline = time.monotonic() + PATIENCE_S
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter if only zombies are left
+            while time.monotonic() < deadline:
+                self._process.poll()
+                os.killpg(self._process.pid, 0)
+                os.sched_yield()
+            raise AssertionError("something of it is left")
 
     @property
     def runs(self) -> bool:

@@ -792,6 +792,44 @@ def test_an_archive_is_cut_to_records_that_the_pod_counts() -> None:
     assert push_argv(TOKEN, "/x", layout.records)[6:8] == ["11", "0"]
 
 
+# --- what is left
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_nothing_is_left_of_a_copy_that_is_complete(box: Path, direction: str, tmp_path: Path) -> None:
+    archive = cut_tree(tmp_path)
+    if direction == "push":
+        with push(box, "to", tmp_path, archive.records) as pod:
+            pod.line("hello")
+            pod.stdin.write(archive.bytes)
+            pod.put_in_place()
+            pod.acknowledge()
+            assert pod.exit_code() == 0
+            pod.wait_until_gone()
+    else:
+        with pull(box, "source", tmp_path) as pod:
+            pod.line("hello")
+            take(pod)
+            pod.wait_until_gone()
+
+
+def test_a_pull_that_nobody_hears_ends_itself_though_its_stdin_stays_open(box: Path, large: Path) -> None:
+    """So it is when containerd is killed: the shim holds stdin open, and nobody takes what tar writes."""
+    with Process(box, pull_argv(TOKEN, str(large)), large.parent, life_s=1) as pod:
+        pod.line("hello")
+        pod.wait_until_blocked()
+        pod.wait_until_gone()
+
+
+def test_a_push_that_nobody_feeds_ends_itself_and_leaves_nothing(box: Path, tmp_path: Path) -> None:
+    archive = cut_tree(tmp_path)
+    with Process(box, push_argv(TOKEN, "to", archive.records), tmp_path, life_s=1) as pod:
+        pod.line("hello")
+        pod.stdin.write(archive.bytes[:1000])
+        pod.wait_until_gone()
+    assert list((tmp_path / "to").iterdir()) == []
+
+
 # --- a pull that continues
 
 
