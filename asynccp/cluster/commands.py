@@ -45,14 +45,17 @@ answer() {
 
 # No session outlives LIFE_S, so what runs after that has no client any more, even if its stdin is still open: when
 # containerd is killed, its shim holds that open, and tar would wait for ever. In the end, whoever waits for that goes
-# with the rest of the process group. A runtime that gives a command no group of its own has to do without.
+# with the rest of the process group. A runtime that gives a command no group of its own has to do without. The variable
+# is for tests.
 _LIFE = f"""\
 end() {{
     trap '' TERM
     kill -TERM -$$ 2>/dev/null
     exit "$1"
 }}
-if kill -0 -$$ 2>/dev/null; then {{ sleep "${{ASYNCCP_LIFE_S:-{LIFE_S}}}"; kill -TERM -$$; }} >/dev/null 2>&1 3<&- 4>&- & fi
+if kill -0 -$$ 2>/dev/null; then
+    {{ sleep "${{ASYNCCP_LIFE_S:-{LIFE_S}}}"; kill -TERM -$$; }} >/dev/null 2>&1 3<&- 4>&- &
+fi
 """
 
 # $1 token, $2 destination directory, $3 records of the first archive, $4 of the second (0: there is none), $5 options
