@@ -86,7 +86,8 @@ elif [ -e "$d" ] && [ ! -d "$d" ]; then problem=not-a-directory
 elif ! mkdir -p "$d"; then problem=cannot-create
 else
     for o in "$d/.asynccp-$6"-*; do
-        kill -0 "${{o##*-}}" 2>/dev/null || {{ chmod -R u+rwx "$o"; rm -rf "$o"; }} 2>/dev/null
+        if [ -h "$o" ] || kill -0 "${{o##*-}}" 2>/dev/null; then continue; fi
+        {{ chmod -R u+rwx "$o"; rm -rf "$o"; }} 2>/dev/null
     done
     s=$d/.asynccp-$6-$$
     mkdir -m 700 "$s" && mkdir -m 700 "$s/new" || problem=not-writable

@@ -470,12 +470,16 @@ def test_what_a_killed_shell_left_is_removed_and_what_a_living_one_holds_is_not(
         left = tmp_path / "to/.asynccp-pod-4194304"  # a process id that no kernel gives
         (left / "new/closed").mkdir(parents=True)
         (left / "new/closed").chmod(0o000)
+        (tmp_path / "guarded").mkdir(mode=0o500)
+        (tmp_path / "to/.asynccp-pod-4194303").symlink_to(tmp_path / "guarded")
         anothers = tmp_path / "to/.asynccp-another-4194304"
         anothers.mkdir()
         assert pushed(box, archive, tmp_path)[0] == {"rc": "0", "settled": "yes"}
         assert not left.exists()
         assert anothers.exists(), "the volume may be shared"
         assert held.exists()
+        assert (tmp_path / "guarded").stat().st_mode & 0o777 == 0o500, "a link under such a name leads nowhere"
+        (tmp_path / "to/.asynccp-pod-4194303").unlink()
         other.stdin.write(archive.bytes)
         assert other.put_in_place().facts["rc"] == "0"
     assert {path.name for path in (tmp_path / "to").iterdir()} == {"b", "d", anothers.name}
