@@ -14,8 +14,8 @@ WINDOW_SIZE = 64 * 1024 * 1024
 """Bytes of encoded archive kept for all pods of a push. An archive up to this size is read once, however many pods."""
 
 PULLS_SIZE = 20 * 1024 * 1024
-"""Bytes that all pulls at once may hand to worker threads. Each has as much again in its queue, and once more while the
-pieces are joined, so that a hundred pulls, one of them stalled, stay below 200 MiB in all."""
+"""Bytes that all pulls at once may hand to worker threads. Each has as much again in its queue, so that a hundred
+pulls, one of them stalled, stay below 200 MiB in all."""
 
 MOST_HOP_SIZE, LEAST_HOP_SIZE = 512 * 1024, 64 * 1024
 """Bytes handed to a worker thread at a time, so that the switch of threads does not show: 4 pulls of 200 MiB took 2.7 s

@@ -210,8 +210,10 @@ class _Writing:
     async def _write(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
         async with receive:
             async for batch in _batches(receive, self._hop_size):
-                rest = await to_thread.run_sync(self._extract, b"".join(batch))
-                self._tally.advance(sum(map(len, batch)))
+                data = b"".join(batch)
+                batch.clear()  # the pieces need not stay in memory while a thread writes the whole
+                rest = await to_thread.run_sync(self._extract, data)
+                self._tally.advance(len(data))
                 self._exchange.moved()
                 if rest and (found := self._trailer.feed(rest)):
                     self._done, after = found
