@@ -172,4 +172,5 @@ async def carry_out(cluster: FakeCluster, kubeconfig: Path, corruption: Corrupti
             struck = Corrupting(real, corruption, here / "to" / "web-0", there)
             selection = Selection(parse_selectors([], ["web-0:/files/"]))
             report = await pull(struck, await plan_pull(struck, str(here / "to"), selection), options=options)
+    await cluster.wait_idle()  # what the pod removes of a push that failed must not be in the next one's way
     return struck.struck, report
