@@ -16,6 +16,8 @@ MOST_WAIT_S = 120.0  # a server may ask for more; then the attempt fails rather 
 _NEEDED = (
     "the user needs the verbs get and create on pods/exec (create since Kubernetes 1.35), and get and list on pods"
 )
+_ASKS = "this asks for what is missing: kubectl auth can-i"
+
 # How the API server's authorizer words a refusal (k8s.io/apiserver, endpoints/handlers/responsewriters/errors.go).
 _MISSING = re.compile(
     r'cannot (?P<verb>[a-z]+) resource "(?P<what>[a-z]+)(?:/(?P<part>[a-z]+))?" in API group "(?P<group>[a-z0-9.-]*)"'
@@ -49,7 +51,7 @@ def rbac_hint(said: str) -> str:
     what = found["what"] + (f".{found['group']}" if found["group"] else "")
     part = f" --subresource={found['part']}" if found["part"] else ""
     where = f" -n {found['namespace']}" if found["namespace"] else " -A"
-    return f"{_NEEDED}; this asks for what is missing: kubectl auth can-i {found['verb']} {what}{part}{where}"
+    return f"{_NEEDED}; {_ASKS} {found['verb']} {what}{part}{where}"
 
 
 def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
@@ -59,6 +61,11 @@ def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError
     match code:
         case 401:
             return Refused(f"the API server refused exec: {said}", hint=_LOGIN)
+        case 403 if message and said.rstrip().endswith("is forbidden:"):
+            # Who lacks `get` is told so by the authorizer; who lacks `create` gets no reason at all from the registry
+            # (k8s.io/kubernetes, pkg/registry/core/pod/rest/subresources.go, since 1.35).
+            reason = f"{said.rstrip()} the user may not create pods/exec, it seems, since the server names no verb"
+            return Refused(f"exec is forbidden: {reason}", hint=f"{_NEEDED}; {_ASKS} create pods --subresource=exec")
         case 403 if message:
             return Refused(f"exec is forbidden: {said}", hint=rbac_hint(said))
         case 400 | 403 if message is None:

@@ -134,3 +134,10 @@ def test_what_a_server_says_is_escaped_and_short(body: bytes) -> None:
         assert "\x1b" not in str(error)
         assert "\\x1b[2Jowned" in str(error)
         assert len(str(error)) < 1200
+
+
+def test_a_refusal_that_names_no_verb_is_taken_for_a_missing_create() -> None:
+    body = b'{"kind": "Status", "message": "pods \\"web-0\\" is forbidden: ", "reason": "Forbidden", "code": 403}'
+    error = exec_refused(403, body)
+    assert "may not create pods/exec, it seems" in str(error)
+    assert error.hint.endswith("kubectl auth can-i create pods --subresource=exec")
