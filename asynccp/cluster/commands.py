@@ -83,7 +83,7 @@ for c in tar mv rmdir; do
 done
 if [ "$problem" ]; then :
 elif [ -e "$d" ] && [ ! -d "$d" ]; then problem=not-a-directory
-elif ! mkdir -p "$d"; then problem=cannot-create
+elif [ ! -d "$d" ] && ! mkdir -p "$d"; then problem=cannot-create
 else
     for o in "$d/.asynccp-$6"-*; do
         if [ -h "$o" ] || kill -0 "${{o##*-}}" 2>/dev/null; then continue; fi
@@ -94,7 +94,7 @@ else
 fi
 if [ "$problem" ]; then echo "asynccp $t hello problem=$problem"; read -r _; exit 1; fi
 leave() {{
-    {{ chmod -R u+rwx "$s"; rm -rf "$s"; }} 2>/dev/null
+    rm -rf "$s" 2>/dev/null || {{ chmod -R u+rwx "$s"; rm -rf "$s"; }} 2>/dev/null
     [ $# = 0 ] || end "$1"
 }}
 trap 'leave 143' HUP INT TERM
@@ -114,13 +114,12 @@ receive() {{
     rc=$? whole=no
     if [ -e "$s/new/.asynccp-$t" ]; then whole=yes; rm -f "$s/new/.asynccp-$t"; fi
 }}
-i=0 some=
-while [ $i -lt 200 ]; do i=$((i + 1)) some="$some \\"\\${{$i}}\\""; done
 move() {{
-    into=$1
+    into=$1 i=0 some=
     shift
     if [ ! -e "$1" ] && [ ! -h "$1" ]; then return 0; fi
     while [ $# -gt 200 ]; do
+        while [ $i -lt 200 ]; do i=$((i + 1)) some="$some \\"\\${{$i}}\\""; done
         eval "mv -f $some \\"\\$into/\\"" || return
         shift 200
     done
@@ -137,10 +136,11 @@ publish() {{
     move "$2" "$1"/* && move "$2" "$1"/.[!.]* && move "$2" "$1"/..?*
 }}
 merge() {{
-    set -- "$1" "$2" "$3" "$(stat -c %a "$1")" "$(stat -c %u:%g "$1")"
+    set -- "$1" "$2" "$3" "$(stat -c %a "$1")"
+    if [ "$options" = -xpf ]; then set -- "$@" "$(stat -c %u:%g "$1")"; fi
     touch -r "$1" "$s/$3"
     chmod u+rwx "$1" && publish "$1" "$2" $(($3 + 1)) && rmdir "$1" || return
-    if [ "$options" = -xpf ]; then chown "$5" "$2" || settled=no; fi
+    if [ $# = 5 ]; then chown "$5" "$2" || settled=no; fi
     chmod "$4" "$2" && touch -r "$s/$3" "$2" || settled=no
 }}
 if [ $count = head ]; then receive $(($3 + $4)); else receive "$3"; fi

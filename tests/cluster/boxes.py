@@ -18,7 +18,22 @@ from asynccp.wire.dialogue import Line, LineReader
 
 TOKEN = "0123456789abcdef"
 PATIENCE_S = 20.0
-UTILITIES = ("mkdir", "rm", "rmdir", "mv", "chmod", "stat", "touch", "cat", "dd", "head", "du", "sha256sum", "sleep")
+UTILITIES = (
+    "mkdir",
+    "rm",
+    "rmdir",
+    "mv",
+    "chmod",
+    "chown",
+    "stat",
+    "touch",
+    "cat",
+    "dd",
+    "head",
+    "du",
+    "sha256sum",
+    "sleep",
+)
 NOBODY = 65534
 
 

@@ -521,6 +521,25 @@ def test_directories_of_somebody_else_keep_their_mode_and_are_told(box: Path, pl
     assert (here / "to/d/a").read_bytes() == b"a" * 600
 
 
+def test_a_directory_that_is_there_gets_the_new_one_s_owner_on_request(box: Path, tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give files away")
+    source = tmp_path / "source"
+    (source / "d").mkdir(parents=True)
+    (source / "d/a").touch()
+    os.chown(source / "d", 1234, 2345)
+    (tmp_path / "to/d").mkdir(parents=True)
+    archive = Archive(f"{source}/")
+    for preserve_owner, owner in ((False, (0, 0)), (True, (1234, 2345))):
+        argv = push_argv(TOKEN, "to", archive.records, preserve_owner=preserve_owner)
+        with Process(box, argv, tmp_path) as pod:
+            pod.line("hello")
+            pod.stdin.write(archive.bytes)
+            assert pod.put_in_place().facts == {"rc": "0", "settled": "yes"}, pod.said()
+        found = (tmp_path / "to/d").stat()
+        assert (found.st_uid, found.st_gid) == owner
+
+
 def test_a_container_without_stat_and_touch_says_that_directories_are_not_settled(
     box_of: BoxOf, tmp_path: Path
 ) -> None:
