@@ -189,13 +189,16 @@ def _judge(storm: Storm, victim: str, copy: Copy, running: list[subprocess.Popen
     complete = {pod for pod, outcome in outcomes.items() if outcome == "complete"}
     if victim == "pod" and storm.lost in complete:  # complete before it was deleted: nothing is left to look at
         there[storm.lost] = storm.wanted if there[storm.lost] is None else there[storm.lost]
-    found["silent"] += sum(there[pod] != storm.wanted for pod in (storm.kinds if ran.code == 0 else complete))
+    # A pod that was deleted before the pods were listed is none that was asked for.
+    unasked = {storm.lost} - set(outcomes) if victim == "pod" and ran.out else set()
+    asked = (set(storm.kinds) if ran.code == 0 else complete) - unasked
+    found["silent"] += sum(there[pod] != storm.wanted for pod in asked)
     found["torn"] += sum(there[pod] not in (None, storm.wanted) for pod in storm.kinds)
     if ran.code == -signal.SIGKILL:
         found["killed"] += 1
     elif ran.code == 0:
         found["complete"] += 1
-    elif _all_named(ran, storm):
+    elif _all_named(ran, set(storm.kinds) - unasked):
         found["named"] += 1
     else:
         found["unnamed"] += 1
@@ -206,12 +209,12 @@ def _judge(storm: Storm, victim: str, copy: Copy, running: list[subprocess.Popen
     return +found
 
 
-def _all_named(ran: Ran, storm: Storm) -> bool:
+def _all_named(ran: Ran, asked: set[str]) -> bool:
     """Tell whether each pod that isn't complete is in the report with its cause, or why nothing moved was said."""
     if not ran.out:
         return "asynccp: " in ran.err
     errors = {one["pod"]: one["error"] for one in json.loads(ran.out)["pods"] if one["outcome"] != "complete"}
-    return set(ran.outcomes) == set(storm.kinds) and all(errors.values())
+    return set(ran.outcomes) == asked and all(errors.values())
 
 
 def _judge_kubectl(storm: Storm, victim: str, copy: Copy, running: list[subprocess.Popen[bytes]]) -> Counter[str]:
