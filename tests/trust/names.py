@@ -30,7 +30,7 @@ def measure(scale: float) -> list[Row]:
             "back byte for byte",
             told(ours),
             held,
-            f"{min(theirs)} to {max(theirs)} of {len(NASTY)}, where it stopped at a name in the tree; "
+            f"{min(theirs)} of {len(NASTY)} in one tree, at one of whose names it stops; "
             f"each in a tree of its own: {apart} of {len(NASTY)}",
         )
     ]
