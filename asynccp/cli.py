@@ -55,6 +55,14 @@ app = typer.Typer(
 )
 
 
+class Compress(StrEnum):
+    """What -z takes."""
+
+    AUTO = "auto"
+    NONE = "none"
+    GZIP = "gzip"
+
+
 class Output(StrEnum):
     """What -o takes."""
 
@@ -112,6 +120,10 @@ class Flags:
     checksum: Annotated[
         bool, _flag("--checksum", help="Compare the SHA-256 of every file at both ends; the report has them.")
     ] = False
+    compress: Annotated[
+        Compress,
+        _flag("-z", "--compress", metavar="HOW", help="auto (where it pays), none, or the container's gzip."),
+    ] = Compress.AUTO
     preserve_owner: Annotated[
         bool, _flag("--preserve-owner", help="Keep numeric owners; needs root where the files are written.")
     ] = False
@@ -141,6 +153,7 @@ class Flags:
             retries=self.retries,
             fail_fast=self.fail_fast,
             checksum=self.checksum,
+            compress=self.compress.value,
             preserve_owner=self.preserve_owner,
             want_size=sys.stderr.isatty() and not self.quiet,
         )

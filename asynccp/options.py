@@ -10,6 +10,9 @@ RECORD_SIZE = 64 * 1024
 CHUNK_SIZE = 256 * 1024
 """Bytes of archive in one message of a push: 128 to 256 KiB cost the servers 10 to 15 % less than 32 or 64 KiB."""
 
+PART_SIZE = 1024 * 1024
+"""Bytes of archive in one part of a compressed push. The pod starts two programs for each."""
+
 WINDOW_SIZE = 64 * 1024 * 1024
 """Bytes of encoded archive kept for all pods of a push. An archive up to this size is read once, however many pods."""
 
@@ -70,6 +73,7 @@ class Options:
     preserve_owner: keep numeric owners; needs root at the writing end.
     want_size: have the pod add up a pull's size first, for a bar with an end.
     limits: of what one pod of a pull may send.
+    compress: `auto`, `none`, or one of `wire.compression.CODECS`.
     """
 
     sessions: int = 64
@@ -82,6 +86,7 @@ class Options:
     preserve_owner: bool = False
     want_size: bool = False
     limits: Limits = DEFAULT_LIMITS
+    compress: str = "auto"
 
 
 def hop_size(pulls: int) -> int:

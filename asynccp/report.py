@@ -52,7 +52,9 @@ class Result:
     """How one transfer ended.
 
     size: content bytes that arrived whole; entries: how many.
-    wire_size: archive bytes that crossed the wire.
+    wire_size: bytes that crossed the wire, of all attempts. archive_size: bytes of archive that they stood for.
+    compression: the program in the pod that compressed or unpacked; empty when they went as they are. compression_note:
+    why they did, empty when there is nothing to say.
     protocol: the exec subprotocol, `v4` or `v5`; empty when no session was opened.
     checksum: the program in the pod that its digests come from; empty when none were asked for. digests: of each file,
     the same at both ends, by its path in the archive.
@@ -71,6 +73,9 @@ class Result:
     left_out: tuple[LeftOut, ...] = ()
     checksum: str = ""
     digests: Mapping[bytes, str] = field(default_factory=dict)
+    archive_size: int = 0
+    compression: str = ""
+    compression_note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -79,6 +84,9 @@ class Result:
             "bytes": self.size,
             "entries": self.entries,
             "wire_bytes": self.wire_size,
+            "archive_bytes": self.archive_size,
+            "compression": self.compression or None,
+            "compression_note": self.compression_note or None,
             "seconds": round(self.seconds, 3),
             "attempts": self.attempts,
             "protocol": self.protocol,

@@ -124,8 +124,9 @@ def test_a_fleet_that_failed_does_not_fill_the_screen(count: int, named: int, mo
 
 def test_json_has_everything_and_survives_a_round_trip() -> None:
     one = result(
-        PARTIAL, size=10, entries=2, wire_size=2048, seconds=0.12345, attempts=2, protocol="v4", left_out=(DEVICE,)
-    )
+        PARTIAL, size=10, entries=2, wire_size=2048, seconds=0.12345, attempts=2, protocol="v4", left_out=(DEVICE,),
+        archive_size=10240, compression="gzip",
+    )  # fmt: skip
     two = result(FAILED, pod="web-1", error="there is no tar in the container", hint="name another with -c")
     found = Report("pull", [one, two], [NAMED], [DEVICE], 1.23456)
     assert json.loads(found.dumps()) == found.to_json()
@@ -144,6 +145,9 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "bytes": 10,
                 "entries": 2,
                 "wire_bytes": 2048,
+                "archive_bytes": 10240,
+                "compression": "gzip",
+                "compression_note": None,
                 "seconds": 0.123,
                 "attempts": 2,
                 "protocol": "v4",
@@ -161,6 +165,9 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "bytes": 0,
                 "entries": 0,
                 "wire_bytes": 0,
+                "archive_bytes": 0,
+                "compression": None,
+                "compression_note": None,
                 "seconds": 0.0,
                 "attempts": 1,
                 "protocol": "",

@@ -20,6 +20,7 @@ import functools
 import os
 import posixpath
 import re
+from collections.abc import Sequence
 
 from asynccp.options import LIFE_S, RECORD_SIZE
 
@@ -59,7 +60,12 @@ fi
 """
 
 # $1 token, $2 destination directory, $3 records of the first archive, $4 of the second (0: there is none), $5 options
-# $6 the pod's identity
+# $6 the pod's identity, $7 programs to unpack with, the best first (empty: the archive comes as it is)
+#
+# With one of these and dd, the archive comes in parts (`disk.pack`): a line `z SIZE +` or `r SIZE +`, then so many
+# bytes, packed or raw; the last part's line has no `+`. The shell reads a line byte by byte: what is dd's it leaves.
+# `torn` is there when a part could not be unpacked: tar may have come to its end by then. That tar's rest is read to
+# its end keeps gzip from ending with a broken pipe, and makes sure that `torn` is there before it is looked for.
 #
 # Everything is extracted into a directory of its own beside its destination, and put in its place by rename when all of
 # it came and the client says so: a push that is cut leaves nothing torn under a final name, and nothing at all. Its
@@ -102,16 +108,36 @@ if dd bs={RECORD_SIZE} count=0 iflag=fullblock </dev/null >/dev/null 2>&1; then 
 elif head -c 0 </dev/null >/dev/null 2>&1; then count=head
 else count=none
 fi
-{_ANSWER}{_LIFE}echo "asynccp $t hello count=$count sum=$sum"
+z=
+if [ $count = dd ]; then
+    for c in $7; do
+        if command -v $c >/dev/null; then z=$c; break; fi
+    done
+fi
+{_ANSWER}{_LIFE}echo "asynccp $t hello count=$count sum=$sum z=$z"
+part() {{ dd bs="$1" count=1 iflag=fullblock 2>/dev/null; }}
+parts() {{
+    while read -r k n m; do
+        case $k in
+        z) part "$n" | $z -dc ;;
+        r) part "$n" ;;
+        *) return 1 ;;
+        esac || return
+        [ "$m" ] || return 0
+    done
+    return 1
+}}
 receive() {{
-    case $count in
+    case $count$z in
     dd) dd bs={RECORD_SIZE} count="$1" iflag=fullblock 2>/dev/null | tar "$options" - -C "$s/new" ;;
     head)
         n=$(($1 * {RECORD_SIZE}))
         head -c $n | {{ tar "$options" - -C "$s/new" && head -c $n >/dev/null; }} ;;
     none) tar "$options" - -C "$s/new" ;;
+    *) {{ parts || : >"$s/torn"; }} | {{ tar "$options" - -C "$s/new" && cat >/dev/null; }} ;;
     esac
     rc=$? whole=no
+    if [ $rc = 0 ] && [ -e "$s/torn" ]; then rc=1; fi
     if [ -e "$s/new/.asynccp-$t" ]; then whole=yes; rm -f "$s/new/.asynccp-$t"; fi
 }}
 move() {{
@@ -164,6 +190,11 @@ end $rc
 
 # $1 token, $2 directory, $3 name in it, $4 `size` when a bar wants to know how much there is
 # $5 records of the archive that the client has from a session that was lost (0: none), $6 their SHA-256
+# $7 programs to compress with, the best first (empty: the archive goes as it is), $8 unless the node has more load than
+# so much for each of its CPUs (0: whatever it has)
+#
+# tar's own exit code is kept behind a pipe, too: it goes through fd 5 into a variable. If what compresses fails, the
+# client sees that its stream has no end.
 #
 # To continue, tar packs everything again, what the client has is hashed instead of sent, and only if it is the same to
 # the byte the rest follows: what the client then has is what this tar has packed, whole. That takes dd, which reads no
@@ -182,24 +213,34 @@ elif [ ! -r "$d/$n" ] && [ ! -h "$d/$n" ]; then problem=unreadable
 fi
 if [ "$problem" ]; then echo "asynccp $t hello problem=$problem"; read -r _; exit 1; fi
 {_ANSWER}{_LIFE}if [ "$4" = size ]; then size=$(du -sk "$d/$n" 2>/dev/null); size=${{size%%[!0-9]*}}; fi
-resume() {{
-    rc=$({{ {{ tar cf - -C "$d" "$n" 3<&- 4>&- 5>&-; echo $? >&5; }} | {{
-        had=$(dd bs={RECORD_SIZE} count="$1" iflag=fullblock 2>/dev/null | sha256sum)
-        [ "${{had%% *}}" = "$2" ] || exit 1
-        echo "asynccp $t hello resume=$1 sum=$sum" >&4
-        cat >&4
-    }}; }} 5>&1) && exit "$rc"
-    echo "asynccp $t hello size=$size sum=$sum"
+resume=$5 z= busy=
+if kill -0 -$$ 2>/dev/null; then
+    for c in $7; do
+        if command -v $c >/dev/null; then z=$c; break; fi
+    done
+else resume=0
+fi
+if [ $z ] && [ $8 != 0 ] && [ -r /proc/loadavg ] && read -r l _ </proc/loadavg &&
+    [ "${{l%.*}}" -ge $(($8 * $(nproc 2>/dev/null || echo 1))) ]
+then z= busy=yes
+fi
+if [ $resume != 0 ] && {{
+    [ $sum != sha256sum ] || ! dd bs={RECORD_SIZE} count=0 iflag=fullblock </dev/null >/dev/null 2>&1
+}}; then resume=0; fi
+continued() {{
+    had=$(dd bs={RECORD_SIZE} count="$resume" iflag=fullblock 2>/dev/null | sha256sum)
+    [ "${{had%% *}}" = "$1" ] || exit 1
+    echo "asynccp $t hello resume=$resume sum=$sum z=$z busy=$busy" >&4
+    ${{z:-cat}} ${{z:+-1c}} || exit 2
+}}
+piped() {{ rc=$({{ {{ tar cf - -C "$d" "$n" 3<&- 4>&- 5>&-; echo $? >&5; }} | "$@" >&4 5>&-; }} 5>&1) && exit "$rc"; }}
+send() {{
+    if [ $resume != 0 ]; then piped continued "$1"; [ $? = 1 ] || exit 1; fi
+    echo "asynccp $t hello size=$size sum=$sum z=$z busy=$busy"
+    if [ $z ]; then piped $z -1c; exit 1; fi
     exec tar cf - -C "$d" "$n" 3<&- 4>&-
 }}
-if [ "$5" != 0 ] && [ $sum = sha256sum ] && kill -0 -$$ 2>/dev/null &&
-    dd bs={RECORD_SIZE} count=0 iflag=fullblock </dev/null >/dev/null 2>&1
-then
-    resume "$5" "$6" 3<&- & p=$!
-else
-    echo "asynccp $t hello size=$size sum=$sum"
-    tar cf - -C "$d" "$n" 3<&- 4>&- & p=$!
-fi
+send "$6" 3<&- & p=$!
 {{ a=; read -r a <&3 || kill -TERM -$$ 2>/dev/null || kill $p $$; [ "$a" != sum ]; }} & w=$!
 wait $p
 rc=$?
@@ -214,25 +255,46 @@ end 0
 
 
 def push_argv(
-    token: str, directory: str, records: tuple[int, int], *, identity: str = "", preserve_owner: bool = False
+    token: str,
+    directory: str,
+    records: tuple[int, int],
+    *,
+    identity: str = "",
+    preserve_owner: bool = False,
+    codecs: Sequence[str] = (),
 ) -> list[str]:
     """Return the command that extracts two archives of `records` × RECORD_SIZE bytes from stdin into `directory`.
 
     identity: what tells the pod from its replacement, and from others that share its volumes.
+    codecs: programs that may unpack it, the best first; the pod's hello tells which of them it has taken.
     """
     # -p: modes as in the archive, whatever the umask. -o: files belong to the container's user, root included.
     options = "-xpf" if preserve_owner else "-xopf"
-    values = [token, _argument(directory), *map(str, records), options, identity or "pod"]
+    values = [token, _argument(directory), *map(str, records), options, identity or "pod", " ".join(codecs)]
     return ["sh", "-c", _without_indents(_PUSH), "sh", *values]
 
 
-def pull_argv(token: str, path: str, *, want_size: bool = False, records: int = 0, digest: str = "") -> list[str]:
+def pull_argv(
+    token: str, path: str, *, want_size: bool = False, records: int = 0, digest: str = "",
+    codecs: Sequence[str] = (), most_load: int = 0,
+) -> list[str]:  # fmt: skip
     """Return the command that writes an archive of `path` to stdout: all names start with `pull_name(path)`.
 
     records: how many times RECORD_SIZE bytes of it are here already; digest: their SHA-256, in hexadecimal.
+    codecs: programs that may compress it, the best first; the pod's hello tells which of them it has taken.
+    most_load: for each CPU of the node; where there is more, it is not compressed. 0: it doesn't matter.
     """
     directory, name = _split(path)
-    values = [token, directory, name, "size" if want_size else "", str(records), digest]
+    values = [
+        token,
+        directory,
+        name,
+        "size" if want_size else "",
+        str(records),
+        digest,
+        " ".join(codecs),
+        str(most_load),
+    ]
     return ["sh", "-c", _without_indents(_PULL), "sh", *values]
 
 

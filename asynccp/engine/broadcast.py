@@ -16,20 +16,30 @@ from collections import OrderedDict
 
 from anyio import Event, to_thread
 
+from asynccp.disk.pack import Packing
 from asynccp.disk.read import read_chunk
 from asynccp.errors import TransferError
-from asynccp.options import CHUNK_SIZE, WINDOW_SIZE
+from asynccp.options import WINDOW_SIZE
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.wire.chunk import Chunk
 
 
 class Broadcast:
-    """The archive of one push, as a window over its chunks. `reads` counts the chunks that came from disk."""
+    """The archive of one push in one form, as a window over its chunks. `reads` counts the chunks that came from disk.
 
-    def __init__(self, layout: ArchiveLayout, window_size: int = WINDOW_SIZE) -> None:
-        self.layout = layout
+    packing: gives the chunks of a compressed archive; None: it goes as it is.
+    """
+
+    def __init__(
+        self, layout: ArchiveLayout, window_size: int = WINDOW_SIZE, *, packing: Packing | None = None
+    ) -> None:
+        self.chunks = packing.parts if packing else layout.chunks
+        self.size = layout.size
         self.reads = 0
-        self._room = max(1, window_size // CHUNK_SIZE)
+        self._layout = layout
+        self._packing = packing
+        self._window_size = window_size
+        self._taken_size = 0
         self._window: OrderedDict[int, Chunk] = OrderedDict()
         self._reading: dict[int, Event] = {}
         self._broken: TransferError | None = None
@@ -47,7 +57,10 @@ class Broadcast:
     async def _read(self, index: int) -> Chunk:
         self._reading[index] = done = Event()
         try:
-            chunk = await to_thread.run_sync(read_chunk, self.layout, index)
+            if self._packing is not None:
+                chunk = await to_thread.run_sync(self._packing.read, index)
+            else:
+                chunk = await to_thread.run_sync(read_chunk, self._layout, index)
         except TransferError as exc:
             self._broken = exc
             raise
@@ -56,6 +69,7 @@ class Broadcast:
             done.set()
         self.reads += 1
         self._window[index] = chunk
-        if len(self._window) > self._room:
-            self._window.popitem(last=False)
+        self._taken_size += chunk.wire_size
+        while self._taken_size > self._window_size and len(self._window) > 1:
+            self._taken_size -= self._window.popitem(last=False)[1].wire_size
         return chunk

@@ -21,13 +21,14 @@ from asynccp.cluster.base import Cluster
 from asynccp.cluster.commands import pull_argv, pull_name
 from asynccp.disk.digest import digest_below
 from asynccp.disk.extract import Extractor
+from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
 from asynccp.engine.verify import algorithm_of, verify
-from asynccp.errors import ConnectFailed, DigestsDiffer, ProtocolRefused, ProtocolViolation, SessionLost
+from asynccp.errors import ConnectFailed, DigestsDiffer, ProtocolRefused, ProtocolViolation, SessionLost, TransferError
 from asynccp.options import (
     RECORD_SIZE,
     RESUME_RECORDS,
@@ -40,7 +41,8 @@ from asynccp.plan.plan import PullPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.report import Report
 from asynccp.target import Transfer
-from asynccp.wire.dialogue import Line, LineReader, verdict
+from asynccp.wire.compression import Unpacker
+from asynccp.wire.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader, verdict
 from asynccp.wire.prefix import Overlap, Prefix
 
 Bytes = bytes | memoryview
@@ -63,10 +65,11 @@ async def pull(
     roots = {one.transfer: os.path.join(plan.destination, one.directory) for one in plan.gathers}
     kept: dict[Transfer, _Gathering] = {}
     size = hop_size(min(options.sessions, len(plan.gathers)))
+    packing = Pulls(options.compress, anyio.current_time())
 
     async def one(tally: Tally) -> None:
         root = roots[tally.transfer]
-        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options, size))
+        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options, size, packing))
         await _pull_one(gathering, cluster, protocols, options)
 
     async def over(tally: Tally) -> None:
@@ -90,6 +93,8 @@ async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protoc
         except ProtocolRefused:
             tried.add(protocol)
             protocols.refused.add(protocol)
+        except _BetterCompressed:
+            continue
 
 
 def _size(hello: Line) -> int | None:
@@ -97,11 +102,17 @@ def _size(hello: Line) -> int | None:
     return int(text) * 1024 if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
+class _BetterCompressed(TransferError):
+    """This session is ended, so that another one may bring the rest, compressed."""
+
+
 class _Gathering:
     """One pod's archive on its way to the disk, in one session or in several."""
 
-    def __init__(self, tally: Tally, root: str, token: str, options: Options, hop_size: int) -> None:
+    def __init__(self, tally: Tally, root: str, token: str, options: Options, hop_size: int, packing: Pulls) -> None:
         self.tally = tally
+        self._packing = packing
+        self._offer = packing.offer  # of the session under way
         self.token = token
         self._hop_size = hop_size
         self._root = root
@@ -114,7 +125,16 @@ class _Gathering:
         records = self._prefix.records if self._extractor and self._prefix.records >= RESUME_RECORDS else 0
         digest = self._prefix.digest if records else ""
         path, want_size = self.tally.transfer.path, self._options.want_size and not records
-        return pull_argv(self.token, path, want_size=want_size, records=records, digest=digest)
+        self._offer = self._packing.offer
+        return pull_argv(
+            self.token,
+            path,
+            want_size=want_size,
+            records=records,
+            digest=digest,
+            codecs=self._offer.codecs,
+            most_load=MOST_LOAD if self._options.compress == "auto" else 0,
+        )
 
     async def run(self, exchange: Exchange) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
@@ -124,7 +144,7 @@ class _Gathering:
                     watched.start_soon(exchange.watch)
                     await self._run(exchange)
                     watched.cancel_scope.cancel()
-        except (SessionLost, ConnectFailed):  # it may continue
+        except (SessionLost, ConnectFailed, _BetterCompressed):  # it may continue
             raise
         except BaseException:
             await self.close()
@@ -135,6 +155,7 @@ class _Gathering:
         hello = await exchange.hello(self.tally.transfer.path, patience_s=here_size / SLOWEST_DIGEST_PER_S)
         if self._options.checksum:
             self.tally.checksum = algorithm_of(hello)
+        self.tally.compression, self.tally.compression_note = self._offer.taken(hello)
         overlap = self._prefix.follow() if hello.facts.get("resume") == str(self._prefix.records) else None
         if overlap is None or self._extractor is None:
             await self.close()
@@ -147,7 +168,10 @@ class _Gathering:
                 listed=self._options.checksum,
             )
             self.tally.observer.started(self.tally.transfer, _size(hello))
-        writing = _Writing(exchange, self.tally, self._root, self._extractor, self._prefix, overlap, self._hop_size)
+        packing = self._packing if not self._offer.codecs else None  # once compressed, or refused, it stays so
+        writing = _Writing(
+            exchange, self.tally, self._root, self._extractor, self._prefix, overlap, self._hop_size, packing
+        )
         try:
             await writing.run()
         finally:
@@ -174,7 +198,11 @@ class _Writing:
         prefix: Prefix,
         overlap: Overlap | None,
         hop_size: int,
+        packing: Pulls | None,
     ) -> None:
+        self._packing = packing
+        self._unseen_size, self._unseen_s = 0, 0.0  # what `packing` has not been told
+        self._unpacker = Unpacker() if tally.compression else None
         self._hop_size = hop_size
         self._exchange = exchange
         self._tally = tally
@@ -212,9 +240,11 @@ class _Writing:
             async for batch in _batches(receive, self._hop_size):
                 data = b"".join(batch)
                 batch.clear()  # the pieces need not stay in memory while a thread writes the whole
-                rest = await to_thread.run_sync(self._extract, data)
-                self._tally.advance(len(data))
+                begun = anyio.current_time()
+                size, rest = await to_thread.run_sync(self._take, data)
+                self._tally.advance(size, len(data))
                 self._exchange.moved()
+                self._look(data, anyio.current_time() - begun)
                 if rest and (found := self._trailer.feed(rest)):
                     self._done, after = found
                     if after:
@@ -223,8 +253,29 @@ class _Writing:
                         await self._verify(receive)
                     await self._exchange.acknowledge()
 
-    def _extract(self, batch: bytes) -> bytes:
-        data = memoryview(batch)
+    def _look(self, data: bytes, busy_s: float) -> None:
+        """Raise _BetterCompressed if this session had better be another one."""
+        self._unseen_size, self._unseen_s = self._unseen_size + len(data), self._unseen_s + busy_s
+        if self._packing is None or self._extractor.ended or self._unseen_size < ASK_AFTER_SIZE:
+            return
+        if self._packing.pays(self._unseen_size, self._unseen_s, anyio.current_time(), data):
+            raise _BetterCompressed("the rest comes compressed")
+        self._unseen_size, self._unseen_s = 0, 0.0
+
+    def _take(self, batch: bytes) -> tuple[int, bytes]:
+        """Write what came; return how many bytes of archive it stood for, and what stands behind the archive's end."""
+        if self._unpacker is None:
+            return len(batch), self._extract(batch)
+        size, rest = 0, b""
+        for piece in self._unpacker.feed(batch):
+            size += len(piece)
+            rest += self._extract(piece)
+            if len(rest) > MAX_PADDING_SIZE + MAX_LINE_SIZE:  # or a bomb of zeros would fill the memory
+                raise ProtocolViolation("what follows the archive does not end")
+        return size, rest
+
+    def _extract(self, piece: bytes) -> bytes:
+        data = memoryview(piece)
         if self._overlap is not None:
             new = self._overlap.strip(data)
             if new is None:

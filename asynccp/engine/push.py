@@ -14,7 +14,9 @@ from anyio import to_thread
 from asynccp.cluster.base import Cluster
 from asynccp.cluster.commands import push_argv
 from asynccp.disk.digest import digest_source
+from asynccp.disk.pack import Packing
 from asynccp.engine.broadcast import Broadcast
+from asynccp.engine.compression import Offer, offer_push
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
 from asynccp.engine.protocols import Protocols
@@ -24,6 +26,7 @@ from asynccp.engine.verify import algorithm_of, verify
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused, ProtocolViolation, SessionLost
 from asynccp.options import CLOSE_GRACE_S, Options
+from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PushPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.report import LeftOut, Report
@@ -45,10 +48,11 @@ async def push(
     interrupted, and the remote commands are ended.
     """
     options, observer = options or Options(), observer or NullObserver()
-    broadcast, protocols, digests = Broadcast(plan.layout), Protocols(), _Digests(plan.entries)
+    forms, protocols, digests = _Forms(plan.layout), Protocols(), _Digests(plan.entries)
+    offer = await offer_push(plan.layout, options.compress)
 
     async def one(tally: Tally) -> None:
-        await _push_one(tally, plan, cluster, broadcast, protocols, digests, options)
+        await _push_one(tally, plan, cluster, offer, forms, protocols, digests, options)
 
     return await run_transfers("push", plan, one, cluster, options, observer, stop)
 
@@ -57,7 +61,8 @@ async def _push_one(
     tally: Tally,
     plan: PushPlan,
     cluster: Cluster,
-    broadcast: Broadcast,
+    offer: Offer,
+    forms: "_Forms",
     protocols: Protocols,
     digests: "_Digests",
     options: Options,
@@ -69,6 +74,7 @@ async def _push_one(
         layout.records,
         identity=target.uid[:8],
         preserve_owner=options.preserve_owner,
+        codecs=offer.codecs,
     )
     tried: set[str] = set()
     while True:
@@ -81,6 +87,8 @@ async def _push_one(
                 if options.checksum:
                     tally.checksum = algorithm_of(hello, can_be_asked=counted)
                 if counted or protocol != V4:
+                    tally.compression, tally.compression_note = offer.taken(hello)
+                    broadcast = forms.of(tally.compression)
                     await _Delivery(exchange, tally, broadcast, digests, half_close=not counted).run()
                     break
                 protocols.uncounted.add(target.image)
@@ -88,6 +96,19 @@ async def _push_one(
             tried.add(protocol)
             protocols.refused.add(protocol)
     tally.size, tally.entries = plan.size, len(plan.entries)
+
+
+class _Forms:
+    """The archive in every form that a pod has asked for, each made once for all pods."""
+
+    def __init__(self, layout: ArchiveLayout) -> None:
+        self._layout = layout
+        self._known: dict[str, Broadcast] = {}
+
+    def of(self, codec: str) -> Broadcast:
+        if codec not in self._known:
+            self._known[codec] = Broadcast(self._layout, packing=Packing(self._layout) if codec else None)
+        return self._known[codec]
 
 
 class _Digests:
@@ -164,7 +185,7 @@ class _Feed:
 
     def __init__(self, exchange: Exchange, tally: Tally, broadcast: Broadcast, *, half_close: bool) -> None:
         self.whole = False
-        self.size = broadcast.layout.size
+        self.size = broadcast.size
         self._exchange = exchange
         self._tally = tally
         self._broadcast = broadcast
@@ -187,13 +208,13 @@ class _Feed:
         await self._ended.wait()
 
     async def _send_all(self) -> None:
-        last = self._broadcast.layout.chunks - 1
+        last = self._broadcast.chunks - 1
         for index in range(last + 1):
             chunk = await self._broadcast.chunk(index)
             self.whole = index == last
             await self._exchange.send(chunk.message)
             # A connection that broke takes all that it is given, without a wait: the loop must get to tell it.
             await anyio.lowlevel.checkpoint()
-            self._tally.advance(chunk.size)
+            self._tally.advance(chunk.size, chunk.wire_size)
         if self._half_close:
             await self._exchange.send(CLOSE_STDIN)

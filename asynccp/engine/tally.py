@@ -17,7 +17,10 @@ class Tally:
     observer: Observer
     size: int = 0
     entries: int = 0
+    archive_size: int = 0
     wire_size: int = 0
+    compression: str = ""
+    compression_note: str = ""
     attempts: int = 1
     begun: float | None = None
     protocol: str = ""
@@ -25,9 +28,10 @@ class Tally:
     digests: dict[bytes, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
 
-    def advance(self, count: int) -> None:
-        """`count` more archive bytes have moved."""
-        self.wire_size += count
+    def advance(self, count: int, wire_size: int) -> None:
+        """`count` more archive bytes have moved, as `wire_size` bytes on the wire."""
+        self.archive_size += count
+        self.wire_size += wire_size
         self.observer.advanced(self.transfer, count)
 
     def result(self, outcome: Outcome, error: str = "", hint: str = "") -> Result:
@@ -35,4 +39,5 @@ class Tally:
         return Result(
             self.transfer, outcome, self.size, self.entries, self.wire_size, seconds, self.attempts, self.protocol,
             error, hint, tuple(self.left_out), self.checksum, self.digests,
+            self.archive_size, self.compression, self.compression_note,
         )  # fmt: skip

@@ -59,6 +59,21 @@ class ArchiveLayout:
         """The whole size, in units of CHUNK_SIZE, the last of which may be shorter."""
         return -(-self.size // CHUNK_SIZE)
 
+    def parts(self, size: int) -> int:
+        """Return how many parts of at most `size` bytes the whole has when none belongs to both archives."""
+        return sum(-(-records * RECORD_SIZE // size) for records in self.records)
+
+    def part(self, index: int, size: int) -> tuple[int, int, bool]:
+        """Return where such a part starts and stops, and whether it is the last one of its archive."""
+        first_stop = self.records[0] * RECORD_SIZE
+        first_parts = -(-first_stop // size)
+        if index < first_parts:
+            start, end = index * size, first_stop
+        else:
+            start, end = first_stop + (index - first_parts) * size, self.size
+        stop = min(start + size, end)
+        return start, stop, stop == end
+
     def pieces(self, start: int, stop: int) -> Iterator[Piece]:
         """Yield what the slice from `start` to `stop` holds, in order; what no piece covers is zeros."""
         index = max(0, bisect_right(self._starts, start) - 1)

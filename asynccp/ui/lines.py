@@ -95,8 +95,14 @@ def describe(result: Result, *, verbose: int = 0) -> str:
         entries = counted(result.entries, "entry", "entries")
         facts += [entries, human_size(result.size), f"{result.seconds:.1f} s"]
     if verbose:
-        facts += [f"{human_size(result.wire_size)} on the wire", result.protocol]
+        facts += [f"{human_size(result.wire_size)} on the wire", result.protocol, _compression(result)]
     return "  ".join(fact for fact in facts if fact)
+
+
+def _compression(result: Result) -> str:
+    if result.compression:
+        return f"{result.compression} of {human_size(result.archive_size)}"
+    return f"not compressed: {result.compression_note}" if result.compression_note else ""
 
 
 def _name(transfer: Transfer) -> str:

@@ -31,6 +31,7 @@ UTILITIES = (
     "dd",
     "head",
     "du",
+    "gzip",
     "sha256sum",
     "sleep",
 )

@@ -212,8 +212,8 @@ async def test_the_others_go_on_when_one_fails() -> None:
 async def test_what_the_tally_counted_is_in_the_result_however_it_ends() -> None:
     async def copy(tally: Tally) -> None:
         tally.protocol, tally.size, tally.entries = "v4", 30, 2
-        tally.advance(1000)
-        tally.advance(500)
+        tally.advance(1000, 1000)
+        tally.advance(500, 500)
         if number_of(tally) == 1:
             raise SessionLost("gone")
 
@@ -314,7 +314,7 @@ async def test_stop_interrupts_who_is_under_way_and_who_waits_and_tells_the_obse
         if number_of(tally) == 0:
             return
         try:
-            tally.advance(100)
+            tally.advance(100, 100)
             await anyio.sleep_forever()
         finally:
             ended.append(number_of(tally))

@@ -1,0 +1,43 @@
+"""Packing: the archive in parts that the pod unpacks one by one, each with a line before it that tells its size.
+
+A part that doesn't shrink goes as it is. Calls block: they are made in worker threads.
+"""
+
+from asynccp.disk.read import read_slice
+from asynccp.errors import SourceChanged
+from asynccp.options import PART_SIZE
+from asynccp.plan.layout import ArchiveLayout
+from asynccp.wire.chunk import PACKED, RAW, Chunk, part_line
+from asynccp.wire.compression import compressed
+from asynccp.wire.exec import STDIN
+
+SAMPLES, SAMPLE_SIZE = 4, 64 * 1024  # 3 ms of work for text, 8 for random bytes
+
+
+class Packing:
+    """The compressed form of one archive. `parts`: how many it has."""
+
+    def __init__(self, layout: ArchiveLayout) -> None:
+        self.parts = layout.parts(PART_SIZE)
+        self._layout = layout
+
+    def read(self, index: int) -> Chunk:
+        """Return part `index`, with its file contents read from disk. Raises SourceChanged with the entry's name."""
+        start, stop, last = self._layout.part(index, PART_SIZE)
+        before = bytes((STDIN,)) + part_line(RAW, stop - start, last=last)
+        message = read_slice(self._layout, start, stop, before=before)
+        if (packed := compressed(message[len(before) :])) is not None:
+            return Chunk(index, bytes((STDIN,)) + part_line(PACKED, len(packed), last=last) + packed, stop - start)
+        return Chunk(index, message, stop - start)
+
+
+def sample(layout: ArchiveLayout) -> bytes:
+    """Return a few slices of the archive, spread over it, to see whether it shrinks. Empty when a source is gone."""
+    step = max(SAMPLE_SIZE, layout.size // SAMPLES)
+    try:
+        slices = [
+            bytes(read_slice(layout, at, min(at + SAMPLE_SIZE, layout.size))) for at in range(0, layout.size, step)
+        ]
+    except SourceChanged:
+        return b""  # whoever reads it for a pod names it
+    return b"".join(slices)

@@ -1,0 +1,110 @@
+"""Which copies are compressed: decisions, each with its reason in words. Pure but for the sample that is read."""
+
+from dataclasses import dataclass
+
+from anyio import to_thread
+
+from asynccp.disk.pack import sample
+from asynccp.plan.layout import ArchiveLayout
+from asynccp.report import human_size
+from asynccp.wire.compression import CODECS, PROBE_SIZE, shrinks_to
+from asynccp.wire.dialogue import Line
+
+LEAST_SIZE = 256 * 1024
+"""Bytes of archive from which on compression is thought of: a smaller one is one message."""
+
+SHRINKS = 0.7
+"""A push that shrinks to less than this share of its size is compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a pod may compress or unpack with, the best first; when it is nothing, `reason` says why."""
+
+    codecs: tuple[str, ...] = ()
+    reason: str = ""
+
+    def taken(self, hello: Line) -> tuple[str, str]:
+        """Return the one that the pod has taken, empty for none, and why none."""
+        codec = hello.facts.get("z", "")
+        if codec in self.codecs:
+            return codec, ""
+        if hello.facts.get("busy"):
+            return "", "the node is busy"
+        return "", self.reason or f"the container has no {' or '.join(self.codecs)}, or no dd"
+
+
+def push_offer(compress: str, size: int, share: float) -> Offer:
+    """Decide for a push of `size` archive bytes, of which a sample shrinks to `share` of its size."""
+    if compress != "auto":
+        return Offer(() if compress == "none" else (compress,))
+    if size < LEAST_SIZE:
+        return Offer((), f"{human_size(size)} are not worth it")
+    if share > SHRINKS:
+        return Offer((), f"a sample shrinks only to {share:.0%}")
+    return Offer(CODECS)
+
+
+async def offer_push(layout: ArchiveLayout, compress: str) -> Offer:
+    """Decide for a push, by a look at its sources where that matters."""
+    if compress != "auto" or layout.size < LEAST_SIZE:
+        return push_offer(compress, layout.size, 1.0)
+    return push_offer(compress, layout.size, shrinks_to(await to_thread.run_sync(sample, layout)))
+
+
+SLOW_LINK_PER_S = 60_000_000
+"""Bytes: where a run receives fewer, compressing pods have more to give (gzip -1 packs 75 MB/s of access logs, BusyBox
+43, into a sixth of their size)."""
+
+MOST_SHARE = 0.5
+"""A pull must shrink to less than this: the CPU is the pod's, and a session is given up for it."""
+
+MOST_BUSY = 0.25
+"""Share of the time that our own writing may take: where it takes more, the link isn't what is waited for."""
+
+MOST_LOAD = 2
+"""Processes that want to run, for each CPU: a node with more is not given compression as well."""
+
+LOOK_AFTER_S, LOOK_AFTER_SIZE = 1.0, 2 * 1024 * 1024  # what is seen for so long, and so much, is a rate
+ASK_AFTER_SIZE = 256 * 1024  # that one session has brought
+
+
+def pull_pays(rate_per_s: float, busy: float, share: float) -> bool:
+    """Decide for a pull of which the run has seen so much.
+
+    rate_per_s: bytes that all pods together bring. busy: share of the time that the writing of all takes here. share:
+    of its size, that a sample shrinks to.
+    """
+    return rate_per_s < SLOW_LINK_PER_S and busy < MOST_BUSY and share < MOST_SHARE
+
+
+class Pulls:
+    """What one run has seen of its pulls. `offer`: for the sessions that begin now."""
+
+    def __init__(self, compress: str, now: float) -> None:
+        self.offer = Offer(() if compress in ("auto", "none") else (compress,))
+        self._auto = compress == "auto"
+        self._since = now
+        self._size = 0
+        self._busy_s = 0.0
+
+    def pays(self, size: int, busy_s: float, now: float, data: bytes) -> bool:
+        """Tell whether a session is better ended and continued with `offer`.
+
+        size: what it has brought since it last asked, `data` being the last of it; busy_s: for how long that was
+        written. now: seconds of a monotonic clock.
+        """
+        if not self._auto:
+            return False
+        if self.offer.codecs:
+            return shrinks_to(data[:PROBE_SIZE]) < MOST_SHARE
+        self._size += size
+        self._busy_s += busy_s
+        took_s = now - self._since
+        if took_s < LOOK_AFTER_S or self._size < LOOK_AFTER_SIZE:
+            return False
+        pays = pull_pays(self._size / took_s, self._busy_s / took_s, shrinks_to(data[:PROBE_SIZE]))
+        if pays:
+            self.offer = Offer(CODECS)
+        self._size, self._busy_s, self._since = 0, 0.0, now
+        return pays
