@@ -13,8 +13,10 @@ from asynccp.wire.dialogue import Line
 LEAST_SIZE = 256 * 1024
 """Bytes of archive from which on compression is thought of: a smaller one is one message."""
 
-SHRINKS = 0.7
-"""A push that shrinks to less than this share of its size is compressed."""
+SHRINKS = 0.6
+"""A push that shrinks to less than this share of its size is compressed, whatever the link. 8 pods × 64 MiB of access
+logs, which shrink to 18 %, cost the API server, kubelet and containerd 6 CPU-seconds instead of 10 to 12, and the
+client 1.7 instead of 2.1 to 2.9; gunzip takes the pods 3 to 4 for it, so that at about 65 % nothing is gained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Offer:
             return codec, ""
         if hello.facts.get("busy"):
             return "", "the node is busy"
-        return "", self.reason or f"the container has no {' or '.join(self.codecs)}, or no dd"
+        return "", f"the container has no {' or '.join(self.codecs)}, or no dd" if self.codecs else self.reason
 
 
 def push_offer(compress: str, size: int, share: float) -> Offer:
