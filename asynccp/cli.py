@@ -124,6 +124,9 @@ class Flags:
         Compress,
         _flag("-z", "--compress", metavar="HOW", help="auto (where it pays), none, or the container's gzip."),
     ] = Compress.AUTO
+    bwlimit: Annotated[
+        str, _flag("--bwlimit", metavar="RATE", help="Bytes per second of all pods together: 500K, 10M.")
+    ] = ""
     preserve_owner: Annotated[
         bool, _flag("--preserve-owner", help="Keep numeric owners; needs root where the files are written.")
     ] = False
@@ -146,6 +149,9 @@ class Flags:
             raise UsageError(
                 "--concurrency and --per-node are at least 1, --timeout more than 0, --retries not below 0"
             )
+        rate_per_s = parse_size(self.bwlimit) if self.bwlimit else 0
+        if self.bwlimit and not rate_per_s:
+            raise UsageError("--bwlimit is at least 1 byte per second")
         return Options(
             sessions=self.concurrency,
             sessions_per_node=self.per_node,
@@ -154,6 +160,7 @@ class Flags:
             fail_fast=self.fail_fast,
             checksum=self.checksum,
             compress=self.compress.value,
+            rate_per_s=rate_per_s,
             preserve_owner=self.preserve_owner,
             want_size=sys.stderr.isatty() and not self.quiet,
         )

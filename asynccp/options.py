@@ -73,6 +73,7 @@ class Options:
     preserve_owner: keep numeric owners; needs root at the writing end.
     want_size: have the pod add up a pull's size first, for a bar with an end.
     limits: of what one pod of a pull may send.
+    rate_per_s: bytes a second that all sessions together may bring and take; 0 is as many as there can be.
     compress: `auto`, `none`, or one of `wire.compression.CODECS`.
     """
 
@@ -87,6 +88,7 @@ class Options:
     want_size: bool = False
     limits: Limits = DEFAULT_LIMITS
     compress: str = "auto"
+    rate_per_s: int = 0
 
 
 def hop_size(pulls: int) -> int:

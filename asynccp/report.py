@@ -11,7 +11,7 @@ Exit codes (rsync's numbers where rsync has one):
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -157,12 +157,19 @@ class Report:
 
         The causes were told when they happened; `to_json` has all of them.
         """
-        lines = [f"left out {one}" for one in self.left_out] + [self._summary()]
+        lines = [f"left out {one}" for one in self.left_out] + [*self._compression(), self._summary()]
         for outcome in (Outcome.FAILED, Outcome.PARTIAL, Outcome.CHANGED, Outcome.INTERRUPTED):
             names = [str(one.transfer) for one in self.results if one.outcome is outcome]
             more = [f"and {len(names) - _NAMES} more"] if len(names) > _NAMES else []
             lines += [f"{outcome.value}: {', '.join(names[:_NAMES] + more)}"] if names else []
         return "\n".join(lines)
+
+    def _compression(self) -> Iterator[str]:
+        for codec in sorted({one.compression for one in self.results} - {""}):
+            those = [one for one in self.results if one.compression == codec]
+            wire, archive = sum(one.wire_size for one in those), sum(one.archive_size for one in those)
+            pods = counted(len(those), "pod", "pods")
+            yield f"compressed with {codec} for {pods}: {human_size(wire)} instead of {human_size(archive)}"
 
     def _summary(self) -> str:
         counts = {outcome: sum(one.outcome is outcome for one in self.results) for outcome in Outcome}

@@ -209,3 +209,12 @@ def test_nothing_unescaped_reaches_text_or_json() -> None:
 )
 def test_sizes_as_people_read_them(size: float, text: str) -> None:
     assert human_size(size) == text
+
+
+def test_what_compression_saved_is_told_in_one_line() -> None:
+    packed = [
+        result(COMPLETE, pod=f"web-{n}", wire_size=2 << 20, archive_size=20 << 20, compression="gzip") for n in "01"
+    ]
+    plain = result(COMPLETE, pod="web-2", wire_size=20 << 20, archive_size=20 << 20)
+    first, _ = Report("push", [*packed, plain]).to_text().splitlines()
+    assert first == "compressed with gzip for 2 pods: 4.0 MiB instead of 40.0 MiB"

@@ -62,7 +62,7 @@ MOST_SHARE = 0.5
 """A pull must shrink to less than this: the CPU is the pod's, and a session is given up for it."""
 
 MOST_BUSY = 0.25
-"""Share of the time that our own writing may take: where it takes more, the link isn't what is waited for."""
+"""CPU-seconds a second that our own writing may take: where it takes more, the link isn't what is waited for."""
 
 MOST_LOAD = 2
 """Processes that want to run, for each CPU: a node with more is not given compression as well."""
@@ -74,8 +74,8 @@ ASK_AFTER_SIZE = 256 * 1024  # that one session has brought
 def pull_pays(rate_per_s: float, busy: float, share: float) -> bool:
     """Decide for a pull of which the run has seen so much.
 
-    rate_per_s: bytes that all pods together bring. busy: share of the time that the writing of all takes here. share:
-    of its size, that a sample shrinks to.
+    rate_per_s: bytes that all pods together bring. busy: CPU-seconds a second that the writing of it takes here.
+    share: what a sample shrinks to, of its size.
     """
     return rate_per_s < SLOW_LINK_PER_S and busy < MOST_BUSY and share < MOST_SHARE
 
@@ -88,25 +88,25 @@ class Pulls:
         self._auto = compress == "auto"
         self._since = now
         self._size = 0
-        self._busy_s = 0.0
+        self._cpu_s = 0.0
 
-    def pays(self, size: int, busy_s: float, now: float, data: bytes) -> bool:
+    def pays(self, size: int, cpu_s: float, now: float, data: bytes) -> bool:
         """Tell whether a session is better ended and continued with `offer`.
 
-        size: what it has brought since it last asked, `data` being the last of it; busy_s: for how long that was
-        written. now: seconds of a monotonic clock.
+        size: what it has brought since it last asked, `data` being the last of it; cpu_s: what the writing of that
+        took. now: seconds of a monotonic clock.
         """
         if not self._auto:
             return False
         if self.offer.codecs:
             return shrinks_to(data[:PROBE_SIZE]) < MOST_SHARE
         self._size += size
-        self._busy_s += busy_s
+        self._cpu_s += cpu_s
         took_s = now - self._since
         if took_s < LOOK_AFTER_S or self._size < LOOK_AFTER_SIZE:
             return False
-        pays = pull_pays(self._size / took_s, self._busy_s / took_s, shrinks_to(data[:PROBE_SIZE]))
+        pays = pull_pays(self._size / took_s, self._cpu_s / took_s, shrinks_to(data[:PROBE_SIZE]))
         if pays:
             self.offer = Offer(CODECS)
-        self._size, self._busy_s, self._since = 0, 0.0, now
+        self._size, self._cpu_s, self._since = 0, 0.0, now
         return pays

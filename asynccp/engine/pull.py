@@ -10,6 +10,7 @@ over: whole files are then renamed over whole files.
 """
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -24,6 +25,7 @@ from asynccp.disk.extract import Extractor
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
+from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
@@ -61,7 +63,8 @@ async def pull(
     Never raises for one target's trouble. Setting `stop` ends the run early: what isn't complete by then is reported as
     interrupted, and the remote commands are ended.
     """
-    options, observer, protocols = options or Options(), observer or NullObserver(), Protocols()
+    cluster, options = paced(cluster, options or Options())
+    observer, protocols = observer or NullObserver(), Protocols()
     roots = {one.transfer: os.path.join(plan.destination, one.directory) for one in plan.gathers}
     kept: dict[Transfer, _Gathering] = {}
     size = hop_size(min(options.sessions, len(plan.gathers)))
@@ -201,7 +204,7 @@ class _Writing:
         packing: Pulls | None,
     ) -> None:
         self._packing = packing
-        self._unseen_size, self._unseen_s = 0, 0.0  # what `packing` has not been told
+        self._unseen_size, self._unseen_cpu_s = 0, 0.0  # what `packing` has not been told
         self._unpacker = Unpacker() if tally.compression else None
         self._hop_size = hop_size
         self._exchange = exchange
@@ -240,11 +243,10 @@ class _Writing:
             async for batch in _batches(receive, self._hop_size):
                 data = b"".join(batch)
                 batch.clear()  # the pieces need not stay in memory while a thread writes the whole
-                begun = anyio.current_time()
                 size, rest = await to_thread.run_sync(self._take, data)
                 self._tally.advance(size, len(data))
                 self._exchange.moved()
-                self._look(data, anyio.current_time() - begun)
+                self._look(data)
                 if rest and (found := self._trailer.feed(rest)):
                     self._done, after = found
                     if after:
@@ -253,19 +255,22 @@ class _Writing:
                         await self._verify(receive)
                     await self._exchange.acknowledge()
 
-    def _look(self, data: bytes, busy_s: float) -> None:
+    def _look(self, data: bytes) -> None:
         """Raise _BetterCompressed if this session had better be another one."""
-        self._unseen_size, self._unseen_s = self._unseen_size + len(data), self._unseen_s + busy_s
+        self._unseen_size += len(data)
         if self._packing is None or self._extractor.ended or self._unseen_size < ASK_AFTER_SIZE:
             return
-        if self._packing.pays(self._unseen_size, self._unseen_s, anyio.current_time(), data):
+        if self._packing.pays(self._unseen_size, self._unseen_cpu_s, anyio.current_time(), data):
             raise _BetterCompressed("the rest comes compressed")
-        self._unseen_size, self._unseen_s = 0, 0.0
+        self._unseen_size, self._unseen_cpu_s = 0, 0.0
 
     def _take(self, batch: bytes) -> tuple[int, bytes]:
         """Write what came; return how many bytes of archive it stood for, and what stands behind the archive's end."""
         if self._unpacker is None:
-            return len(batch), self._extract(batch)
+            begun_s = time.thread_time()
+            rest = self._extract(batch)
+            self._unseen_cpu_s += time.thread_time() - begun_s
+            return len(batch), rest
         size, rest = 0, b""
         for piece in self._unpacker.feed(batch):
             size += len(piece)

@@ -19,6 +19,7 @@ from asynccp.engine.broadcast import Broadcast
 from asynccp.engine.compression import Offer, offer_push
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
+from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
@@ -47,7 +48,8 @@ async def push(
     Never raises for one target's trouble. Setting `stop` ends the run early: what isn't complete by then is reported as
     interrupted, and the remote commands are ended.
     """
-    options, observer = options or Options(), observer or NullObserver()
+    cluster, options = paced(cluster, options or Options())
+    observer = observer or NullObserver()
     forms, protocols, digests = _Forms(plan.layout), Protocols(), _Digests(plan.entries)
     offer = await offer_push(plan.layout, options.compress)
 

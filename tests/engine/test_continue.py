@@ -70,7 +70,9 @@ def files_in(directory: Path) -> dict[str, bytes]:
 
 async def pull_from(script: Script, to: Path, *, checksum: bool = False) -> Report:
     async with scripted(script) as cluster:
-        report = await pull(cluster, pull_plan(str(to), [target()]), options=Options(checksum=checksum))
+        report = await pull(
+            cluster, pull_plan(str(to), [target()]), options=Options(checksum=checksum, compress="none")
+        )
     assert not any(".partial" in name for name in await to_thread.run_sync(files_in, to)), "a torn file was left"
     return report
 

@@ -1,0 +1,98 @@
+"""Pace: no more bytes a second than were allowed, of all sessions of a run together, both directions.
+
+Whoever wants to send or has received waits its turn. While nothing is received, TCP's window closes, and the pod waits.
+"""
+
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from asynccp.cluster.base import Cluster, Session
+from asynccp.options import PART_SIZE, Options
+from asynccp.target import Json, Selector, Target
+
+BURST_S = 0.1
+"""Seconds whose allowance is not lost when it isn't used at once: the loop's own hiccups must not slow a run down."""
+
+FREE_SIZE = 4096
+"""Bytes of a message that doesn't wait: lines of the dialogue have deadlines. They are counted, and others wait."""
+
+
+class Bucket:
+    """The arithmetic: a bucket of tokens, one for each byte, that may be overdrawn. Pure; times are of any clock."""
+
+    def __init__(self, rate_per_s: float) -> None:
+        self._rate_per_s = rate_per_s
+        self._full_at = float("-inf")  # when all that was taken so far is paid, less the burst
+
+    def take(self, size: int, now: float) -> float:
+        """Take `size` bytes at `now`; return the seconds after which they may go."""
+        begin = max(self._full_at, now - BURST_S)
+        self._full_at = begin + size / self._rate_per_s
+        return max(0.0, begin - now)
+
+
+class PacedCluster:
+    """A cluster whose exec sessions share one bucket. Everything else is as with `cluster`."""
+
+    def __init__(self, cluster: Cluster, rate_per_s: float) -> None:
+        self._cluster = cluster
+        self._bucket = Bucket(rate_per_s)
+
+    @property
+    def namespace(self) -> str:
+        return self._cluster.namespace
+
+    def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
+        return self._cluster.list_pods(selector, namespace, fields)
+
+    async def find_pod(self, target: Target) -> Json | None:
+        return await self._cluster.find_pod(target)
+
+    @asynccontextmanager
+    async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator[Session]:
+        async with self._cluster.open_exec(target, argv, protocol) as session:
+            yield _PacedSession(session, self._bucket)
+
+
+class _PacedSession:
+    def __init__(self, session: Session, bucket: Bucket) -> None:
+        self._session = session
+        self._bucket = bucket
+
+    @property
+    def protocol(self) -> str:
+        return self._session.protocol
+
+    @property
+    def ending(self) -> str:
+        return self._session.ending
+
+    async def send(self, message: bytes | memoryview) -> None:
+        await self._turn(len(message))
+        await self._session.send(message)
+
+    async def receive(self) -> bytes | None:
+        message = await self._session.receive()
+        if message is not None:
+            await self._turn(len(message))
+        return message
+
+    async def ping(self) -> None:
+        await self._session.ping()
+
+    async def _turn(self, size: int) -> None:
+        wait_s = self._bucket.take(size, anyio.current_time())
+        if wait_s and size > FREE_SIZE:
+            await anyio.sleep(wait_s)
+
+
+def paced(cluster: Cluster, options: Options) -> tuple[Cluster, Options]:
+    """Return a cluster that keeps to the options' rate, and options under which a turn's wait is no stall."""
+    if not options.rate_per_s:
+        return cluster, options
+    longest_turn_s = options.sessions * PART_SIZE / options.rate_per_s
+    patient = dataclasses.replace(options, stall_after_s=options.stall_after_s + longest_turn_s)
+    return PacedCluster(cluster, options.rate_per_s), patient
