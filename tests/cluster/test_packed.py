@@ -1,0 +1,229 @@
+"""The scripts with compression, in the machine's own shells, with its own tars: nothing torn is ever whole."""
+
+import gzip
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from asynccp.cluster.commands import pull_argv, push_argv
+from asynccp.disk.pack import Packing
+from asynccp.disk.scan import scan
+from asynccp.options import RECORD_SIZE
+from asynccp.plan.layout import ArchiveLayout
+from asynccp.wire.compression import Unpacker
+from asynccp.wire.dialogue import verdict
+from asynccp.wire.exec import ExitStatus
+
+from .. import trees
+from . import boxes
+from .boxes import TOKEN, Process
+
+GZIP = ("gzip",)
+PACKING = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox")
+BoxOf = Callable[[str], Path]
+TRAILER = f"asynccp {TOKEN} done rc=0\n".encode()
+
+
+@pytest.fixture(scope="module")
+def box_of() -> Iterator[BoxOf]:
+    place = Path(tempfile.mkdtemp(prefix="asynccp-boxes-"))
+    made = {kind: boxes.make(place, kind) for kind in boxes.WITH_TAR}
+
+    def get(kind: str) -> Path:
+        found = made[kind]
+        return found if found is not None else pytest.skip(f"this machine can't be {kind}")
+
+    yield get
+    shutil.rmtree(place)
+
+
+@pytest.fixture(params=PACKING)
+def box(request: pytest.FixtureRequest, box_of: BoxOf) -> Path:
+    return box_of(request.param)
+
+
+class Packed:
+    """A push as it is sent; `borders`: where its parts begin."""
+
+    def __init__(self, source: str) -> None:
+        layout = ArchiveLayout(scan([source])[0], TOKEN)
+        packing = Packing(layout)
+        self.records = layout.records
+        self.parts = [bytes(packing.read(index).message[1:]) for index in range(packing.parts)]
+        self.bytes = b"".join(self.parts)
+        self.borders = [sum(map(len, self.parts[:index])) for index in range(len(self.parts))]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree with everything, and with random bytes and text, so that parts are packed and raw."""
+    tree = trees.build(tmp_path_factory.mktemp("packed") / "tree")
+    (tree / "a-random").write_bytes(os.urandom(2_500_000))
+    (tree / "b-text").write_bytes(b"a line of text\n" * 150_000)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def packed(tree: Path) -> Packed:
+    found = Packed(f"{tree}/")
+    assert found.records[1] > 0, "links in directories take a second archive"
+    assert {part[:1] for part in found.parts} == {b"z", b"r"}
+    return found
+
+
+def push(box: Path, here: Path, records: tuple[int, int]) -> Process:
+    return Process(box, push_argv(TOKEN, "to", records, codecs=GZIP), here)
+
+
+def test_a_packed_push_is_complete_on_every_shell_and_tar(
+    box: Path, tree: Path, packed: Packed, tmp_path: Path
+) -> None:
+    with push(box, tmp_path, packed.records) as pod:
+        assert pod.line("hello").facts["z"] == "gzip"
+        # Our lines, sent before they are due, are no part of the archive.
+        pod.stdin.write(packed.bytes + b"go\nok\n")
+        assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert pod.line("done").facts == {"rc": "0", "settled": "yes"}, pod.said()
+        assert pod.exit_code() == 0
+    assert trees.describe(tmp_path / "to") == trees.describe(tree)
+
+
+@pytest.mark.parametrize("kind", ["toybox", "no-dd"])
+def test_a_container_without_dd_says_that_the_archive_must_come_as_it_is(
+    box_of: BoxOf, kind: str, tmp_path: Path
+) -> None:
+    with push(box_of(kind), tmp_path, (1, 0)) as pod:
+        assert pod.line("hello").facts["z"] == ""
+
+
+def test_a_packed_push_that_comes_in_dribbles_is_whole(box: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"text\n" * 2000)
+    packed = Packed(str(tmp_path / "a"))
+    with push(box, tmp_path, packed.records) as pod:
+        pod.line("hello")
+        for byte in packed.bytes:
+            pod.stdin.write(bytes((byte,)))
+        assert pod.put_in_place().facts == {"rc": "0", "settled": "yes"}, pod.said()
+
+
+def test_a_packed_push_that_is_cut_anywhere_is_not_complete(box: Path, packed: Packed, tmp_path: Path) -> None:
+    size = len(packed.bytes)
+    places = {*packed.borders, *(at + 1 for at in packed.borders), *range(1, size, size // 9), size - 1, size - 9}
+    for at in sorted(places):
+        with push(box, tmp_path, packed.records) as pod:
+            pod.line("hello")
+            pod.stdin.write(packed.bytes[:at])
+            pod.stdin.close()
+            received = pod.line("received")
+            assert received.facts != {"rc": "0", "sentinel": "yes"}, at
+            assert verdict(received, ExitStatus(pod.exit_code()), pod.said()) is not None, at
+
+
+def test_a_packed_part_that_is_not_what_was_sent_is_told_by_gzip(box: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"text\n" * 200_000)
+    packed = Packed(str(tmp_path / "a"))
+    assert packed.parts[-1][:1] == b"z"
+    torn = bytearray(packed.bytes)
+    torn[-6] ^= 1  # in the last part's check sum: tar has everything by then
+    with push(box, tmp_path, packed.records) as pod:
+        pod.line("hello")
+        pod.stdin.write(torn)
+        assert pod.line("received").facts == {"rc": "1", "sentinel": "yes"}
+        assert "crc" in pod.said().lower()
+
+
+@pytest.mark.parametrize("line", [b"x 3\nabc", b"z\n", b"r 0\n", b"z -1 +\n", b"$(touch oops) 1\n"])
+def test_what_is_no_part_ends_the_push(box: Path, line: bytes, tmp_path: Path) -> None:
+    with push(box, tmp_path, (1, 0)) as pod:
+        pod.line("hello")
+        pod.stdin.write(line)
+        assert pod.line("received").facts["sentinel"] == "no"
+    assert not (tmp_path / "oops").exists()
+
+
+def test_a_tar_that_fails_early_says_so_while_more_is_sent(box_of: BoxOf, tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    shutil.copytree(box_of("dash-gnu"), box, symlinks=True)
+    (box / "tar").unlink()
+    (box / "tar").write_text("#!/bin/sh\necho 'tar: No space left on device' >&2\nexit 2\n")
+    (box / "tar").chmod(0o755)
+    with push(box, tmp_path, (100, 0)) as pod:
+        pod.line("hello")
+        pod.stdin.write(b"r 300000 +\n" + bytes(300_000))  # more than a pipe takes: dd hears that nobody reads
+        assert pod.line("received").facts == {"rc": "2", "sentinel": "no"}
+        assert "No space left" in pod.said()
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    for number in range(5):
+        (directory / f"file-{number}").write_bytes(b"%d: a line of a log\n" % number * 40_000)
+    return directory
+
+
+def pull(box: Path, of: Path, *, records: int = 0, digest: str = "") -> Process:
+    return Process(box, pull_argv(TOKEN, f"{of}/", records=records, digest=digest, codecs=GZIP), of)
+
+
+def unpacked(data: bytes) -> bytes:
+    return b"".join(Unpacker().feed(data))
+
+
+def test_a_packed_pull_is_complete_on_every_shell_and_tar(box: Path, logs: Path) -> None:
+    with pull(box, logs) as pod:
+        assert pod.line("hello").facts["z"] == "gzip"
+        came = pod.until(TRAILER)
+        assert pod.runs, "it waits for us"
+        pod.acknowledge()
+        assert pod.exit_code() == 0
+    assert len(came) < 0.2 * sum(path.stat().st_size for path in logs.iterdir())
+    assert trees.describe_archive(unpacked(came).removesuffix(TRAILER)) == trees.describe(logs)
+
+
+def test_a_packed_pull_continues_behind_what_is_here(box: Path, logs: Path) -> None:
+    with pull(box, logs) as pod:
+        pod.line("hello")
+        whole = unpacked(pod.until(TRAILER)).removesuffix(TRAILER)
+    had = whole[: 7 * RECORD_SIZE]
+    with pull(box, logs, records=7, digest=hashlib.sha256(had).hexdigest()) as pod:
+        facts = pod.line("hello").facts
+        assert (facts["resume"], facts["z"]) == ("7", "gzip")
+        rest = unpacked(pod.until(TRAILER)).removesuffix(TRAILER)
+    assert had + rest == whole
+
+
+@pytest.mark.parametrize("kind", ["dash-gnu", "bash-gnu"])  # bsdtar fills up with zeros and ends with 0
+def test_a_tar_that_fails_in_a_packed_pull_is_told_with_its_code(box_of: BoxOf, kind: str, logs: Path) -> None:
+    with open(logs / "file-9", "wb") as file:
+        file.write(os.urandom(4 * 1024 * 1024))
+    with pull(box_of(kind), logs) as pod:
+        pod.line("hello")
+        pod.wait_until_blocked()
+        os.truncate(logs / "file-9", 2 * 1024 * 1024)
+        for path in logs.glob("file-[0-4]"):
+            os.truncate(path, 0)
+        came = pod.until(TRAILER.replace(b"rc=0", b"rc=1"))
+        assert pod.exit_code() == 1
+    assert b"asynccp" in came
+
+
+def test_a_client_that_vanishes_leaves_no_process(box: Path, logs: Path) -> None:
+    (logs / "random").write_bytes(os.urandom(4 * 1024 * 1024))
+    with pull(box, logs) as pod:
+        pod.line("hello")
+        pod.stdin.close()  # 4 MiB that don't shrink wait for us: no pipe takes them
+        pod.wait_until_gone()
+
+
+def test_what_gzip_writes_ends_with_its_own_trailer(box: Path, logs: Path) -> None:
+    with pull(box, logs) as pod:
+        pod.line("hello")
+        came = pod.until(TRAILER).removesuffix(TRAILER)
+    assert trees.describe_archive(gzip.decompress(came)) == trees.describe(logs)
