@@ -1,8 +1,8 @@
 """Pull: many pods → one directory.
 
 For each pod, in one exec: hello; then the archive, the pod's `done` line, questions for digests if they are wanted, our
-acknowledgement, the status. Two tasks side by side: one receives, the other writes. Between them is a bounded queue;
-while it is full nothing is received, TCP's window closes, and the pod's tar waits.
+acknowledgement, the status. While a thread writes, the session holds what arrives, up to a bound; then nothing is read,
+TCP's window closes, and the pod's tar waits.
 
 A pull whose session was lost continues in the next one: what is here stays, the pod packs everything again and sends
 what is missing, if the beginning is the same to the byte (`wire.prefix`). If it isn't, or the pod can't tell, it starts
@@ -10,12 +10,9 @@ over: whole files are then renamed over whole files.
 """
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import anyio
 from anyio import to_thread
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from asynccp.cluster.base import Cluster
 from asynccp.cluster.commands import pull_argv, pull_name
@@ -32,9 +29,7 @@ from asynccp.options import (
     RECORD_SIZE,
     RESUME_RECORDS,
     SLOWEST_DIGEST_PER_S,
-    STDOUT_SIZE,
     Options,
-    hop_size,
 )
 from asynccp.plan.plan import PullPlan
 from asynccp.progress import NullObserver, Observer
@@ -62,11 +57,10 @@ async def pull(
     options, observer, protocols = options or Options(), observer or NullObserver(), Protocols()
     roots = {one.transfer: os.path.join(plan.destination, one.directory) for one in plan.gathers}
     kept: dict[Transfer, _Gathering] = {}
-    size = hop_size(min(options.sessions, len(plan.gathers)))
 
     async def one(tally: Tally) -> None:
         root = roots[tally.transfer]
-        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options, size))
+        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options))
         await _pull_one(gathering, cluster, protocols, options)
 
     async def over(tally: Tally) -> None:
@@ -100,10 +94,9 @@ def _size(hello: Line) -> int | None:
 class _Gathering:
     """One pod's archive on its way to the disk, in one session or in several."""
 
-    def __init__(self, tally: Tally, root: str, token: str, options: Options, hop_size: int) -> None:
+    def __init__(self, tally: Tally, root: str, token: str, options: Options) -> None:
         self.tally = tally
         self.token = token
-        self._hop_size = hop_size
         self._root = root
         self._options = options
         self._extractor: Extractor | None = None
@@ -147,7 +140,7 @@ class _Gathering:
                 listed=self._options.checksum,
             )
             self.tally.observer.started(self.tally.transfer, _size(hello))
-        writing = _Writing(exchange, self.tally, self._root, self._extractor, self._prefix, overlap, self._hop_size)
+        writing = _Writing(exchange, self.tally, self._root, self._extractor, self._prefix, overlap)
         try:
             await writing.run()
         finally:
@@ -173,9 +166,7 @@ class _Writing:
         extractor: Extractor,
         prefix: Prefix,
         overlap: Overlap | None,
-        hop_size: int,
     ) -> None:
-        self._hop_size = hop_size
         self._exchange = exchange
         self._tally = tally
         self._root = root
@@ -186,11 +177,17 @@ class _Writing:
         self._trailer = LineReader(exchange.token, "done", after_zeros=True)
 
     async def run(self) -> None:
-        # As many bytes as one hop: 512 KiB at most, when the server's messages are of the usual size.
-        send, receive = anyio.create_memory_object_stream[Bytes](self._hop_size // STDOUT_SIZE)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._write, receive)
-            await self._receive(send)
+        while (data := await self._exchange.stdout()) is not None:
+            rest = await to_thread.run_sync(self._extract, data)
+            self._tally.advance(len(data))
+            self._exchange.moved()
+            if rest and (found := self._trailer.feed(rest)):
+                self._done, after = found
+                if after:
+                    raise ProtocolViolation("the pod sent output after its last word")
+                if self._tally.checksum and self._done.facts.get("rc") == "0":
+                    await self._verify()
+                await self._exchange.acknowledge()
         whole = self._extractor.ended and self._done is not None
         if whole:
             await to_thread.run_sync(self._extractor.finish)
@@ -198,33 +195,8 @@ class _Writing:
         if error := verdict(self._done, exchange.status, exchange.said, whole=whole, ending=exchange.ending):
             raise error
 
-    async def _receive(self, send: MemoryObjectSendStream[Bytes]) -> None:
-        with suppress(anyio.BrokenResourceError):  # the writer ended: its error is the one to hear
-            async with send:
-                while (data := await self._exchange.stdout()) is not None:
-                    try:
-                        send.send_nowait(data)
-                    except anyio.WouldBlock:  # only a full queue is worth the round through the event loop
-                        await send.send(data)
-
-    async def _write(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
-        async with receive:
-            async for batch in _batches(receive, self._hop_size):
-                data = b"".join(batch)
-                batch.clear()  # the pieces need not stay in memory while a thread writes the whole
-                rest = await to_thread.run_sync(self._extract, data)
-                self._tally.advance(len(data))
-                self._exchange.moved()
-                if rest and (found := self._trailer.feed(rest)):
-                    self._done, after = found
-                    if after:
-                        raise ProtocolViolation("the pod sent output after its last word")
-                    if self._tally.checksum and self._done.facts.get("rc") == "0":
-                        await self._verify(receive)
-                    await self._exchange.acknowledge()
-
-    def _extract(self, batch: bytes) -> bytes:
-        data = memoryview(batch)
+    def _extract(self, data: Bytes) -> bytes:
+        data = memoryview(data)
         if self._overlap is not None:
             new = self._overlap.strip(data)
             if new is None:
@@ -234,27 +206,8 @@ class _Writing:
         self._prefix.take(data[: len(data) - len(rest)])
         return rest
 
-    async def _verify(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
+    async def _verify(self) -> None:
         async def here(path: bytes, algorithm: str) -> str | None:
             return await to_thread.run_sync(digest_below, self._root, path, algorithm)
 
-        async def heard() -> Bytes | None:
-            try:
-                return await receive.receive()
-            except anyio.EndOfStream:
-                return None
-
-        await verify(self._exchange, self._tally, self._extractor.files, here, heard)
-
-
-async def _batches(receive: MemoryObjectReceiveStream[Bytes], hop_size: int) -> AsyncIterator[list[Bytes]]:
-    """Yield what has arrived, about `hop_size` bytes at a time, so that a thread is worth its switch."""
-    async for first in receive:
-        batch, size = [first], len(first)
-        try:
-            while size < hop_size:
-                batch.append(receive.receive_nowait())
-                size += len(batch[-1])
-        except (anyio.WouldBlock, anyio.EndOfStream):
-            pass
-        yield batch
+        await verify(self._exchange, self._tally, self._extractor.files, here, self._exchange.stdout)
