@@ -123,7 +123,10 @@ class WebSocket(asyncio.BufferedProtocol):
             return
         try:
             for opcode, payload in self._decoder.feed(data):
-                self._take(opcode, payload)
+                if opcode is Opcode.BINARY:
+                    self._hold(payload)
+                else:
+                    self._take(opcode, payload)
         except BadFrame as exc:
             self._transport.write(encode_close(exc.code))
             self._end(f"the connection broke: the server sent {exc}")
@@ -135,7 +138,7 @@ class WebSocket(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def _take(self, opcode: Opcode, payload: memoryview) -> None:
-        if opcode in (Opcode.BINARY, Opcode.TEXT):
+        if opcode == Opcode.TEXT:
             self._hold(payload)
         elif opcode == Opcode.PING:
             self._transport.write(encode_frame(Opcode.PONG, payload))

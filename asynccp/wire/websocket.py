@@ -13,7 +13,6 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import NamedTuple
 
 from websockets.speedups import apply_mask
 
@@ -21,6 +20,8 @@ from asynccp.errors import ConnectFailed, ProtocolRefused, ProtocolViolation, Tr
 
 HEADROOM = 14  # bytes of the longest header of a frame that we send: 2, a length of 8, the key of 4
 MAX_CONTROL_SIZE = 125  # RFC 6455 section 5.5
+
+_WHOLE_BINARY = 0x82  # the first byte of nearly all frames that come: a message in one frame, and binary
 
 NORMAL, PROTOCOL_ERROR, NOT_TEXT, TOO_BIG = 1000, 1002, 1007, 1009  # section 7.4.1
 
@@ -36,11 +37,8 @@ class Opcode(IntEnum):
     PONG = 10
 
 
-class Message(NamedTuple):
-    """A whole message. `payload` is good until the decoder is fed again."""
-
-    opcode: Opcode
-    payload: memoryview
+Message = tuple[Opcode, memoryview]
+"""A whole message: what it is, and its payload, which is good until the decoder is fed again."""
 
 
 class BadFrame(ProtocolViolation):
@@ -157,6 +155,12 @@ class Decoder:
         at, end = 0, len(data)
         while at < end or (self._frame and not self._frame[2]):
             if self._frame is None:
+                if end - at > 4 and data[at] == _WHOLE_BINARY and data[at + 1] == 126 and not self._opcode:
+                    stop = at + 4 + (data[at + 2] << 8 | data[at + 3])
+                    if stop <= end and stop - at - 4 <= self._max_size:
+                        yield Opcode.BINARY, data[at + 4 : stop]
+                        at = stop
+                        continue
                 if (found := self._parse_header(data, at)) is None:
                     self._head = bytes(data[at:])
                     return
@@ -166,10 +170,7 @@ class Decoder:
             at += len(part)
             whole = len(part) == missing
             self._frame = None if whole else (opcode, last, missing - len(part))
-            if whole and last and opcode == Opcode.BINARY and not self._parts:  # nearly all: no copy, no call
-                yield Message(opcode, part)
-            else:
-                yield from self._take(opcode, part, whole=whole, last=last)
+            yield from self._take(opcode, part, whole=whole, last=last)
 
     def _take(self, opcode: Opcode, part: memoryview, *, whole: bool, last: bool) -> Iterator[Message]:
         """Take a part of a frame; yield the message that it completes."""
@@ -186,7 +187,7 @@ class Decoder:
             opcode, self._opcode = self._opcode or opcode, None
             if opcode == Opcode.TEXT:
                 _check_text(part)
-        yield Message(opcode, part)
+        yield opcode, part
 
     def _parse_header(self, data: memoryview, at: int) -> tuple[tuple[Opcode, bool, int], int] | None:
         """Return the frame that begins at `at` and where its payload does, None when its header isn't whole."""
