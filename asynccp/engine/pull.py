@@ -36,7 +36,7 @@ from asynccp.progress import NullObserver, Observer
 from asynccp.report import Report
 from asynccp.target import Transfer
 from asynccp.wire.dialogue import Line, LineReader, verdict
-from asynccp.wire.prefix import Overlap, Prefix
+from asynccp.wire.prefix import Overlap
 
 Bytes = bytes | memoryview
 
@@ -76,7 +76,7 @@ async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protoc
     while True:
         protocol = protocols.offer("", tried)
         try:
-            argv = gathering.argv()
+            argv = await gathering.argv()
             async with opened(cluster, tally.transfer.target, argv, protocol, gathering.token, options) as exchange:
                 tally.protocol = protocol[:2]
                 await gathering.run(exchange)
@@ -100,14 +100,21 @@ class _Gathering:
         self._root = root
         self._options = options
         self._extractor: Extractor | None = None
-        self._prefix = Prefix()
 
-    def argv(self) -> list[str]:
+    @property
+    def _records(self) -> int:
+        """How many records are here, if that is enough to continue behind them; else 0."""
+        records = self._extractor.prefix.records if self._extractor else 0
+        return records if records >= RESUME_RECORDS else 0
+
+    async def argv(self) -> list[str]:
         """Return the command for the next session: it continues where the last one was lost, if that pays."""
-        records = self._prefix.records if self._extractor and self._prefix.records >= RESUME_RECORDS else 0
-        digest = self._prefix.digest if records else ""
+        digest = None
+        if self._extractor and self._records:
+            digest = await to_thread.run_sync(self._extractor.prefix.digest)
+        records = self._records if digest else 0
         path, want_size = self.tally.transfer.path, self._options.want_size and not records
-        return pull_argv(self.token, path, want_size=want_size, records=records, digest=digest)
+        return pull_argv(self.token, path, want_size=want_size, records=records, digest=digest or "")
 
     async def run(self, exchange: Exchange) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
@@ -124,14 +131,15 @@ class _Gathering:
             raise
 
     async def _run(self, exchange: Exchange) -> None:
-        here_size = self._prefix.records * RECORD_SIZE if self._extractor else 0
+        here_size = self._records * RECORD_SIZE
         hello = await exchange.hello(self.tally.transfer.path, patience_s=here_size / SLOWEST_DIGEST_PER_S)
         if self._options.checksum:
             self.tally.checksum = algorithm_of(hello)
-        overlap = self._prefix.follow() if hello.facts.get("resume") == str(self._prefix.records) else None
-        if overlap is None or self._extractor is None:
+        overlap = None
+        if self._extractor and self._records and hello.facts.get("resume") == str(self._records):
+            overlap = self._extractor.prefix.follow()
+        else:
             await self.close()
-            overlap, self._prefix = None, Prefix()
             self._extractor = Extractor(
                 self._root,
                 pull_name(self.tally.transfer.path),
@@ -140,7 +148,7 @@ class _Gathering:
                 listed=self._options.checksum,
             )
             self.tally.observer.started(self.tally.transfer, _size(hello))
-        writing = _Writing(exchange, self.tally, self._root, self._extractor, self._prefix, overlap)
+        writing = _Writing(exchange, self.tally, self._root, self._extractor, overlap)
         try:
             await writing.run()
         finally:
@@ -164,14 +172,12 @@ class _Writing:
         tally: Tally,
         root: str,
         extractor: Extractor,
-        prefix: Prefix,
         overlap: Overlap | None,
     ) -> None:
         self._exchange = exchange
         self._tally = tally
         self._root = root
         self._extractor = extractor
-        self._prefix = prefix
         self._overlap = overlap
         self._done: Line | None = None
         self._trailer = LineReader(exchange.token, "done", after_zeros=True)
@@ -202,9 +208,7 @@ class _Writing:
             if new is None:
                 raise DigestsDiffer("the container's files changed while the session was lost: they are read anew")
             data = new
-        rest = self._extractor.feed(data)
-        self._prefix.take(data[: len(data) - len(rest)])
-        return rest
+        return self._extractor.feed(data)
 
     async def _verify(self) -> None:
         async def here(path: bytes, algorithm: str) -> str | None:
