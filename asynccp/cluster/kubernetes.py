@@ -5,13 +5,14 @@ UTF-8, blocks silently at 100 connections, and ignores proxy-url and tls-server-
 pod, raw JSON 0.4 ms.
 """
 
+import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import anyio
 from anyio import move_on_after
@@ -99,10 +100,12 @@ class KubernetesCluster:
 
     @asynccontextmanager
     async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator[Session]:
-        query = [("container", target.container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
         # Proxies take a request line of 8 KiB (nginx) and more: a script is 5 KiB with spaces as `+`, 7 KiB as `%20`.
-        words = urlencode(query + [("command", word) for word in argv], safe="/:,!*()$'", errors="surrogateescape")
-        path = f"api/v1/namespaces/{target.namespace}/pods/{target.pod}/exec?{words}"
+        words = "".join(f"&command={_quoted(word)}" for word in argv)
+        path = (
+            f"api/v1/namespaces/{target.namespace}/pods/{target.pod}/exec"
+            f"?container={target.container}&stdin=true&stdout=true&stderr=true{words}"
+        )
         upgraded = await self._upgraded(path, protocol)
         self._sessions += 1
         session = WebSocket(upgraded, protocol, lambda: hop_size(self._sessions))
@@ -219,6 +222,12 @@ class KubernetesCluster:
                 return connection
             connection.abort()
         return None
+
+
+@functools.lru_cache(maxsize=64)
+def _quoted(word: str) -> str:
+    """Quote one word of a command: a script, the same one for every pod, takes 2 ms."""
+    return quote_plus(word, safe="/:,!*()$'", errors="surrogateescape")
 
 
 def _host(access: Access) -> str:
