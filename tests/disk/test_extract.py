@@ -630,7 +630,7 @@ BEGINNING = archive(
     directory(b"d/"),
     file(b"d/large", os.urandom(300_000)),
     file(b"d/small", b"small"),
-    sparse(b"d/sparse", 600_000, b"2\n8192\n40960\n500000\n100\n", b"x" * 40_960 + b"y" * 100),
+    sparse(b"d/sparse", 600_000, b"3\n8192\n40960\n500000\n100\n600000\n0\n", b"x" * 40_960 + b"y" * 100),
     file(b"d/closed", os.urandom(70_000), mode=0o400),
     file(b"last", os.urandom(200_000)),
 )
