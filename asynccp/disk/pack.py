@@ -10,6 +10,7 @@ from asynccp.plan.layout import ArchiveLayout
 from asynccp.wire.chunk import PACKED, RAW, Chunk, part_line
 from asynccp.wire.compression import compressed
 from asynccp.wire.exec import STDIN
+from asynccp.wire.websocket import HEADROOM, seal
 
 SAMPLES, SAMPLE_SIZE = 4, 64 * 1024  # 3 ms of work for text, 8 for random bytes
 
@@ -24,11 +25,12 @@ class Packing:
     def read(self, index: int) -> Chunk:
         """Return part `index`, with its file contents read from disk. Raises SourceChanged with the entry's name."""
         start, stop, last = self._layout.part(index, PART_SIZE)
-        before = bytes((STDIN,)) + part_line(RAW, stop - start, last=last)
-        message = read_slice(self._layout, start, stop, before=before)
-        if (packed := compressed(message[len(before) :])) is not None:
-            return Chunk(index, bytes((STDIN,)) + part_line(PACKED, len(packed), last=last) + packed, stop - start)
-        return Chunk(index, message, stop - start)
+        head = bytes(HEADROOM) + bytes((STDIN,))
+        before = head + part_line(RAW, stop - start, last=last)
+        buffer = read_slice(self._layout, start, stop, before=before)
+        if (packed := compressed(buffer[len(before) :])) is not None:
+            buffer = memoryview(bytearray(head + part_line(PACKED, len(packed), last=last) + packed))
+        return Chunk(index, stop - start, len(buffer) - len(head), seal(buffer))
 
 
 def sample(layout: ArchiveLayout) -> bytes:

@@ -90,7 +90,7 @@ class Pulls:
         self._size = 0
         self._cpu_s = 0.0
 
-    def pays(self, size: int, cpu_s: float, now: float, data: bytes) -> bool:
+    def pays(self, size: int, cpu_s: float, now: float, data: bytes | memoryview) -> bool:
         """Tell whether a session is better ended and continued with `offer`.
 
         size: what it has brought since it last asked, `data` being the last of it; cpu_s: what the writing of that

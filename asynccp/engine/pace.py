@@ -74,7 +74,11 @@ class _PacedSession:
         await self._turn(len(message))
         await self._session.send(message)
 
-    async def receive(self) -> bytes | None:
+    async def send_frame(self, frame: memoryview) -> None:
+        await self._turn(len(frame))
+        await self._session.send_frame(frame)
+
+    async def receive(self) -> bytes | bytearray | None:
         message = await self._session.receive()
         if message is not None:
             await self._turn(len(message))

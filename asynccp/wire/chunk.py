@@ -7,19 +7,15 @@ PACKED, RAW = b"z", b"r"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`message` is the exec message that carries the slice: the channel byte of stdin, then what stands for the slice.
+    """`frame` is the WebSocket frame of the exec message that carries the slice.
 
-    size: bytes of the archive in it.
+    size: archive bytes in it. wire_size: bytes that stand for them in the pod's stdin.
     """
 
     index: int
-    message: memoryview | bytes
     size: int
-
-    @property
-    def wire_size(self) -> int:
-        """Bytes that go to the pod's stdin."""
-        return len(self.message) - 1
+    wire_size: int
+    frame: memoryview
 
 
 def part_line(form: bytes, size: int, *, last: bool) -> bytes:

@@ -22,6 +22,7 @@ from asynccp.wire.compression import CODECS
 from asynccp.wire.dialogue import verdict
 from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
 from asynccp.wire.exec import ExitStatus
+from asynccp.wire.websocket import unsealed
 
 from .. import trees
 from . import boxes
@@ -228,7 +229,7 @@ class Archive:
     def __init__(self, source: Path | str) -> None:
         self.layout = ArchiveLayout(scan([str(source)])[0], TOKEN)
         self.records = self.layout.records
-        self.bytes = b"".join(read_chunk(self.layout, index).message[1:] for index in range(self.layout.chunks))
+        self.bytes = b"".join(unsealed(read_chunk(self.layout, index).frame)[1:] for index in range(self.layout.chunks))
         self.borders: list[int] = []
         self.sentinels: list[int] = []
         for at in range(0, len(self.bytes), 512):

@@ -18,6 +18,7 @@ from asynccp.plan.layout import ArchiveLayout
 from asynccp.wire.compression import Unpacker
 from asynccp.wire.dialogue import verdict
 from asynccp.wire.exec import ExitStatus
+from asynccp.wire.websocket import unsealed
 
 from .. import trees
 from . import boxes
@@ -54,7 +55,7 @@ class Packed:
         layout = ArchiveLayout(scan([source])[0], TOKEN)
         packing = Packing(layout)
         self.records = layout.records
-        self.parts = [bytes(packing.read(index).message[1:]) for index in range(packing.parts)]
+        self.parts = [unsealed(packing.read(index).frame)[1:] for index in range(packing.parts)]
         self.bytes = b"".join(self.parts)
         self.borders = [sum(map(len, self.parts[:index])) for index in range(len(self.parts))]
 
