@@ -10,7 +10,7 @@ RECORD_SIZE = 64 * 1024
 CHUNK_SIZE = 256 * 1024
 """Bytes of archive in one message of a push: 128 to 256 KiB cost the servers 10 to 15 % less than 32 or 64 KiB."""
 
-PART_SIZE = 1024 * 1024
+PART_SIZE = 2 * 1024 * 1024
 """Bytes of archive in one part of a compressed push. The pod starts two programs for each."""
 
 WINDOW_SIZE = 64 * 1024 * 1024
