@@ -81,6 +81,10 @@ class Corrupting:
         self._here = here
         self._pod = pod
 
+    @property
+    def connect_s(self) -> float:
+        return self._cluster.connect_s
+
     def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
         return self._cluster.list_pods(selector, namespace, fields)
 

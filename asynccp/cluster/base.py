@@ -41,6 +41,10 @@ class Cluster(Protocol):
     def namespace(self) -> str:
         """The namespace that the configuration names, `default` when it names none."""
 
+    @property
+    def connect_s(self) -> float:
+        """The least seconds that a connection took to be made, TLS and all: two or three round trips. At first, inf."""
+
     def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
         """Yield pages of v1.Pod as JSON that `selector` matches; namespace None means all.
 

@@ -7,6 +7,8 @@ pod, raw JSON 0.4 ms.
 
 import functools
 import json
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -53,6 +55,7 @@ class KubernetesCluster:
     """
 
     def __init__(self, access: Access, renew: Callable[[], Awaitable[Access]] | None = None) -> None:
+        self.connect_s = math.inf
         self._credentials = Renewal(access, renew)
         self.namespace = access.namespace
         self._idle: list[tuple[Access, HttpConnection]] = []
@@ -194,7 +197,9 @@ class KubernetesCluster:
                 if getattr(exc, "heard", False):
                     raise
         with anyio.move_on_after(_CONNECT_TIMEOUT_S) as limit:
+            begun_s = time.monotonic()
             connection = await open_connection(access)
+            self.connect_s = min(self.connect_s, time.monotonic() - begun_s)
         if limit.cancelled_caught:
             raise TimeoutError(f"no connection within {_CONNECT_TIMEOUT_S:.0f} s")
         return await self._asked(access, connection, ask)

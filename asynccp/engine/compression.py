@@ -1,4 +1,8 @@
-"""Which copies are compressed: decisions, each with its reason in words. Pure but for the sample that is read."""
+"""Which copies are compressed: decisions, each with its reason in words. Pure but for the sample that is read.
+
+A push is decided before it begins, by the way and by the sources; a pull by what the run brings, since the sources are
+in the pods, and what compresses is the pods' own CPU.
+"""
 
 from dataclasses import dataclass
 
@@ -13,10 +17,18 @@ from asynccp.wire.dialogue import Line
 LEAST_SIZE = 256 * 1024
 """Bytes of archive from which on compression is thought of: a smaller one is one message."""
 
+FAR_S = 0.025
+"""Seconds from which on the way to the API server counts as a slow one: what a connection took, TLS and all. Buffers on
+the way take the first megabytes of a push at once, so how fast they go tells nothing in time. On busy loopback a
+connection takes 4 to 15 ms, over a line with a round trip of 20 ms 31 and more.
+
+On loopback, where pods share two cores with everything else, 8 × 64 MiB of access logs took 7.6 to 12.7 s as they were
+and 8.8 to 16.3 compressed, though the servers' CPU fell from 6.9 to 8.7 s to 1.5 to 3; one pod took 1.8 to 2.4 s and
+2.0 to 2.1. Through 100 Mbit/s, 8 × 20 MiB took 16 s and 5.6."""
+
 SHRINKS = 0.6
-"""A push that shrinks to less than this share of its size is compressed, whatever the link. 8 pods × 64 MiB of access
-logs, which shrink to 18 %, cost the API server, kubelet and containerd 6 CPU-seconds instead of 10 to 12, and the
-client 1.7 instead of 2.1 to 2.9; gunzip takes the pods 3 to 4 for it, so that at about 65 % nothing is gained."""
+"""A push that shrinks to less than this share of its size is worth it: to carry a GiB costs the servers 14 to 20
+CPU-seconds, to unpack it the pods 6 to 7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +48,26 @@ class Offer:
         return "", f"the container has no {' or '.join(self.codecs)}, or no dd" if self.codecs else self.reason
 
 
-def push_offer(compress: str, size: int, share: float) -> Offer:
-    """Decide for a push of `size` archive bytes, of which a sample shrinks to `share` of its size."""
+def push_offer(compress: str, size: int, share: float, *, far: bool) -> Offer:
+    """Decide for a push of `size` archive bytes, of which a sample shrinks to `share` of its size, to a server that is
+    `far`, or may not be given all the bytes that it could take.
+    """
     if compress != "auto":
         return Offer(() if compress == "none" else (compress,))
     if size < LEAST_SIZE:
         return Offer((), f"{human_size(size)} are not worth it")
+    if not far:
+        return Offer((), "the API server is near")
     if share > SHRINKS:
         return Offer((), f"a sample shrinks only to {share:.0%}")
     return Offer(CODECS)
 
 
-async def offer_push(layout: ArchiveLayout, compress: str) -> Offer:
+async def offer_push(layout: ArchiveLayout, compress: str, *, far: bool) -> Offer:
     """Decide for a push, by a look at its sources where that matters."""
-    if compress != "auto" or layout.size < LEAST_SIZE:
-        return push_offer(compress, layout.size, 1.0)
-    return push_offer(compress, layout.size, shrinks_to(await to_thread.run_sync(sample, layout)))
+    look = compress == "auto" and far and layout.size >= LEAST_SIZE
+    share = shrinks_to(await to_thread.run_sync(sample, layout)) if look else 1.0
+    return push_offer(compress, layout.size, share, far=far)
 
 
 SLOW_LINK_PER_S = 60_000_000

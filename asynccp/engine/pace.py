@@ -45,6 +45,10 @@ class PacedCluster:
     def namespace(self) -> str:
         return self._cluster.namespace
 
+    @property
+    def connect_s(self) -> float:
+        return self._cluster.connect_s
+
     def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
         return self._cluster.list_pods(selector, namespace, fields)
 

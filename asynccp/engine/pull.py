@@ -7,6 +7,9 @@ TCP's window closes, and the pod's tar waits.
 A pull whose session was lost continues in the next one: what is here stays, the pod packs everything again and sends
 what is missing, if the beginning is the same to the byte (`wire.prefix`). If it isn't, or the pod can't tell, it starts
 over: whole files are then renamed over whole files.
+
+The same way a pull turns to compression, once it is seen that the link is slow (`engine.compression`): the session is
+ended, and the next one brings the rest compressed.
 """
 
 import os

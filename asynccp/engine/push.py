@@ -5,6 +5,7 @@ listens, because a tar that fails stops reading: its word comes while our sends 
 the pod has received everything, beside its place, files are compared if that is wanted; then it may put it there.
 """
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ from asynccp.cluster.commands import push_argv
 from asynccp.disk.digest import digest_source
 from asynccp.disk.pack import Packing
 from asynccp.engine.broadcast import Broadcast
-from asynccp.engine.compression import Offer, offer_push
+from asynccp.engine.compression import FAR_S, Offer, offer_push
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
 from asynccp.engine.pace import paced
@@ -51,7 +52,8 @@ async def push(
     cluster, options = paced(cluster, options or Options())
     observer = observer or NullObserver()
     forms, protocols, digests = _Forms(plan.layout), Protocols(), _Digests(plan.entries)
-    offer = await offer_push(plan.layout, options.compress)
+    far = FAR_S <= cluster.connect_s < math.inf or options.rate_per_s > 0
+    offer = await offer_push(plan.layout, options.compress, far=far)
 
     async def one(tally: Tally) -> None:
         await _push_one(tally, plan, cluster, offer, forms, protocols, digests, options)

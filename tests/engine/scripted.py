@@ -164,6 +164,7 @@ class ScriptedCluster:
     opening: Callable[[Target, str], Awaitable[None]]
     listing: Callable[[Selector, str | None, str], list[list[Json]]]
     namespace: str = "default"
+    connect_s: float = 0.05
     pods: list[Pod] = field(default_factory=list)
     now: dict[str, Json | Exception | None] = field(default_factory=dict)
     open: Counter[str] = field(default_factory=Counter)

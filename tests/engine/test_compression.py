@@ -24,7 +24,12 @@ TEXT = b"a line of a log file\n" * 2000
     ],
 )
 def test_a_push(compress: str, size: int, share: float, codecs: tuple[str, ...], reason: str) -> None:
-    assert push_offer(compress, size, share) == Offer(codecs, reason)
+    assert push_offer(compress, size, share, far=True) == Offer(codecs, reason)
+
+
+def test_a_push_to_a_server_that_is_near_goes_as_it_is_unless_told() -> None:
+    assert push_offer("auto", 100 * MIB, 0.2, far=False) == Offer((), "the API server is near")
+    assert push_offer("gzip", 100 * MIB, 0.2, far=False) == Offer(("gzip",))
 
 
 @pytest.mark.parametrize(
