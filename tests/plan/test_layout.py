@@ -153,3 +153,14 @@ def test_a_hundred_thousand_entries_are_placed_quickly() -> None:
         count += sum(1 for _ in layout.pieces(index * CHUNK_SIZE, (index + 1) * CHUNK_SIZE))
     assert time.process_time() - begun < 3
     assert 100_001 <= count <= 100_001 + 2 * layout.chunks  # a member at a border is in two slices
+
+
+@pytest.mark.parametrize("size", [1, 3, 16, 10**6])
+def test_parts_cover_the_whole_and_none_belongs_to_both_archives(size: int) -> None:
+    late = [Entry(b"d", Kind.DIRECTORY), Entry(b"d/l", Kind.SYMLINK, link=b"a"), Entry(b"f", Kind.FILE, 900_000)]
+    layout, step = ArchiveLayout(late, "0123456789abcdef"), size * RECORD_SIZE // 2
+    assert layout.records[1] > 0
+    parts = [layout.part(index, step) for index in range(layout.parts(step))]
+    assert [0, *(stop for _, stop, _ in parts)] == [*(start for start, _, _ in parts), layout.size]
+    assert all(0 < stop - start <= step for start, stop, _ in parts)
+    assert [stop for _, stop, last in parts if last] == [layout.records[0] * RECORD_SIZE, layout.size]
