@@ -27,7 +27,6 @@ INPUT_AND_OUTPUT = {"asyncio", "anyio", "aiohttp", "socket", "os", "time", "subp
 ONLY_IN = {
     "typer": ("cli.py",),
     "tqdm": ("ui/bars.py",),
-    "kubernetes_asyncio": ("cluster/access.py",),
     "yaml": ("cluster/kubeconfig.py",),
     "aiohttp": ("cluster/", "fake/"),
     "anyio": ("engine/", "cluster/", "ui/", "fake/", "cli.py"),
