@@ -22,7 +22,6 @@ import anyio
 from anyio import to_thread
 
 from asynccp.cluster.kubeconfig import Choice, Fields, impersonation, keep_tokens, kubeconfig_paths, read_kubeconfig
-from asynccp.cluster.oidc import refresh_tokens
 from asynccp.cluster.plugin import credentials_of
 from asynccp.cluster.proxy import environment_proxy
 from asynccp.errors import ClusterError
@@ -79,6 +78,8 @@ async def _with_credentials(choice: Choice, renew: bool) -> Fields:
         return {**plain, **await credentials_of(plugin, choice.cluster)}
     if not user.get("auth-provider"):
         return plain
+    from asynccp.cluster.oidc import refresh_tokens  # here, because aiohttp takes 150 ms that few users need
+
     config = user["auth-provider"].get("config") or {}
     if tokens := await refresh_tokens(config, even_if_valid=renew):
         with anyio.CancelScope(shield=True):
