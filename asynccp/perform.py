@@ -22,8 +22,6 @@ from asynccp.cluster.base import Cluster
 from asynccp.cluster.kubernetes import connect
 from asynccp.engine.group import single_error
 from asynccp.engine.planning import plan_pull, plan_push
-from asynccp.engine.pull import pull as pull_plan
-from asynccp.engine.push import push as push_plan
 from asynccp.errors import AsyncCpError
 from asynccp.escape import printable
 from asynccp.plan.plan import PullPlan, PushPlan
@@ -36,10 +34,14 @@ AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan)
 
 
 async def push(flags: Flags, sources: Sequence[str], selection: Selection) -> int:
+    from asynccp.engine.push import push as push_plan  # each loads what it needs: a push no extraction
+
     return await _perform(flags, lambda cluster: plan_push(cluster, sources, selection), push_plan)
 
 
 async def pull(flags: Flags, destination: str, selection: Selection) -> int:
+    from asynccp.engine.pull import pull as pull_plan
+
     return await _perform(flags, lambda cluster: plan_pull(cluster, destination, selection), pull_plan)
 
 
