@@ -5,6 +5,7 @@ What a copy needs is imported by the command that copies: --help and --version a
 
 import dataclasses
 import functools
+import gc
 import inspect
 import os
 import sys
@@ -248,6 +249,8 @@ def main() -> None:
         typer.echo(f"asynccp: a defect of asynccp itself: {printable(repr(exc))}", err=True)
         typer.echo("    please report it, with what ASYNCCP_TRACEBACK=1 shows", err=True)
         sys.exit(1)
+    finally:
+        gc.freeze()  # else the interpreter looks for cycles before it ends: a sixth of a small copy's CPU
 
 
 def _exit(work: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
