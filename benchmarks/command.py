@@ -3,6 +3,7 @@
 All of them copy the contents of one directory: into DESTINATION in each pod, or into OUT/POD for each pod.
 """
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,22 @@ def exec_tar_pull(fleet: Fleet, source: str, out: Path, at_once: int) -> Command
     return _each(fleet, at_once, "bash", "-o", "pipefail", "-c", f"mkdir -p {out}/{{}} && {pull}")
 
 
+def ansible_push(fleet: Fleet, source: Path, destination: str) -> Command:
+    return _playbook(fleet, "to_pod", source, destination)
+
+
+def ansible_pull(fleet: Fleet, source: str, out: Path) -> Command:
+    return _playbook(fleet, "from_pod", out / "{{ inventory_hostname }}", source)
+
+
+def python_push(fleet: Fleet, source: Path, destination: str) -> Command:
+    return _python_client(fleet, "push", source, destination)
+
+
+def python_pull(fleet: Fleet, source: str, out: Path) -> Command:
+    return _python_client(fleet, "pull", out, source)
+
+
 def everywhere(fleet: Fleet, *argv: str) -> Command:
     """Return what runs a command in every pod, as asynccp would."""
     return Command((sys.executable, "-m", "benchmarks.execs", fleet.namespace, SELECTOR, *argv))
@@ -52,6 +69,24 @@ def everywhere(fleet: Fleet, *argv: str) -> Command:
 
 def _asynccp(direction: str, fleet: Fleet, *arguments: str) -> Command:
     return Command((sys.executable, "-m", "asynccp", direction, "-q", "-n", fleet.namespace, *arguments))
+
+
+def _playbook(fleet: Fleet, state: str, local: Path, remote: str) -> Command:
+    variables = {
+        "ansible_python_interpreter": sys.executable,
+        "namespace": fleet.namespace,
+        "state": state,
+        "local": str(local),
+        "remote": remote,
+    }
+    inventory = ",".join(fleet.pods) + ","
+    run = (sys.executable, "-m", "ansible", "playbook", "-f", str(len(fleet.pods)), "-i", inventory)
+    return Command((*run, "-e", json.dumps(variables), str(Path(__file__).parent / "peers" / "k8s_cp.yml")))
+
+
+def _python_client(fleet: Fleet, direction: str, local: Path, remote: str) -> Command:
+    run = (sys.executable, "-m", "benchmarks.peers.python_client", direction)
+    return Command((*run, fleet.namespace, str(local), remote, *fleet.pods))
 
 
 def _each(fleet: Fleet, at_once: int, *argv: str) -> Command:

@@ -55,14 +55,20 @@ async def relay(host: str, port: int) -> None:
 
     async def serve(near: SocketStream) -> None:
         await anyio.sleep(RTT_S)
-        async with near, await anyio.connect_tcp(host, port) as far, anyio.create_task_group() as tasks:
+        async with near, await anyio.connect_tcp(host, port) as far:
             _bound_buffers(near, far)
-            tasks.start_soon(_carry, near, far, up)
-            tasks.start_soon(_carry, far, near, down)
+            await carry_both(near, far, up, down)
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", backlog=1024)
     print(listener.extra(SocketAttribute.local_port), flush=True)
     await listener.serve(serve)
+
+
+async def carry_both(near: SocketStream, far: SocketStream, up: Wire, down: Wire) -> None:
+    """Carry what each end of a connection sends to the other, until both have ended."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_carry, near, far, up)
+        tasks.start_soon(_carry, far, near, down)
 
 
 async def _carry(source: SocketStream, sink: SocketStream, wire: Wire) -> None:
