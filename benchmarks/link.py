@@ -8,11 +8,12 @@ in a router: when it is full, connections are not read, and their senders feel i
 be made. What it leaves out: slow start, and loss.
 """
 
+import contextlib
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 from urllib.parse import urlsplit
@@ -109,7 +110,7 @@ def _bound_buffers(*streams: SocketStream) -> None:
             stream.extra(SocketAttribute.raw_socket).setsockopt(SOL_SOCKET, option, BUFFER_SIZE)
 
 
-@contextmanager
+@contextlib.contextmanager
 def relayed(host: str, port: int) -> Iterator[int]:
     """Run a relay; yield its port."""
     argv = [sys.executable, "-m", "benchmarks.link", host, str(port)]
@@ -121,7 +122,7 @@ def relayed(host: str, port: int) -> Iterator[int]:
             process.terminate()
 
 
-@contextmanager
+@contextlib.contextmanager
 def linked() -> Iterator[dict[str, str]]:
     """Run a relay to the API server of today's kubeconfig; yield the environment whose programs go through it."""
     configuration = yaml.safe_load(kubectl("config", "view", "--raw", "--minify", "--flatten"))
@@ -138,4 +139,6 @@ def linked() -> Iterator[dict[str, str]]:
 
 
 if __name__ == "__main__":
+    with contextlib.suppress(PermissionError):
+        os.nice(-10)  # a line is no program: it does not wait for the processors that others use
     anyio.run(relay, sys.argv[1], int(sys.argv[2]))
