@@ -8,20 +8,18 @@ in a router: when it is full, connections are not read, and their senders feel i
 be made. What it leaves out: slow start, and loss.
 """
 
+import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 from urllib.parse import urlsplit
 
-import anyio
 import yaml
-from anyio.abc import ByteReceiveStream, SocketAttribute, SocketStream
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from benchmarks.fleet import kubectl
 
@@ -30,7 +28,8 @@ RTT_S = 0.02
 QUEUE_SIZE = 512 * 1024  # bytes that wait for the wire: 40 ms, so that it never idles while others have the processor
 PIECE_SIZE = 16 * 1024
 WINDOW_PIECES = 64  # of one connection, under way: what waits and what travels, and half as much again
-BUFFER_SIZE = 256 * 1024  # bytes in the kernel, for each end of each connection
+BUFFER_SIZE = 16 * 1024  # bytes in the relay's kernel, for each end of each connection; see `_like_ethernet`
+SEGMENT_SIZE = 1448  # bytes
 
 
 class Wire:
@@ -51,63 +50,79 @@ class Wire:
         return self._free_at - QUEUE_SIZE / self.byte_per_s
 
 
-async def relay(host: str, port: int) -> None:
+async def relay(listener: socket.socket, host: str, port: int) -> None:
+    """Serve for ever."""
     up, down = Wire(BYTE_PER_S, RTT_S / 2), Wire(BYTE_PER_S, RTT_S / 2)
-
-    async def serve(near: SocketStream) -> None:
-        await anyio.sleep(RTT_S)
-        async with near, await anyio.connect_tcp(host, port) as far:
-            _bound_buffers(near, far)
-            await carry_both(near, far, up, down)
-
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", backlog=1024)
-    print(listener.extra(SocketAttribute.local_port), flush=True)
-    await listener.serve(serve)
-
-
-async def carry_both(near: SocketStream, far: SocketStream, up: Wire, down: Wire) -> None:
-    """Carry what each end of a connection sends to the other, until both have ended."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_carry, near, far, up)
-        tasks.start_soon(_carry, far, near, down)
-
-
-async def _carry(source: SocketStream, sink: SocketStream, wire: Wire) -> None:
-    send, receive = anyio.create_memory_object_stream[tuple[float, bytes]](WINDOW_PIECES)  # of PIECE_SIZE at most
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_deliver, receive, sink)
-        await _collect(source, send, wire)
-
-
-async def _collect(source: ByteReceiveStream, onto: MemoryObjectSendStream[tuple[float, bytes]], wire: Wire) -> None:
-    async with onto:
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as connections:
         while True:
-            await anyio.sleep_until(wire.room_at())
-            try:
-                piece = await source.receive(PIECE_SIZE)
-            except (anyio.EndOfStream, anyio.BrokenResourceError):
-                return
-            try:
-                await onto.send((wire.put(len(piece), anyio.current_time()), piece))
-            except anyio.BrokenResourceError:  # nobody takes it any more
-                return
+            near, _ = await loop.sock_accept(listener)
+            connections.create_task(_serve(near, host, port, up, down))
 
 
-async def _deliver(pieces: MemoryObjectReceiveStream[tuple[float, bytes]], sink: SocketStream) -> None:
-    async with pieces:
+async def _serve(near: socket.socket, host: str, port: int, up: Wire, down: Wire) -> None:
+    with near, socket.socket() as far:
+        near.setblocking(False)
+        far.setblocking(False)
+        _like_ethernet(far)
+        await asyncio.sleep(RTT_S)
+        await asyncio.get_running_loop().sock_connect(far, (host, port))
+        async with asyncio.TaskGroup() as directions:
+            directions.create_task(_carry(near, far, up))
+            directions.create_task(_carry(far, near, down))
+
+
+def _like_ethernet(one: socket.socket) -> None:
+    """Bound buffers and segments before a connection is made (or accepted), so that the other end's are as in life.
+
+    With loopback's own segments of 64 KiB a server's send buffer grows to 4 MiB, seconds of this line; with these it
+    was 1 MiB. What is in there is lost when a client pings a server that has closed already, as kubectl does every 5 s
+    (kubernetes #60140): the peers must not lose more copies to that than on a real line.
+    """
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        one.setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_SIZE)
+
+
+async def _carry(source: socket.socket, sink: socket.socket, wire: Wire) -> None:
+    """Carry what one end sends to the other, and then its end.
+
+    The two directions of a connection know nothing of each other, as those of a line: when the server has closed and a
+    ping of the client's can't be written any more, what the server said before that is still on its way.
+    """
+    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(WINDOW_PIECES)  # of PIECE_SIZE at most
+    async with asyncio.TaskGroup() as ends:
+        ends.create_task(_deliver(under_way, sink))
+        await _collect(source, under_way, wire)
+
+
+async def _collect(source: socket.socket, under_way: "asyncio.Queue[tuple[float, bytes]]", wire: Wire) -> None:
+    loop = asyncio.get_running_loop()
+    piece = b"-"
+    while piece:
+        while (wait_s := wire.room_at() - loop.time()) > 0:  # noqa: ASYNC110 (others fill what becomes free)
+            await asyncio.sleep(wait_s)
         try:
-            async for due, piece in pieces:
-                await anyio.sleep_until(due)
-                await sink.send(piece)
-            await sink.send_eof()
-        except (anyio.BrokenResourceError, OSError):
-            return
+            piece = await loop.sock_recv(source, PIECE_SIZE)
+        except ConnectionError:
+            piece = b""
+        await under_way.put((wire.put(len(piece), loop.time()), piece))
 
 
-def _bound_buffers(*streams: SocketStream) -> None:
-    for stream in streams:
-        for option in (SO_RCVBUF, SO_SNDBUF):
-            stream.extra(SocketAttribute.raw_socket).setsockopt(SOL_SOCKET, option, BUFFER_SIZE)
+async def _deliver(under_way: "asyncio.Queue[tuple[float, bytes]]", sink: socket.socket) -> None:
+    """Deliver pieces when they arrive; an empty one is the end. What a closed end doesn't take is lost."""
+    loop = asyncio.get_running_loop()
+    takes, piece = True, b"-"
+    while piece:
+        due, piece = await under_way.get()
+        await asyncio.sleep(due - loop.time())
+        try:
+            if takes and piece:
+                await loop.sock_sendall(sink, piece)
+            elif takes:
+                sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            takes = False
 
 
 @contextlib.contextmanager
@@ -141,4 +156,8 @@ def linked() -> Iterator[dict[str, str]]:
 if __name__ == "__main__":
     with contextlib.suppress(PermissionError):
         os.nice(-10)  # a line is no program: it does not wait for the processors that others use
-    anyio.run(relay, sys.argv[1], int(sys.argv[2]))
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        listener.setblocking(False)
+        _like_ethernet(listener)
+        print(listener.getsockname()[1], flush=True)
+        asyncio.run(relay(listener, sys.argv[1], int(sys.argv[2])))
