@@ -73,7 +73,7 @@ def seal(buffer: memoryview) -> memoryview:
 
 
 def masked(data: bytes | memoryview, key: bytes) -> bytes:
-    """Return `data` with every byte XORed with one of the key's four, in turn (section 5.3); the way back is the same."""
+    """Return `data` XORed with the key, byte by byte and over again (section 5.3). The way back is the same."""
     if len(data) > _MASKED_IN_PYTHON_SIZE:
         from websockets.speedups import apply_mask
 
