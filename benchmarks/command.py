@@ -41,10 +41,10 @@ def exec_tar_push(fleet: Fleet, source: Path, destination: str, at_once: int) ->
     return _each(fleet, at_once, "bash", "-o", "pipefail", "-c", script)
 
 
-def exec_tar_pull(fleet: Fleet, source: str, out: Path, at_once: int, *, spdy: bool = False) -> Command:
-    """spdy: over kubectl's older transport, which it leaves to the servers that know no WebSocket."""
-    pull = "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false " if spdy else ""
-    pull += f"kubectl -n {fleet.namespace} exec {{}} -- tar cf - -C {source} . | tar xf - -C {out}/{{}}"
+def exec_tar_pull(fleet: Fleet, source: str, out: Path, at_once: int, linger_s: int = 0) -> Command:
+    """linger_s: for so long the pod's shell stays after its tar, so that no server closes while bytes are under way."""
+    pack = f"sh -c 'tar cf - -C {source} . && sleep {linger_s}'" if linger_s else f"tar cf - -C {source} ."
+    pull = f"kubectl -n {fleet.namespace} exec {{}} -- {pack} | tar xf - -C {out}/{{}}"
     return _each(fleet, at_once, "bash", "-o", "pipefail", "-c", f"mkdir -p {out}/{{}} && {pull}")
 
 
