@@ -1,4 +1,4 @@
-"""python -m benchmarks.null.floor push|pull KUBECONFIG CONNECTIONS MIB: the least that TLS costs, printed as CPU-seconds.
+"""python -m benchmarks.null.floor push|pull KUBECONFIG CONNECTIONS MIB: what TLS costs at least, in CPU-s.
 
 MIB on each of so many connections, 256 KiB at a time and in turn, in one thread: nothing is waited for but the kernel,
 no WebSocket, no archive, nothing read from or written to a disk. Handshakes are not counted.
