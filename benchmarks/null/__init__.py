@@ -9,4 +9,5 @@ How many pods there are stands in the label that is asked for, and what a pod ho
 serves every scenario:
 
     -l null=64:/null/8x16777216       64 pods, in each a directory of 8 files of 16,777,216 bytes
+    -l null=64:/at-once/64            sessions go on only when 64 of them are under way (also /at-once/64/8x16777216)
 """

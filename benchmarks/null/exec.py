@@ -1,7 +1,10 @@
 """One exec session: the pod's part of the dialogue (`asynccp.wire.dialogue`), and nothing behind it."""
 
 import base64
+import functools
 import hashlib
+import re
+import threading
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -9,6 +12,7 @@ from benchmarks.null.archive import archive, frame, numbers, stdout
 from benchmarks.null.stream import Stream
 
 PROTOCOL = "v4.channel.k8s.io"
+PATIENCE_S = 100.0  # below the client's own, so that sessions that wait for one that never comes fail here
 RECORD_SIZE = 65536  # bytes that a pod's dd reads at a time: the unit of a push's count
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _SUCCESS = frame(b'\x03{"metadata":{},"status":"Success"}')
@@ -27,31 +31,44 @@ def accept(stream: Stream, key: str) -> None:
 def serve(stream: Stream, argv: Sequence[str]) -> None:
     """Speak as the script would that these arguments call: sh -c SCRIPT sh TOKEN DIRECTORY …"""
     stdin = _Stdin(stream)
-    token, *values = argv[4:]
-    if values[3].startswith("-x"):  # tar's options: a push
-        _swallow(stream, stdin, token, records=int(values[1]) + int(values[2]))
+    token, directory, *values = argv[4:]
+    if values[2].startswith("-x"):  # tar's options: a push
+        _swallow(stream, stdin, token, directory, records=int(values[0]) + int(values[1]))
     else:
-        _give(stream, stdin, token, PurePosixPath(values[1]).name)
+        _give(stream, stdin, token, directory, PurePosixPath(values[0]).name)
     stream.send(_SUCCESS + _CLOSE)
     stdin.end()
 
 
-def _swallow(stream: Stream, stdin: "_Stdin", token: str, records: int) -> None:
+def _swallow(stream: Stream, stdin: "_Stdin", token: str, directory: str, records: int) -> None:
     stream.send(_line(token, "hello count=dd sum=none"))
     stdin.skip(records * RECORD_SIZE)
+    _meet(directory)
     stream.send(_line(token, "received rc=0 sentinel=yes"))
     stdin.expect(b"go\n")
     stream.send(_line(token, "done rc=0 settled=yes"))
     stdin.expect(b"ok\n")
 
 
-def _give(stream: Stream, stdin: "_Stdin", token: str, name: str) -> None:
+def _give(stream: Stream, stdin: "_Stdin", token: str, directory: str, name: str) -> None:
     count, size = numbers(name)
     stream.send(_line(token, f"hello size={count * size // 1024} sum=none"))
+    _meet(directory)
     for messages in archive(name):
         stream.send(messages)
     stream.send(_line(token, "done rc=0"))
     stdin.expect(b"ok\n")
+
+
+def _meet(directory: str) -> None:
+    """Wait until so many sessions are here as the directory says, if it is /at-once/COUNT."""
+    if match := re.match(r"/at-once/(\d+)", directory):
+        _meeting(int(match[1])).wait(PATIENCE_S)
+
+
+@functools.cache
+def _meeting(count: int) -> threading.Barrier:
+    return threading.Barrier(count)
 
 
 def _line(token: str, text: str) -> bytes:

@@ -133,7 +133,7 @@ def _pod() -> dict[str, Any]:
 
 
 def _managed(manager: str, subresource: str) -> dict[str, Any]:
-    fields = {f"f:field{number}": {".": {}, "f:value": {}} for number in range(20)}
+    fields: dict[str, Any] = {f"f:field{number}": {".": {}, "f:value": {}} for number in range(20)}
     entry = {"manager": manager, "operation": "Update", "apiVersion": "v1", "time": "2026-01-01T00:00:00Z",
              "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": fields}}  # fmt: skip
     return {**entry, "subresource": subresource} if subresource else entry
