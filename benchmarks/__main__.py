@@ -7,6 +7,8 @@ at another scale than 1 is a rehearsal: its table is printed, and kept only with
 import argparse
 import importlib
 import pkgutil
+import sys
+import traceback
 from pathlib import Path
 
 from benchmarks import figures, readme, scenarios
@@ -28,9 +30,15 @@ def main() -> None:
     asked = parser.parse_args()
     names = asked.names or NAMES
     kept = asked.scale == 1 or asked.keep
+    broken = []
     for name in names:
         print(f"\n{name}", flush=True)
-        measured = measure(name, Setting(asked.runs, asked.scale))
+        try:
+            measured = measure(name, Setting(asked.runs, asked.scale))
+        except Exception:  # hours of other scenarios are not lost with this one
+            traceback.print_exc()
+            broken.append(name)
+            continue
         print("\n" + readme.TABLE + "".join(map(readme.table_line, measured.rows)))
         for curve in measured.curves:
             print(f"{curve.title}: {curve.sentence}", flush=True)
@@ -38,6 +46,8 @@ def main() -> None:
             figures.replace(name, measured)
     if kept:
         write()
+    if broken:
+        sys.exit(f"not measured: {', '.join(broken)}")
 
 
 def measure(name: str, setting: Setting) -> Measured:

@@ -36,6 +36,12 @@ class Comparison:
         figures = self.figures(side, measure)
         return statistics.median(figures) if figures else math.inf
 
+    def of(self, *sides: str) -> "Comparison":
+        """Return the comparison of some of the sides."""
+        return Comparison(
+            {side: self.samples[side] for side in sides}, {side: self.failures.get(side, 0) for side in sides}
+        )
+
     def row(self, scenario: str, measure: Measure, wanted: float | None = None, ours: str = OURS) -> Row:
         """Return our median beside the best of the other sides'."""
         others = [side for side in self.samples if side != ours]
