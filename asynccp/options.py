@@ -13,16 +13,13 @@ CHUNK_SIZE = 256 * 1024
 WINDOW_SIZE = 64 * 1024 * 1024
 """Bytes of encoded archive kept for all pods of a push. An archive up to this size is read once, however many pods."""
 
-PULLS_SIZE = 20 * 1024 * 1024
-"""Bytes that all pulls at once may hand to worker threads. Each has as much again in its queue, so that a hundred
-pulls, one of them stalled, stay below 200 MiB in all."""
+HELD_SIZE = 20 * 1024 * 1024
+"""Bytes that all sessions at once may hold until worker threads take them. As much again is in the hands of threads, so
+that a hundred pulls, one of them stalled, stay below 200 MiB in all."""
 
 MOST_HOP_SIZE, LEAST_HOP_SIZE = 512 * 1024, 64 * 1024
 """Bytes handed to a worker thread at a time, so that the switch of threads does not show: 4 pulls of 200 MiB took 2.7 s
 of CPU with 512 KiB and with 1 MiB, 3.5 with 256 KiB, 4.2 with 128 KiB."""
-
-STDOUT_SIZE = 32 * 1024
-"""Bytes in one message of a server's stdout (its io.Copy buffer). A hostile one may send MAX_MESSAGE_SIZE."""
 
 PING_AFTER_S = 20.0
 """Seconds without a byte before a ping. Load balancers cut idle connections after 60 s and more; a ping while bytes
@@ -87,6 +84,6 @@ class Options:
     limits: Limits = DEFAULT_LIMITS
 
 
-def hop_size(pulls: int) -> int:
-    """Return how many bytes a pull hands to a worker thread at a time when there are so many at once."""
-    return max(LEAST_HOP_SIZE, min(MOST_HOP_SIZE, PULLS_SIZE // max(1, pulls)))
+def hop_size(sessions: int) -> int:
+    """Return how many bytes of stdout one session may hold when there are so many."""
+    return max(LEAST_HOP_SIZE, min(MOST_HOP_SIZE, HELD_SIZE // max(1, sessions)))

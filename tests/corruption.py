@@ -24,6 +24,7 @@ from asynccp.options import Options
 from asynccp.report import Report
 from asynccp.target import Json, Selection, Selector, Target, parse_selectors
 from asynccp.wire.exec import STDIN, STDOUT
+from asynccp.wire.websocket import unsealed
 
 PLACES = ("push, wire", "push, pod's disk", "pull, wire", "pull, pod's disk", "pull, this disk")
 FILES = {"a": 1000, "d/b": 70_000, "d/c": 40, "e": 300_000}
@@ -150,9 +151,12 @@ class _Session:
             await self._cluster.asked_for_digests()
         await self._session.send(self._cluster.on_the_wire("push", STDIN, data))
 
+    async def send_frame(self, frame: memoryview) -> None:
+        await self.send(unsealed(frame))
+
     async def receive(self) -> bytes | None:
         message = await self._session.receive()
-        return message and self._cluster.on_the_wire("pull", STDOUT, message)
+        return None if message is None else self._cluster.on_the_wire("pull", STDOUT, bytes(message))
 
     async def ping(self) -> None:
         await self._session.ping()

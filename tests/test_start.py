@@ -24,7 +24,16 @@ FOR_COPIES = {
     "asynccp.engine",
     "asynccp.cluster.access",
 }
-FOR_FEW = {"rich", "pydantic", "tqdm", "kubernetes_asyncio", "asynccp.fake", "asynccp.disk.extract"}
+FOR_FEW = {
+    "aiohttp",
+    "urllib.request",
+    "rich",
+    "pydantic",
+    "tqdm",
+    "kubernetes_asyncio",
+    "asynccp.fake",
+    "asynccp.disk.extract",
+}
 
 SCRIPT = """
 import json, sys

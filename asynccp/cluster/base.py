@@ -21,8 +21,14 @@ class Session(Protocol):
     async def send(self, message: bytes | memoryview) -> None:
         """Send one exec message; return when the transport has room for more. Raises SessionLost."""
 
-    async def receive(self) -> bytes | None:
-        """Return the next exec message, None when the session is over. Not calling it is how to slow the pod down."""
+    async def send_frame(self, frame: memoryview) -> None:
+        """Send a message that `wire.websocket.seal` has made a frame of, for all sessions. Otherwise as `send`."""
+
+    async def receive(self) -> bytes | bytearray | None:
+        """Return the next exec message, None when the session is over. Not calling it is how to slow the pod down.
+
+        Messages of stdout that have come together may be one.
+        """
 
     async def ping(self) -> None:
         """Keep the connection from looking idle. Raises SessionLost."""

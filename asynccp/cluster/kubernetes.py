@@ -1,32 +1,36 @@
-"""KubernetesCluster: a real API server behind the seam of `cluster.base`, on aiohttp.
+"""KubernetesCluster: a real API server behind the seam of `cluster.base`, on connections of `cluster.http`.
 
 Why not kubernetes_asyncio's own calls: its exec drops channel 3 and the body of a refused upgrade, decodes bytes as
 UTF-8, blocks silently at 100 connections, and ignores proxy-url and tls-server-name; its typed pod lists cost 1.7 ms a
 pod, raw JSON 0.4 ms.
 """
 
+import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote, urlencode
+from typing import Any, Self, TypeVar
+from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
-import aiohttp
 import anyio
 from anyio import move_on_after
-from yarl import URL
 
 from asynccp.cluster.access import Access, load_access
+from asynccp.cluster.base import Session
+from asynccp.cluster.http import Answer, Disconnected, HttpConnection, Upgraded, open_connection
 from asynccp.cluster.refusal import exec_refused, list_refused, retry_after_s
 from asynccp.cluster.renewal import Renewal
 from asynccp.cluster.unreachable import unreachable
-from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, SessionLost
+from asynccp.cluster.websocket import WebSocket
+from asynccp.errors import ClusterError, ConnectFailed, Refused
 from asynccp.escape import printable
-from asynccp.options import CLOSE_GRACE_S
+from asynccp.options import CLOSE_GRACE_S, hop_size
 from asynccp.target import WORKLOADS, Json, Selector, Target, label_query
-from asynccp.wire.exec import MAX_MESSAGE_SIZE
+from asynccp.wire.websocket import handshake, make_key, refused_handshake
+
+Answered = TypeVar("Answered", Answer, Upgraded | Answer)
 
 PAGE_SIZE = 500  # pods in one answer, as kubectl asks for
 _CONNECT_TIMEOUT_S = 30.0
@@ -51,22 +55,19 @@ class KubernetesCluster:
     def __init__(self, access: Access, renew: Callable[[], Awaitable[Access]] | None = None) -> None:
         self._credentials = Renewal(access, renew)
         self.namespace = access.namespace
+        self._idle: list[tuple[Access, HttpConnection]] = []
+        self._sessions = 0
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
-            middlewares=(_keep_refusal,),
-            skip_auto_headers=("User-Agent",),
-            headers={"User-Agent": "asynccp"},
-        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with move_on_after(CLOSE_GRACE_S, shield=True):
-            await self._http.close()
+            for _, connection in self._idle:
+                connection.abort()
+                await connection.lost.wait()
 
     async def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
         where = f"namespaces/{namespace}/" if namespace else ""
@@ -98,48 +99,51 @@ class KubernetesCluster:
         return found
 
     @asynccontextmanager
-    async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator["_Session"]:
-        query = [("container", target.container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+    async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator[Session]:
         # Proxies take a request line of 8 KiB (nginx) and more: a script is 5 KiB with spaces as `+`, 7 KiB as `%20`.
-        words = urlencode(query + [("command", word) for word in argv], safe="/:,!*()$'", errors="surrogateescape")
-        path = f"api/v1/namespaces/{target.namespace}/pods/{target.pod}/exec?{words}"
-        websocket = await self._upgraded(path, protocol)
+        words = "".join(f"&command={_quoted(word)}" for word in argv)
+        path = (
+            f"api/v1/namespaces/{target.namespace}/pods/{target.pod}/exec"
+            f"?container={target.container}&stdin=true&stdout=true&stderr=true{words}"
+        )
+        upgraded = await self._upgraded(path, protocol)
+        self._sessions += 1
+        session = WebSocket(upgraded, protocol, lambda: hop_size(self._sessions))
         try:
-            if websocket.protocol != protocol:
-                raise ProtocolRefused(f"the API server did not agree to {protocol}")
-            yield _Session(websocket, protocol)
+            yield session
         finally:
-            with move_on_after(CLOSE_GRACE_S, shield=True):
-                await websocket.close()
+            self._sessions -= 1
+            await session.close()
 
-    async def _upgraded(self, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
-        """Return an open WebSocket. Credentials that are refused are renewed, and tried once more."""
+    async def _upgraded(self, path: str, protocol: str) -> Upgraded:
+        """Return a connection that speaks WebSocket. Credentials that are refused are renewed, and tried once more."""
         access = self._credentials.access
         try:
-            try:
-                return await self._upgrade(access, path, protocol)
-            except _UpgradeRefused as exc:
-                if exc.status != 401 or not await self._credentials.after_refusal(access):
-                    raise
-            access = self._credentials.access
-            return await self._upgrade(access, path, protocol)
-        except _UpgradeRefused as exc:
-            raise exec_refused(exc.status, exc.body, exc.retry_after) from exc
+            answer = await self._upgrade(access, path, protocol)
+            if isinstance(answer, Answer) and answer.status == 401 and await self._credentials.after_refusal(access):
+                access = self._credentials.access
+                answer = await self._upgrade(access, path, protocol)
         except ClusterError as exc:
             raise Refused(f"the credentials were refused, and can't be renewed: {exc}", hint=exc.hint) from exc
-        except (aiohttp.ClientError, OSError) as exc:
+        except (OSError, ValueError) as exc:
             message, hint = unreachable(exc, access)
             raise ConnectFailed(f"the API server {message}", hint=hint) from None  # its words may hold a password
+        if isinstance(answer, Answer):
+            raise exec_refused(answer.status, answer.body, answer.headers.get("retry-after", ""))
+        return answer
 
-    async def _upgrade(self, access: Access, path: str, protocol: str) -> aiohttp.ClientWebSocketResponse:
-        websocket: aiohttp.ClientWebSocketResponse = await self._http.ws_connect(
-            URL(f"{access.url}/{path}", encoded=True),
-            protocols=(protocol,),
-            max_msg_size=MAX_MESSAGE_SIZE + 1,
-            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_GRACE_S),
-            **_connection(access),
-        )
-        return websocket
+    async def _upgrade(self, access: Access, path: str, protocol: str) -> Upgraded | Answer:
+        key = make_key()
+        offer = handshake(key, protocol)
+
+        async def ask(connection: HttpConnection) -> Upgraded | Answer:
+            answer = await connection.upgrade(_host(access), _target(access, path), (*offer, *access.headers))
+            if isinstance(answer, Upgraded) and (problem := refused_handshake(answer.headers, key, protocol)):
+                connection.abort()
+                raise problem
+            return answer
+
+        return await self._on_connection(access, ask)
 
     async def _get(self, path: str, query: dict[str, str], selector: Selector) -> Any:
         """Return the JSON at `path`, None for a 404.
@@ -165,20 +169,74 @@ class KubernetesCluster:
 
     async def _ask(self, access: Access, path: str) -> tuple[int, bytes, float]:
         """Return status, body, and the seconds of Retry-After. No redirect is followed: our proof would go along."""
-        url = URL(f"{access.url}/{path}", encoded=True)
+
+        async def ask(connection: HttpConnection) -> Answer:
+            return await connection.get(_host(access), _target(access, path), access.headers)
+
         try:
-            async with self._http.get(url, allow_redirects=False, **_connection(access)) as answer:
-                return answer.status, await answer.read(), retry_after_s(answer.headers.get("Retry-After", ""))
-        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            answer = await self._on_connection(access, ask)
+        except (OSError, ValueError) as exc:
             message, hint = unreachable(exc, access)
             where = printable(access.url)
             raise ClusterError(f"the API server at {where} {message}", hint=hint) from None  # may hold a password
+        return answer.status, answer.body, retry_after_s(answer.headers.get("retry-after", ""))
+
+    async def _on_connection(self, access: Access, ask: Callable[[HttpConnection], Awaitable[Answered]]) -> Answered:
+        """Ask on a connection that is idle, else on a new one, which is kept afterwards if another may be asked.
+
+        A server may close an idle connection at any moment: one that says nothing at all is asked again on a new one
+        (RFC 9112 section 9.3.1).
+        """
+        while kept := self._take_idle(access):
+            try:
+                return await self._asked(access, kept, ask)
+            except (Disconnected, ConnectionResetError, BrokenPipeError) as exc:
+                if getattr(exc, "heard", False):
+                    raise
+        with anyio.move_on_after(_CONNECT_TIMEOUT_S) as limit:
+            connection = await open_connection(access)
+        if limit.cancelled_caught:
+            raise TimeoutError(f"no connection within {_CONNECT_TIMEOUT_S:.0f} s")
+        return await self._asked(access, connection, ask)
+
+    async def _asked(
+        self, access: Access, connection: HttpConnection, ask: Callable[[HttpConnection], Awaitable[Answered]]
+    ) -> Answered:
+        try:
+            answer = await ask(connection)
+        except BaseException:
+            connection.abort()
+            raise
+        if isinstance(answer, Answer):
+            if connection.reusable:
+                self._idle.append((access, connection))
+            else:
+                connection.abort()
+        return answer
+
+    def _take_idle(self, access: Access) -> HttpConnection | None:
+        """Return an idle connection that was made with this proof of who we are."""
+        while self._idle:
+            made_with, connection = self._idle.pop()
+            if made_with is access and connection.reusable:
+                return connection
+            connection.abort()
+        return None
 
 
-def _connection(access: Access) -> dict[str, Any]:
-    """Return what is said about the connection in every request."""
-    settings = {"headers": access.headers, "proxy": access.proxy, "ssl": access.ssl or True}
-    return {**settings, **({"server_hostname": access.server_hostname} if access.server_hostname else {})}
+@functools.lru_cache(maxsize=64)
+def _quoted(word: str) -> str:
+    """Quote one word of a command: a script, the same one for every pod, takes 2 ms."""
+    return quote_plus(word, safe="/:,!*()$'", errors="surrogateescape")
+
+
+def _host(access: Access) -> str:
+    return urlsplit(access.url).netloc
+
+
+def _target(access: Access, path: str) -> str:
+    """Return what a request line names: the server's URL may have a path of its own."""
+    return f"{urlsplit(access.url).path}/{path}"
 
 
 def _document(body: bytes, access: Access) -> Any:
@@ -187,74 +245,3 @@ def _document(body: bytes, access: Access) -> Any:
     except (ValueError, RecursionError):
         where = printable(access.url)
         raise ClusterError(f"the API server at {where} can't be reached: what answers there is none") from None
-
-
-class _Session:
-    """One exec WebSocket.
-
-    aiohttp's heartbeat stays off: it wants a pong in half its period, and the server can't answer while the pod's disk
-    is slow, because its reader waits for the process. The engine pings, and only while nothing flows.
-    """
-
-    def __init__(self, websocket: aiohttp.ClientWebSocketResponse, protocol: str) -> None:
-        self._websocket = websocket
-        self.protocol = protocol
-        self.ending = ""
-
-    async def send(self, message: bytes | memoryview) -> None:
-        try:
-            await self._websocket.send_bytes(message)  # type: ignore[arg-type]  # any buffer will do
-        except (aiohttp.ClientError, OSError) as exc:
-            raise SessionLost(f"the session broke while sending: {_cause(exc)}") from exc
-
-    async def receive(self) -> bytes | None:
-        message = await self._websocket.receive()
-        match message.type:
-            case aiohttp.WSMsgType.BINARY:
-                return bytes(message.data)
-            case aiohttp.WSMsgType.TEXT:
-                return str(message.data).encode()
-            case aiohttp.WSMsgType.ERROR:
-                self.ending = self.ending or f"the connection broke: {_cause(message.data)}"
-            case _:
-                self.ending = self.ending or _ending(self._websocket.close_code, message.extra)
-        return None
-
-    async def ping(self) -> None:
-        try:
-            await self._websocket.ping()
-        except (aiohttp.ClientError, OSError) as exc:
-            raise SessionLost(f"the session broke: {_cause(exc)}") from exc
-
-
-class _UpgradeRefused(aiohttp.ClientError):
-    """An upgrade that was answered with something else than 101."""
-
-    def __init__(self, status: int, body: bytes, retry_after: str) -> None:
-        super().__init__(f"HTTP {status}")
-        self.status = status
-        self.body = body
-        self.retry_after = retry_after
-
-
-async def _keep_refusal(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep the body of a refused upgrade, which aiohttp's ws_connect throws away: it holds the server's reason."""
-    response = await handler(request)
-    if response.status != 101 and "Upgrade" in request.headers:
-        body = await response.content.read(64 * 1024)
-        response.close()
-        raise _UpgradeRefused(response.status, body, response.headers.get("Retry-After", ""))
-    return response
-
-
-def _ending(code: int | None, reason: Any) -> str:
-    """Return what a Close code means (RFC 6455 section 7.4.1); empty for a regular end."""
-    if code in (1000, None):
-        return ""
-    if code == 1006:
-        return "the connection broke off"
-    return f"the server closed the connection with code {code}" + (f": {printable(str(reason), 200)}" if reason else "")
-
-
-def _cause(exc: BaseException | None) -> str:
-    return printable(str(exc) or type(exc).__name__, 300)

@@ -1,15 +1,13 @@
 """What a connection that came to nothing means, in one sentence with a hint. Pure.
 
-Nothing of a proxy's URL but its host and port is said, since it may hold a password; aiohttp's own words are used only
-where they can't hold it.
+Nothing of a proxy's URL but its host and port is said, since it may hold a password.
 """
 
 import ssl
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from asynccp.cluster.access import Access
+from asynccp.cluster.http import Disconnected, ProxyRefused, ProxyUnreachable
 from asynccp.escape import printable
 
 # X509_V_ERR_… of OpenSSL, as in SSLCertVerificationError.verify_code
@@ -20,14 +18,13 @@ _SKIP = "insecure-skip-tls-verify in the kubeconfig turns the check off, and giv
 
 def unreachable(exc: BaseException | None, access: Access) -> tuple[str, str]:
     """Return what happened, to follow "the API server …", and what to do about it."""
-    certificate = getattr(exc, "certificate_error", None)
-    if isinstance(certificate, ssl.SSLCertVerificationError):
-        return _untrusted(certificate, access)
-    if isinstance(exc, aiohttp.ClientHttpProxyError):
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return _untrusted(exc, access)
+    if isinstance(exc, ProxyRefused):
         hint = "put user:password@ into the proxy's URL" if exc.status == 407 else ""
         return f"can't be reached: the proxy {_host(access.proxy)} answered HTTP {exc.status}", hint
-    if isinstance(exc, aiohttp.ClientProxyConnectionError):
-        reason = exc.os_error.strerror or type(exc.os_error).__name__
+    if isinstance(exc, ProxyUnreachable):
+        reason = exc.cause.strerror or str(exc.cause) or type(exc.cause).__name__
         return f"can't be reached: the proxy {_host(access.proxy)} can't be: {printable(reason, 300)}", ""
     said = printable(str(exc) or type(exc).__name__, 300)
     if "WRONG_VERSION_NUMBER" in said or "record layer failure" in said.lower():
@@ -37,7 +34,7 @@ def unreachable(exc: BaseException | None, access: Access) -> tuple[str, str]:
     if "ALERT" in said and ("CERTIFICATE" in said or "UNKNOWN_CA" in said):
         return f"refused our client certificate: {said}", "is it expired, or of another cluster? log in again"
     # TLS 1.3: a server that misses a client certificate says so after the handshake, and may be gone before we hear it.
-    hint = "it may want a client certificate" if access.ssl and isinstance(exc, aiohttp.ServerDisconnectedError) else ""
+    hint = "it may want a client certificate" if access.ssl and isinstance(exc, Disconnected) else ""
     return f"can't be reached: {said}", hint
 
 

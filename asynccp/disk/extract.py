@@ -27,7 +27,11 @@ from asynccp.errors import DestinationError, ProtocolViolation, TransferError
 from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.report import LeftOut
+from asynccp.wire.prefix import Prefix, Stored
 from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder
+
+_READ_BACK_SIZE = 16 * 1024  # bytes of content at a time, from which on they are worth a read when they are wanted
+_BLOCK_SIZE = 1024 * 1024  # bytes read back at a time
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space, or write to another disk"),
@@ -51,6 +55,7 @@ class Extractor:
 
     size, entries: content bytes and number of what stands whole under its final name.
     left_out: what the archive holds but will not be written, and why.
+    prefix: what has been taken in, from its beginning.
     files: content bytes of each file that stands under its final name, by its path in the archive; only if `listed`.
     """
 
@@ -77,7 +82,9 @@ class Extractor:
         self._entry = Entry(b"", Kind.DIRECTORY)  # the member under way
         self._fd = -1  # of the file under way
         self._parent_fd = -1  # of the directory it is in; the tree's
+        self._at = 0  # in that file
         self._has_holes = False
+        self.prefix = Prefix(self._read_back)
 
     @property
     def ended(self) -> bool:
@@ -93,13 +100,22 @@ class Extractor:
 
         Raises UnsafeEntry, ProtocolViolation or DestinationError; then only `abort` may follow.
         """
-        rest = b""
+        view, rest = memoryview(data), b""
+        kept, begin = 0, self.prefix.size
         with self._translated():
-            for event in self._decoder.feed(data):
+            for event in self._decoder.feed(view):
                 if isinstance(event, Rest):
                     rest += bytes(event.data)
+                elif isinstance(event, Data):
+                    if len(event.data) >= _READ_BACK_SIZE:
+                        stop = self._decoder.offset - begin
+                        self.prefix.take(view[kept : stop - len(event.data)])
+                        self.prefix.take_stored(Stored(self._entry.path, self._at, len(event.data)))
+                        kept = stop
+                    self._write(event.data)
                 else:
                     self._apply(event)
+        self.prefix.take(view[kept : len(view) - len(rest)])
         return rest
 
     def finish(self) -> None:
@@ -131,8 +147,6 @@ class Extractor:
 
     def _apply(self, event: Event) -> None:
         match event:
-            case Data():
-                self._write(event.data)
             case Member():
                 self._begin(event.entry)
             case MemberEnd():
@@ -140,11 +154,12 @@ class Extractor:
                     self._complete_file(self._entry)
             case Hole():
                 os.lseek(self._fd, event.size, os.SEEK_CUR)
+                self._at += event.size
                 self._has_holes = True
             case LeftOut():
                 self._claims.claim_other(event.path)
                 self._leave_out(event.path, event.reason)
-            case ArchiveEnd() | Rest():
+            case ArchiveEnd() | Data() | Rest():
                 pass
 
     def _begin(self, entry: Entry) -> None:
@@ -154,7 +169,7 @@ class Extractor:
                 self._claims.claim_file(entry.path)
                 self._parent_fd = self._tree.at(_parent(entry.path))
                 self._fd = self._tree.create_file(self._parent_fd)
-                self._has_holes = False
+                self._at, self._has_holes = 0, False
             case Kind.DIRECTORY:
                 self._claims.claim_directory(entry, self._directories.get(entry.path, entry))
                 self._make_directory(entry)
@@ -175,11 +190,29 @@ class Extractor:
         self.entries += 1
 
     def _write(self, data: memoryview) -> None:
+        self._at += len(data)
         while data:
             written = os.write(self._fd, data)
             if not written:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             data = data[written:]
+
+    def _read_back(self, stored: Stored) -> Iterator[bytes]:
+        """Yield what was written to a file, fewer bytes if they are not there any more."""
+        under_way = self._fd >= 0 and stored.path == self._entry.path
+        try:
+            fd = os.dup(self._fd) if under_way else self._tree.open_file(stored.path)
+        except OSError:
+            return
+        try:
+            at, stop = stored.offset, stored.offset + stored.size
+            while at < stop and (data := os.pread(fd, min(_BLOCK_SIZE, stop - at), at)):
+                yield data
+                at += len(data)
+        except OSError:
+            return
+        finally:
+            os.close(fd)
 
     def _complete_file(self, entry: Entry) -> None:
         if self._has_holes:

@@ -17,6 +17,7 @@ from asynccp.plan.layout import ArchiveLayout, Piece
 from asynccp.wire.chunk import Chunk
 from asynccp.wire.exec import STDIN
 from asynccp.wire.header import encode_header
+from asynccp.wire.websocket import HEADROOM, seal
 
 
 def read_chunk(layout: ArchiveLayout, index: int) -> Chunk:
@@ -28,12 +29,12 @@ def read_chunk(layout: ArchiveLayout, index: int) -> Chunk:
     stop = min(start + CHUNK_SIZE, layout.size)
     # Pages of its own, all zeros: padding and the end marker are in place already. They go back to the system with the
     # chunk, where the heap kept holes: a push of 512 MiB to 10 pods peaked at 132 MiB, on the heap at 220 MiB.
-    message = memoryview(mmap(-1, 1 + stop - start))
-    message[0] = STDIN
-    view = message[1:]
+    buffer = memoryview(mmap(-1, HEADROOM + 1 + stop - start))
+    buffer[HEADROOM] = STDIN
+    view = buffer[HEADROOM + 1 :]
     for piece in layout.pieces(start, stop):
         _fill(view[piece.offset : piece.offset + piece.stop - piece.start], piece)
-    return Chunk(index, message)
+    return Chunk(index, stop - start, seal(buffer))
 
 
 def _fill(view: memoryview, piece: Piece) -> None:

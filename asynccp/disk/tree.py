@@ -32,7 +32,8 @@ if sys.platform != "win32":
 # Windows has neither flag, nor any dir_fd: the module can be imported there, so that the command line can say so.
 _NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_DIRECTORY", 0)
-_NEW_FILE: int = os.O_WRONLY | _NO_FOLLOW | os.O_CREAT | os.O_EXCL
+_OUR_FILE: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)
+_NEW_FILE: int = os.O_RDWR | _NO_FOLLOW | os.O_CREAT | os.O_EXCL
 _OLD_FILE: int = os.O_WRONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)  # to lock on NFS takes the right to write
 _TEMPORARY = re.compile(r"\.asynccp-[0-9a-f]{8}\.partial")
 OTHER_RUNS = 3  # that may begin to write into a directory in the moment in which a link is made there
@@ -135,6 +136,18 @@ class Tree:
         """Open a directory below the root for its attributes; the caller closes it."""
         parent, _, name = path.rpartition(b"/")
         return os.open(name, _DIRECTORY, dir_fd=self.at(parent))
+
+    def open_file(self, path: bytes) -> int:
+        """Open a file below the root for reading; the caller closes it. What `at` returned stays good."""
+        fd = os.dup(self._root_fd)
+        *parents, name = path.split(b"/")
+        for part, flags in [*((parent, _DIRECTORY) for parent in parents), (name, _OUR_FILE)]:
+            above = fd
+            try:
+                fd = os.open(part, flags, dir_fd=above)
+            finally:
+                os.close(above)
+        return fd
 
     def close(self) -> None:
         self._rewind()

@@ -116,6 +116,10 @@ class Exchange:
         await self.session.send(message)
         self.moved()
 
+    async def send_frame(self, frame: memoryview) -> None:
+        await self.session.send_frame(frame)
+        self.moved()
+
     async def acknowledge(self, message: bytes = ACKNOWLEDGEMENT) -> None:
         """Let the process in the pod go. If the session is gone, it has gone already, and `drain` tells."""
         try:

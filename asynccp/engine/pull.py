@@ -1,8 +1,8 @@
 """Pull: many pods → one directory.
 
 For each pod, in one exec: hello; then the archive, the pod's `done` line, questions for digests if they are wanted, our
-acknowledgement, the status. Two tasks side by side: one receives, the other writes. Between them is a bounded queue;
-while it is full nothing is received, TCP's window closes, and the pod's tar waits.
+acknowledgement, the status. While a thread writes, the session holds what arrives, up to a bound; then nothing is read,
+TCP's window closes, and the pod's tar waits.
 
 A pull whose session was lost continues in the next one: what is here stays, the pod packs everything again and sends
 what is missing, if the beginning is the same to the byte (`wire.prefix`). If it isn't, or the pod can't tell, it starts
@@ -10,12 +10,9 @@ over: whole files are then renamed over whole files.
 """
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import anyio
 from anyio import to_thread
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from asynccp.cluster.base import Cluster
 from asynccp.cluster.commands import pull_argv, pull_name
@@ -32,16 +29,14 @@ from asynccp.options import (
     RECORD_SIZE,
     RESUME_RECORDS,
     SLOWEST_DIGEST_PER_S,
-    STDOUT_SIZE,
     Options,
-    hop_size,
 )
 from asynccp.plan.plan import PullPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.report import Report
 from asynccp.target import Transfer
 from asynccp.wire.dialogue import Line, LineReader, verdict
-from asynccp.wire.prefix import Overlap, Prefix
+from asynccp.wire.prefix import Overlap
 
 Bytes = bytes | memoryview
 
@@ -62,11 +57,10 @@ async def pull(
     options, observer, protocols = options or Options(), observer or NullObserver(), Protocols()
     roots = {one.transfer: os.path.join(plan.destination, one.directory) for one in plan.gathers}
     kept: dict[Transfer, _Gathering] = {}
-    size = hop_size(min(options.sessions, len(plan.gathers)))
 
     async def one(tally: Tally) -> None:
         root = roots[tally.transfer]
-        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options, size))
+        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options))
         await _pull_one(gathering, cluster, protocols, options)
 
     async def over(tally: Tally) -> None:
@@ -82,7 +76,7 @@ async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protoc
     while True:
         protocol = protocols.offer("", tried)
         try:
-            argv = gathering.argv()
+            argv = await gathering.argv()
             async with opened(cluster, tally.transfer.target, argv, protocol, gathering.token, options) as exchange:
                 tally.protocol = protocol[:2]
                 await gathering.run(exchange)
@@ -100,21 +94,27 @@ def _size(hello: Line) -> int | None:
 class _Gathering:
     """One pod's archive on its way to the disk, in one session or in several."""
 
-    def __init__(self, tally: Tally, root: str, token: str, options: Options, hop_size: int) -> None:
+    def __init__(self, tally: Tally, root: str, token: str, options: Options) -> None:
         self.tally = tally
         self.token = token
-        self._hop_size = hop_size
         self._root = root
         self._options = options
         self._extractor: Extractor | None = None
-        self._prefix = Prefix()
 
-    def argv(self) -> list[str]:
+    @property
+    def _records(self) -> int:
+        """How many records are here, if that is enough to continue behind them; else 0."""
+        records = self._extractor.prefix.records if self._extractor else 0
+        return records if records >= RESUME_RECORDS else 0
+
+    async def argv(self) -> list[str]:
         """Return the command for the next session: it continues where the last one was lost, if that pays."""
-        records = self._prefix.records if self._extractor and self._prefix.records >= RESUME_RECORDS else 0
-        digest = self._prefix.digest if records else ""
+        digest = None
+        if self._extractor and self._records:
+            digest = await to_thread.run_sync(self._extractor.prefix.digest)
+        records = self._records if digest else 0
         path, want_size = self.tally.transfer.path, self._options.want_size and not records
-        return pull_argv(self.token, path, want_size=want_size, records=records, digest=digest)
+        return pull_argv(self.token, path, want_size=want_size, records=records, digest=digest or "")
 
     async def run(self, exchange: Exchange) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
@@ -131,14 +131,15 @@ class _Gathering:
             raise
 
     async def _run(self, exchange: Exchange) -> None:
-        here_size = self._prefix.records * RECORD_SIZE if self._extractor else 0
+        here_size = self._records * RECORD_SIZE
         hello = await exchange.hello(self.tally.transfer.path, patience_s=here_size / SLOWEST_DIGEST_PER_S)
         if self._options.checksum:
             self.tally.checksum = algorithm_of(hello)
-        overlap = self._prefix.follow() if hello.facts.get("resume") == str(self._prefix.records) else None
-        if overlap is None or self._extractor is None:
+        overlap = None
+        if self._extractor and self._records and hello.facts.get("resume") == str(self._records):
+            overlap = self._extractor.prefix.follow()
+        else:
             await self.close()
-            overlap, self._prefix = None, Prefix()
             self._extractor = Extractor(
                 self._root,
                 pull_name(self.tally.transfer.path),
@@ -147,7 +148,7 @@ class _Gathering:
                 listed=self._options.checksum,
             )
             self.tally.observer.started(self.tally.transfer, _size(hello))
-        writing = _Writing(exchange, self.tally, self._root, self._extractor, self._prefix, overlap, self._hop_size)
+        writing = _Writing(exchange, self.tally, self._root, self._extractor, overlap)
         try:
             await writing.run()
         finally:
@@ -171,26 +172,28 @@ class _Writing:
         tally: Tally,
         root: str,
         extractor: Extractor,
-        prefix: Prefix,
         overlap: Overlap | None,
-        hop_size: int,
     ) -> None:
-        self._hop_size = hop_size
         self._exchange = exchange
         self._tally = tally
         self._root = root
         self._extractor = extractor
-        self._prefix = prefix
         self._overlap = overlap
         self._done: Line | None = None
         self._trailer = LineReader(exchange.token, "done", after_zeros=True)
 
     async def run(self) -> None:
-        # As many bytes as one hop: 512 KiB at most, when the server's messages are of the usual size.
-        send, receive = anyio.create_memory_object_stream[Bytes](self._hop_size // STDOUT_SIZE)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._write, receive)
-            await self._receive(send)
+        while (data := await self._exchange.stdout()) is not None:
+            rest = await to_thread.run_sync(self._extract, data)
+            self._tally.advance(len(data))
+            self._exchange.moved()
+            if rest and (found := self._trailer.feed(rest)):
+                self._done, after = found
+                if after:
+                    raise ProtocolViolation("the pod sent output after its last word")
+                if self._tally.checksum and self._done.facts.get("rc") == "0":
+                    await self._verify()
+                await self._exchange.acknowledge()
         whole = self._extractor.ended and self._done is not None
         if whole:
             await to_thread.run_sync(self._extractor.finish)
@@ -198,63 +201,17 @@ class _Writing:
         if error := verdict(self._done, exchange.status, exchange.said, whole=whole, ending=exchange.ending):
             raise error
 
-    async def _receive(self, send: MemoryObjectSendStream[Bytes]) -> None:
-        with suppress(anyio.BrokenResourceError):  # the writer ended: its error is the one to hear
-            async with send:
-                while (data := await self._exchange.stdout()) is not None:
-                    try:
-                        send.send_nowait(data)
-                    except anyio.WouldBlock:  # only a full queue is worth the round through the event loop
-                        await send.send(data)
-
-    async def _write(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
-        async with receive:
-            async for batch in _batches(receive, self._hop_size):
-                data = b"".join(batch)
-                batch.clear()  # the pieces need not stay in memory while a thread writes the whole
-                rest = await to_thread.run_sync(self._extract, data)
-                self._tally.advance(len(data))
-                self._exchange.moved()
-                if rest and (found := self._trailer.feed(rest)):
-                    self._done, after = found
-                    if after:
-                        raise ProtocolViolation("the pod sent output after its last word")
-                    if self._tally.checksum and self._done.facts.get("rc") == "0":
-                        await self._verify(receive)
-                    await self._exchange.acknowledge()
-
-    def _extract(self, batch: bytes) -> bytes:
-        data = memoryview(batch)
+    def _extract(self, data: Bytes) -> bytes:
+        data = memoryview(data)
         if self._overlap is not None:
             new = self._overlap.strip(data)
             if new is None:
                 raise DigestsDiffer("the container's files changed while the session was lost: they are read anew")
             data = new
-        rest = self._extractor.feed(data)
-        self._prefix.take(data[: len(data) - len(rest)])
-        return rest
+        return self._extractor.feed(data)
 
-    async def _verify(self, receive: MemoryObjectReceiveStream[Bytes]) -> None:
+    async def _verify(self) -> None:
         async def here(path: bytes, algorithm: str) -> str | None:
             return await to_thread.run_sync(digest_below, self._root, path, algorithm)
 
-        async def heard() -> Bytes | None:
-            try:
-                return await receive.receive()
-            except anyio.EndOfStream:
-                return None
-
-        await verify(self._exchange, self._tally, self._extractor.files, here, heard)
-
-
-async def _batches(receive: MemoryObjectReceiveStream[Bytes], hop_size: int) -> AsyncIterator[list[Bytes]]:
-    """Yield what has arrived, about `hop_size` bytes at a time, so that a thread is worth its switch."""
-    async for first in receive:
-        batch, size = [first], len(first)
-        try:
-            while size < hop_size:
-                batch.append(receive.receive_nowait())
-                size += len(batch[-1])
-        except (anyio.WouldBlock, anyio.EndOfStream):
-            pass
-        yield batch
+        await verify(self._exchange, self._tally, self._extractor.files, here, self._exchange.stdout)

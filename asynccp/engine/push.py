@@ -191,7 +191,7 @@ class _Feed:
         for index in range(last + 1):
             chunk = await self._broadcast.chunk(index)
             self.whole = index == last
-            await self._exchange.send(chunk.message)
+            await self._exchange.send_frame(chunk.frame)
             # A connection that broke takes all that it is given, without a wait: the loop must get to tell it.
             await anyio.lowlevel.checkpoint()
             self._tally.advance(chunk.size)

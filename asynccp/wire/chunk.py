@@ -5,12 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`message` is the exec message that carries the slice: the channel byte of stdin, then the archive's bytes."""
+    """`frame` is the WebSocket frame of the exec message that carries the slice; `size`: archive bytes in it."""
 
     index: int
-    message: memoryview
-
-    @property
-    def size(self) -> int:
-        """Archive bytes in it."""
-        return len(self.message) - 1
+    size: int
+    frame: memoryview

@@ -141,6 +141,11 @@ class TarDecoder:
                 start += self._collect(view[start : start + self._wanted])
                 yield from self._read_collected()
 
+    @property
+    def offset(self) -> int:
+        """Bytes of the archive taken in, but for those of a header that isn't whole yet."""
+        return self._offset
+
     def describe(self) -> str:
         """Return where the archive stands, for the error when no more of it comes."""
         after = f" after {printable(self._path) or '.'}" if self._path is not None else ""

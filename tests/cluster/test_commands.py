@@ -21,6 +21,7 @@ from asynccp.plan.layout import ArchiveLayout
 from asynccp.wire.dialogue import verdict
 from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
 from asynccp.wire.exec import ExitStatus
+from asynccp.wire.websocket import unsealed
 
 from .. import trees
 from . import boxes
@@ -215,7 +216,7 @@ class Archive:
     def __init__(self, source: Path | str) -> None:
         self.layout = ArchiveLayout(scan([str(source)])[0], TOKEN)
         self.records = self.layout.records
-        self.bytes = b"".join(read_chunk(self.layout, index).message[1:] for index in range(self.layout.chunks))
+        self.bytes = b"".join(unsealed(read_chunk(self.layout, index).frame)[1:] for index in range(self.layout.chunks))
         self.borders: list[int] = []
         self.sentinels: list[int] = []
         for at in range(0, len(self.bytes), 512):

@@ -1,6 +1,7 @@
 """What is on the disk after an archive, by tables. H01 … are explained in tests/hostile."""
 
 import errno
+import hashlib
 import os
 import stat
 import tempfile
@@ -16,6 +17,7 @@ from asynccp.disk.extract import Extractor, stays_inside
 from asynccp.disk.tree import Tree
 from asynccp.errors import DestinationError, ProtocolViolation, TransferError, UnsafeEntry
 from asynccp.limits import DEFAULT_LIMITS, Limits
+from asynccp.options import RECORD_SIZE
 from asynccp.wire.header import END
 from tests import archives, trees
 from tests.archives import archive, block, directory, file, hard_link, long_name, sparse, symlink
@@ -622,3 +624,44 @@ def unprivileged(tmp_path: Path) -> Iterator[None]:
     os.seteuid(65534)
     yield
     os.seteuid(0)
+
+
+BEGINNING = archive(
+    directory(b"d/"),
+    file(b"d/large", os.urandom(300_000)),
+    file(b"d/small", b"small"),
+    sparse(b"d/sparse", 600_000, b"3\n8192\n40960\n500000\n100\n600000\n0\n", b"x" * 40_960 + b"y" * 100),
+    file(b"d/closed", os.urandom(70_000), mode=0o400),
+    file(b"last", os.urandom(200_000)),
+)
+
+
+@pytest.mark.parametrize("step", [512, 20_000, 100_000, len(BEGINNING)])
+@pytest.mark.parametrize("stop", [0, 1000, 100_000, 301_000, 350_000, 450_000, len(BEGINNING)])
+def test_the_digest_of_a_beginning_is_that_of_the_bytes_which_came(tmp_path: Path, step: int, stop: int) -> None:
+    extractor, data = Extractor(tmp_path, b""), BEGINNING[:stop]
+    taken = 0
+    for start in range(0, len(data), step):
+        taken += len(data[start : start + step]) - len(extractor.feed(data[start : start + step]))
+    whole = taken // RECORD_SIZE * RECORD_SIZE
+    assert extractor.prefix.records == taken // RECORD_SIZE
+    assert extractor.prefix.digest() == hashlib.sha256(data[:whole]).hexdigest()
+    assert extractor.prefix.follow().strip(data[whole:taken]) is not None, "and the bytes behind it are known"
+    extractor.abort()
+
+
+@pytest.mark.parametrize("change", ["cut", "removed", "a link"])
+def test_a_file_that_was_changed_meanwhile_is_no_beginning_to_continue_behind(tmp_path: Path, change: str) -> None:
+    extractor = Extractor(tmp_path, b"")
+    extractor.feed(BEGINNING)
+    large = tmp_path / "d" / "large"
+    match change:
+        case "cut":
+            os.truncate(large, 10)
+        case "removed":
+            large.unlink()
+        case _:
+            large.rename(tmp_path / "elsewhere")
+            large.symlink_to(tmp_path / "elsewhere")
+    assert extractor.prefix.digest() is None
+    extractor.abort()

@@ -14,6 +14,7 @@ from asynccp.disk.scan import scan
 from asynccp.errors import SourceChanged
 from asynccp.options import CHUNK_SIZE
 from asynccp.plan.layout import ArchiveLayout
+from asynccp.wire.websocket import unsealed
 
 from .. import trees
 from ..plan.reference import TOKEN, reference
@@ -28,9 +29,9 @@ def layout_of(*sources: Path | str) -> ArchiveLayout:
 def read_all(layout: ArchiveLayout) -> bytes:
     chunks = [read_chunk(layout, index) for index in range(layout.chunks)]
     assert [chunk.index for chunk in chunks] == list(range(layout.chunks))
-    assert {chunk.message[0] for chunk in chunks} == {0}, "the channel byte of stdin"
+    assert {unsealed(chunk.frame)[0] for chunk in chunks} == {0}, "the channel byte of stdin"
     assert [chunk.size for chunk in chunks[:-1]] == [CHUNK_SIZE] * (layout.chunks - 1)
-    archive = b"".join(chunk.message[1:] for chunk in chunks)
+    archive = b"".join(unsealed(chunk.frame)[1:] for chunk in chunks)
     assert len(archive) == layout.size == sum(chunk.size for chunk in chunks)
     return archive
 
@@ -87,7 +88,7 @@ def test_a_chunk_in_the_middle_of_a_huge_file_is_read_alone(tmp_path: Path) -> N
         file.seek(5 * 1024**3)
         file.write(b"in the middle")
     chunk = read_chunk(layout_of(huge), 5 * 1024**3 // CHUNK_SIZE)
-    assert bytes(chunk.message[1 + 512 :]).rstrip(b"\0") == b"in the middle"
+    assert unsealed(chunk.frame)[1 + 512 :].rstrip(b"\0") == b"in the middle"
 
 
 SIZE = CHUNK_SIZE + 1000  # it ends in the second chunk

@@ -21,6 +21,7 @@ from asynccp.plan.plan import PullPlan, PushPlan, build_pull
 from asynccp.report import Result
 from asynccp.target import Json, Selector, Target, Transfer
 from asynccp.wire.exec import CLOSE_STDIN, STDERR, STDOUT, ExitStatus, encode_status
+from asynccp.wire.websocket import unsealed
 
 TOKEN = "0123456789abcdef"
 ROOM = 4  # messages
@@ -105,6 +106,9 @@ class Pod:
                 await self._to_us.send(bytes(message))
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 raise SessionLost("the session broke while sending") from None
+
+    async def send_frame(self, frame: memoryview) -> None:
+        await self.send(unsealed(frame))
 
     async def receive(self) -> bytes | None:
         async with self._alone("receive"):

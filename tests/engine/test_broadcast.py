@@ -14,6 +14,7 @@ from asynccp.errors import SourceChanged
 from asynccp.options import CHUNK_SIZE
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.wire.chunk import Chunk
+from asynccp.wire.websocket import unsealed
 
 from .scripted import TOKEN, layout_of
 
@@ -61,8 +62,8 @@ async def test_an_archive_that_fits_the_window_is_read_once_however_pods_come() 
 
 async def test_what_is_handed_out_is_the_archive() -> None:
     chunks = await take(small_window())
-    assert [bytes(chunk.message) for chunk in chunks] == [
-        bytes(read_chunk(LAYOUT, index).message) for index in range(LAYOUT.chunks)
+    assert [unsealed(chunk.frame) for chunk in chunks] == [
+        unsealed(read_chunk(LAYOUT, index).frame) for index in range(LAYOUT.chunks)
     ]
 
 

@@ -1,0 +1,256 @@
+"""HTTP/1.1 to the API server: one connection, one request at a time (RFC 9112), in h11's words; and the way there.
+
+Why not aiohttp: importing it and making its session cost 0.2 s of the 0.5 s that a small copy takes, and what follows
+an upgrade is ours anyway (`cluster.websocket`).
+"""
+
+import asyncio
+import base64
+import ssl
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import h11
+
+from asynccp.cluster.access import Access
+
+MAX_ANSWER_SIZE = 1024 * 1024 * 1024  # bytes: 500 pods of the largest size that etcd takes are less
+_MAX_HEAD_SIZE = 64 * 1024
+_AGENT = ("User-Agent", "asynccp")
+
+Headers = Sequence[tuple[str, str]]
+
+
+class ProxyRefused(ConnectionError):
+    """The proxy answered CONNECT with something else than 2xx."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+
+
+class ProxyUnreachable(ConnectionError):
+    """There is no connection to the proxy. `cause`: why."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Disconnected(ConnectionError):
+    """The server closed the connection where its answer belongs. `heard`: some of the answer had come."""
+
+    def __init__(self, heard: bool) -> None:
+        super().__init__("Server disconnected")
+        self.heard = heard
+
+
+class Answer(NamedTuple):
+    """A whole answer. `headers`: names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """A connection that speaks another protocol now. `rest`: what came of that already."""
+
+    transport: asyncio.Transport
+    headers: dict[str, str]
+    rest: bytes
+
+
+async def open_connection(access: Access) -> "HttpConnection":
+    """Connect to the API server, through the proxy if there is one. Raises OSError, ProxyRefused, ProxyUnreachable."""
+    server = urlsplit(access.url)
+    if access.proxy is None:
+        return await _connected(server, access.ssl, access.server_hostname)
+    proxy = urlsplit(access.proxy)
+    try:
+        way = await _connected(proxy, ssl.create_default_context() if proxy.scheme == "https" else None)
+    except OSError as exc:
+        raise ProxyUnreachable(exc) from exc
+    proof = _proxy_proof(proxy)
+    if access.ssl is None:
+        way.origin, way.proof = access.url.removesuffix(server.path), proof
+        return way
+    try:
+        return await way.tunnel(server, access.ssl, access.server_hostname, proof)
+    except BaseException:
+        way.abort()
+        raise
+
+
+async def _connected(url: SplitResult, tls: ssl.SSLContext | None, name: str | None = None) -> "HttpConnection":
+    host, port = _address(url)
+    _, connection = await asyncio.get_running_loop().create_connection(
+        HttpConnection,
+        host,
+        port,
+        ssl=tls,
+        server_hostname=(name or host) if tls else None,
+        happy_eyeballs_delay=0.25,
+    )
+    return connection
+
+
+def _address(url: SplitResult) -> tuple[str, int]:
+    return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+
+
+def _proxy_proof(proxy: SplitResult) -> Headers:
+    if proxy.username is None:
+        return ()
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return (("Proxy-Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"),)
+
+
+class HttpConnection(asyncio.Protocol):
+    """One connection. origin: what precedes a path in a request line (of a proxy). proof: who we are to a proxy."""
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.proof: Headers = ()
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_SIZE)
+        self._news = asyncio.Event()
+        self._heard = False
+        self._over = False
+        self._cause: Exception | None = None
+        self.lost = asyncio.Event()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request can be made."""
+        return not self._over and self._http.our_state is h11.IDLE
+
+    async def get(self, host: str, target: str, headers: Headers) -> Answer:
+        """Return the answer. Raises Disconnected, OSError, ValueError (it is no HTTP)."""
+        self._send("GET", target, [("Host", host), _AGENT, ("Accept-Encoding", "gzip"), *headers, *self.proof])
+        answer = await self._answer(await self._head())
+        self._next_cycle()
+        return answer
+
+    async def upgrade(self, host: str, target: str, headers: Headers) -> Upgraded | Answer:
+        """Ask for another protocol; return the answer if that is refused. Raises as `get`."""
+        self._send("GET", target, [("Host", host), _AGENT, ("Connection", "Upgrade"), *headers, *self.proof])
+        head = await self._head()
+        if head.status_code == 101:
+            return Upgraded(self._transport, _headers(head), bytes(self._http.trailing_data[0]))
+        answer = await self._answer(head)
+        self._next_cycle()
+        return answer
+
+    async def tunnel(
+        self, server: SplitResult, tls: ssl.SSLContext, name: str | None, proof: Headers
+    ) -> "HttpConnection":
+        """Have a proxy connect us to the server (RFC 9110 section 9.3.6), and start TLS with it."""
+        host, port = _address(server)
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._send("CONNECT", where, [("Host", where), _AGENT, *proof])
+        head = await self._head()
+        if not 200 <= head.status_code < 300:
+            raise ProxyRefused(head.status_code)
+        inner = HttpConnection()
+        transport = await asyncio.get_running_loop().start_tls(
+            self._transport, inner, tls, server_hostname=name or host
+        )
+        assert transport is not None
+        inner.connection_made(transport)
+        return inner
+
+    def abort(self) -> None:
+        """End the connection at once. `lost` is set when it has ended."""
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = True
+        self._http.receive_data(data)
+        self._news.set()
+
+    def eof_received(self) -> None:
+        self._end(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc)
+        self.lost.set()
+
+    def _end(self, exc: Exception | None) -> None:
+        self._cause = self._cause or exc
+        if not self._over:
+            self._over = True
+            self._http.receive_data(b"")
+        self._news.set()
+
+    def _send(self, method: str, target: str, headers: Headers) -> None:
+        self._heard = False
+        request = h11.Request(method=method, target=self.origin + target, headers=list(headers))
+        data = (self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
+        self._transport.write(data)
+
+    async def _head(self) -> h11.Response | h11.InformationalResponse:
+        while True:
+            event = await self._event()
+            if isinstance(event, h11.Response):
+                return event
+            if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
+                return event
+
+    async def _answer(self, head: h11.Response | h11.InformationalResponse) -> Answer:
+        headers = _headers(head)
+        body = bytearray()
+        while isinstance(event := await self._event(), h11.Data):
+            body += event.data
+            if len(body) > MAX_ANSWER_SIZE:
+                raise ValueError("an answer that does not end")
+        whole = bytes(body)
+        if headers.get("content-encoding") == "gzip":
+            whole = _unzipped(whole)
+        return Answer(head.status_code, headers, whole)
+
+    async def _event(self) -> h11.Event:
+        """Return the next event of the answer."""
+        while True:
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as exc:
+                if self._over:
+                    raise self._ending() from exc
+                raise ValueError(f"what answers speaks no HTTP: {exc}") from exc
+            if isinstance(event, type):  # h11.NEED_DATA
+                self._news.clear()
+                await self._news.wait()
+            elif isinstance(event, h11.ConnectionClosed):
+                raise self._ending()
+            else:
+                return event
+
+    def _ending(self) -> Exception:
+        return self._cause or Disconnected(self._heard)
+
+    def _next_cycle(self) -> None:
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+
+
+def _headers(head: h11.Response | h11.InformationalResponse) -> dict[str, str]:
+    return {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
+
+
+def _unzipped(body: bytes) -> bytes:
+    decompressor = zlib.decompressobj(wbits=31)
+    try:
+        whole = decompressor.decompress(body, MAX_ANSWER_SIZE)
+    except zlib.error as exc:
+        raise ValueError("an answer that can't be decompressed") from exc
+    if not decompressor.eof:
+        raise ValueError("an answer that does not end")
+    return whole

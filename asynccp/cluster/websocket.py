@@ -1,0 +1,174 @@
+"""WebSocket: one exec session on a connection that has been upgraded.
+
+What arrives is decrypted into one buffer that all connections share, and taken out of it at once; pieces of stdout that
+come together are one message of up to `room` bytes, so that whoever writes them is called seldom: 32 KiB a message, as
+servers send them, cost 0.4 s of CPU per GiB more. Then the connection isn't read until there is room again.
+
+Pings are the engine's: it pings only while nothing flows, and wants no pong, since a server can't answer while the
+pod's disk is slow.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from anyio import move_on_after
+
+from asynccp.cluster.http import Upgraded
+from asynccp.errors import SessionLost
+from asynccp.escape import printable
+from asynccp.options import CLOSE_GRACE_S
+from asynccp.wire.exec import MAX_MESSAGE_SIZE, STDOUT
+from asynccp.wire.websocket import (
+    NORMAL,
+    BadFrame,
+    Decoder,
+    Opcode,
+    decode_close,
+    encode_close,
+    encode_frame,
+)
+
+READ_SIZE = 256 * 1024  # bytes read at once, as asyncio's TLS hands them over
+WRITE_SIZE = 64 * 1024  # bytes that wait to be sent, besides one chunk; more is the next sender's to wait for
+_MESSAGE_COST = 100  # bytes of memory that a message takes besides its own
+
+
+class WebSocket(asyncio.BufferedProtocol):
+    """`Session` of cluster.base. room: tells how many bytes may be held that nobody has received yet."""
+
+    _read = memoryview(bytearray(READ_SIZE))
+
+    def __init__(self, upgraded: Upgraded, protocol: str, room: Callable[[], int]) -> None:
+        self.protocol = protocol
+        self.ending = ""
+        self._room = room
+        self._decoder = Decoder(MAX_MESSAGE_SIZE + 1)
+        self._messages: deque[bytes | bytearray] = deque()
+        self._held = 0
+        self._paused = False
+        self._over = False
+        self._news = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._lost = asyncio.Event()
+        self._transport = upgraded.transport
+        self._transport.set_write_buffer_limits(high=WRITE_SIZE)
+        self._transport.set_protocol(self)
+        self._feed(memoryview(upgraded.rest))
+        if self._transport.is_closing():  # connection_lost may have been told to the one before us
+            self.connection_lost(None)
+
+    async def send(self, message: bytes | memoryview) -> None:
+        await self.send_frame(encode_frame(Opcode.BINARY, message))
+
+    async def send_frame(self, frame: bytes | memoryview) -> None:
+        if not self._over:
+            self._transport.write(frame)
+            if not self._writable.is_set():
+                await self._writable.wait()
+        if self._over:
+            raise SessionLost(f"the session broke while sending: {self.ending or 'the server has closed it'}")
+
+    async def receive(self) -> bytes | bytearray | None:
+        while not self._messages:
+            if self._over:
+                return None
+            self._news.clear()
+            await self._news.wait()
+        message = self._messages.popleft()
+        self._held -= len(message) + _MESSAGE_COST
+        if self._paused and self._held < self._room():
+            self._paused = False
+            self._transport.resume_reading()
+        return message
+
+    async def ping(self) -> None:
+        await self.send_frame(encode_frame(Opcode.PING, b""))
+
+    async def close(self) -> None:
+        """End the session. The other end needn't agree."""
+        if not self._over:
+            self._transport.write(encode_close(NORMAL))
+            self._over = True
+        self._transport.close()
+        with move_on_after(CLOSE_GRACE_S, shield=True):
+            await self._lost.wait()
+        self._transport.abort()
+
+    # asyncio.BufferedProtocol
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (asyncio's own)
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._feed(self._read[:nbytes])
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def eof_received(self) -> None:
+        self._end("the connection broke off")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        cause = f": {printable(str(exc) or type(exc).__name__, 300)}" if exc else " off"
+        self._end(f"the connection broke{cause}")
+        self._lost.set()
+
+    def _feed(self, data: memoryview) -> None:
+        if self._over:
+            return
+        try:
+            for opcode, payload in self._decoder.feed(data):
+                if opcode is Opcode.BINARY:
+                    self._hold(payload)
+                else:
+                    self._take(opcode, payload)
+        except BadFrame as exc:
+            self._transport.write(encode_close(exc.code))
+            self._end(f"the connection broke: the server sent {exc}")
+            self._transport.close()
+        if self._messages:
+            self._news.set()
+        if self._held >= self._room() and not self._paused and not self._over:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _take(self, opcode: Opcode, payload: memoryview) -> None:
+        if opcode == Opcode.TEXT:
+            self._hold(payload)
+        elif opcode == Opcode.PING:
+            self._transport.write(encode_frame(Opcode.PONG, payload))
+        elif opcode == Opcode.CLOSE:
+            code, reason = decode_close(payload)
+            self._transport.write(encode_close(NORMAL if code is None else code))
+            self._end(_ending(code, reason))
+
+    def _hold(self, message: memoryview) -> None:
+        if len(message) < 2:
+            return  # it carries nothing
+        last = self._messages[-1] if self._messages else None
+        if message[0] == STDOUT and isinstance(last, bytearray) and len(last) < self._room():
+            last += message[1:]
+            self._held += len(message) - 1
+            return
+        # Only stdout grows: it is a stream of bytes, while the status is one message.
+        self._messages.append(bytearray(message) if message[0] == STDOUT else bytes(message))
+        self._held += len(message) + _MESSAGE_COST
+
+    def _end(self, ending: str) -> None:
+        if not self._over:
+            self._over = True
+            self.ending = ending
+        self._news.set()
+        self._writable.set()
+
+
+def _ending(code: int | None, reason: str) -> str:
+    """Return what a Close code means (RFC 6455 section 7.4.1); empty for a regular end."""
+    if code in (NORMAL, None):
+        return ""
+    return f"the server closed the connection with code {code}" + (f": {printable(reason, 200)}" if reason else "")
