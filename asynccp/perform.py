@@ -1,6 +1,7 @@
 """Perform: what the command line asked for, from the first connection to the exit code.
 
-Apart from `cli`, which reads the flags, because all that this needs takes 300 ms to load, and --help none of it.
+Apart from `cli`, which reads the flags, because what this needs takes half of a small copy's CPU to load, and --help
+needs none of it.
 """
 
 import contextlib

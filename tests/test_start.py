@@ -25,9 +25,10 @@ FOR_COPIES = {
     "asynccp.cluster.access",
 }
 FOR_FEW = {
+    "aiohttp",
+    "urllib.request",
     "rich",
     "websockets",
-    "aiohttp",
     "pydantic",
     "tqdm",
     "kubernetes_asyncio",
