@@ -49,6 +49,9 @@ def trust(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against kubectl on the cluster that $KUBECONFIG names; prints a table."""
-    _install(session)
+    """Measure against what else there is, on the cluster that $KUBECONFIG names, and write benchmarks/README.md.
+
+    All scenarios, or the names given, with --runs and --scale.
+    """
+    _install(session, "bench", "peers")
     session.run("python", "-m", "benchmarks", *session.posargs)

@@ -5,16 +5,15 @@ async with connect() as cluster:
     report = await push(cluster, plan)
 """
 
+import importlib
 import sys
 
 if sys.platform == "win32":  # tar modes, directory descriptors and O_NOFOLLOW are POSIX
     sys.exit("asynccp runs on Linux and macOS; on Windows use it inside WSL")
 
+from typing import TYPE_CHECKING, Any
+
 from asynccp.cluster.base import Cluster
-from asynccp.cluster.kubernetes import connect
-from asynccp.engine.planning import plan_pull, plan_push
-from asynccp.engine.pull import pull
-from asynccp.engine.push import push
 from asynccp.errors import AsyncCpError, ClusterError, NoTargets, PlanError, TransferError, UsageError
 from asynccp.limits import Limits
 from asynccp.options import Options
@@ -22,6 +21,12 @@ from asynccp.plan.plan import PullPlan, PushPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.report import Outcome, Report, Result
 from asynccp.target import Selection, Selector, Target, Transfer, parse_selectors
+
+if TYPE_CHECKING:
+    from asynccp.cluster.kubernetes import connect
+    from asynccp.engine.planning import plan_pull, plan_push
+    from asynccp.engine.pull import pull
+    from asynccp.engine.push import push
 
 __version__ = "0.1.0"
 
@@ -53,3 +58,18 @@ __all__ = [
     "pull",
     "push",
 ]
+
+_LATER = {
+    "connect": "asynccp.cluster.kubernetes",
+    "plan_pull": "asynccp.engine.planning",
+    "plan_push": "asynccp.engine.planning",
+    "pull": "asynccp.engine.pull",
+    "push": "asynccp.engine.push",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what does the work when it is asked for (PEP 562): asyncio, TLS and aiohttp are for those who copy."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'asynccp' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATER[name]), name)

@@ -1,47 +1,25 @@
-"""The command line: flags → request → one call → exit code. Nothing is decided here that a library user would miss."""
+"""The command line: flags → request → one call → exit code. Nothing is decided here that a library user would miss.
 
-import contextlib
+What a copy needs is imported by the command that copies: --help and --version are there in a third of the time.
+"""
+
 import dataclasses
 import functools
+import gc
 import inspect
-import json
-import logging
 import os
-import shlex
-import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 
-import anyio
 import typer
-from anyio import to_thread
 
-from asynccp import (
-    AsyncCpError,
-    Cluster,
-    Options,
-    PullPlan,
-    PushPlan,
-    Report,
-    Selection,
-    UsageError,
-    __version__,
-    connect,
-    parse_selectors,
-    plan_pull,
-    plan_push,
-)
-from asynccp import pull as pull_plan
-from asynccp import push as push_plan
-from asynccp.engine.group import single_error
+from asynccp import AsyncCpError, Options, Selection, UsageError, __version__, parse_selectors
 from asynccp.escape import printable
 from asynccp.limits import Limits, parse_size
 from asynccp.target import is_remote
-from asynccp.ui.opening import opening
-from asynccp.ui.printer import draw_while, observer_for
 
 DEMO = Path("asynccp-demo")
 _DEFAULTS = Options()
@@ -226,7 +204,9 @@ def push(
     if not sources:
         raise UsageError("there is no local source", hint="asynccp push ./config -l app=web:/etc/app")
     selection = flags.selection(remotes)
-    _exit(perform, flags, lambda cluster: plan_push(cluster, sources, selection), push_plan)
+    from asynccp import perform
+
+    _exit(perform.push, flags, sources, selection)
 
 
 @app.command()
@@ -248,7 +228,9 @@ def pull(
             hint="asynccp pull -l app=web:/var/log ./logs",
         )
     selection = flags.selection(remotes)
-    _exit(perform, flags, lambda cluster: plan_pull(cluster, directories[0], selection), pull_plan)
+    from asynccp import perform
+
+    _exit(perform.pull, flags, directories[0], selection)
 
 
 @app.command()
@@ -258,7 +240,9 @@ def demo(
     directory: Annotated[Path, typer.Argument(help="Where the pods, the kubeconfig and the result go.")] = DEMO,
 ) -> None:
     """Push to and pull from a cluster inside this process, whose pods are directories; no Kubernetes is needed."""
-    _exit(_serve if serve else _demonstrate, directory, pods)
+    from asynccp import perform
+
+    _exit(perform.serve if serve else perform.demonstrate, directory, pods)
 
 
 @app.callback(invoke_without_command=True)
@@ -271,10 +255,6 @@ def version(version: Annotated[bool, typer.Option("--version", help="Print the v
 def main() -> None:
     """Run the command line: every error is a sentence on stderr, and an exit code."""
     name = os.path.basename(sys.argv[0])
-    if "ASYNCCP_TRACEBACK" not in os.environ:
-        # What asyncio logs of a connection that broke (asyncio/sslproto.py) each pod's own error says, in words.
-        logging.getLogger("asyncio").addHandler(logging.NullHandler())
-        logging.getLogger("asyncio").propagate = False
     try:
         app(prog_name=name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "asynccp")
     except AsyncCpError as exc:
@@ -289,106 +269,22 @@ def main() -> None:
         typer.echo(f"asynccp: a defect of asynccp itself: {printable(repr(exc))}", err=True)
         typer.echo("    please report it, with what ASYNCCP_TRACEBACK=1 shows", err=True)
         sys.exit(1)
-
-
-AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan)
+    finally:
+        gc.freeze()  # else the interpreter looks for cycles before it ends: a sixth of a small copy's CPU
 
 
 def _exit(work: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
+    import logging
+
+    import anyio
+
+    if "ASYNCCP_TRACEBACK" not in os.environ:
+        # What asyncio logs of a connection that broke (asyncio/sslproto.py) each pod's own error says, in words.
+        logging.getLogger("asyncio").addHandler(logging.NullHandler())
+        logging.getLogger("asyncio").propagate = False
     raise typer.Exit(anyio.run(work, *arguments))
-
-
-async def _demonstrate(directory: Path, pods: int) -> int:
-    """Run the two commands that the README opens with, as they would be typed."""
-    from asynccp.fake.demo import staged  # aiohttp's server is for the demo alone
-
-    async with staged(directory, pods) as stage:
-        flags = functools.partial(Flags, kubeconfig=str(stage.kubeconfig))
-        config, logs = str(stage.config), str(stage.logs)
-        typer.echo(f"\n$ asynccp push {config} -l app=web:/etc/app", err=True)
-        to = flags(selector=["app=web:/etc/app"])
-        pushed = await perform(to, lambda cluster: plan_push(cluster, [config], to.selection([])), push_plan)
-        typer.echo(f"\n$ asynccp pull -l app=web:/var/log {logs}", err=True)
-        of = flags(selector=["app=web:/var/log"])
-        pulled = await perform(of, lambda cluster: plan_pull(cluster, logs, of.selection([])), pull_plan)
-    typer.echo(f"\nThe pods' files are in {stage.pods}, what was pulled is in {logs}.", err=True)
-    return pushed or pulled
-
-
-async def _serve(directory: Path, pods: int) -> int:
-    from asynccp.fake.demo import staged
-
-    async with staged(directory, pods) as stage:
-        typer.echo(f"{pods} pods run, labelled app=web. In another terminal:\n", err=True)
-        typer.echo(f"export KUBECONFIG={shlex.quote(str(stage.kubeconfig.absolute()))}")
-        typer.echo(f"\nasynccp push {stage.config} -l app=web:/etc/app", err=True)
-        typer.echo(f"asynccp pull -l app=web:/var/log {stage.logs}\n\n^C ends it.", err=True)
-        stop = anyio.Event()
-        async with _stopped_by_signals(stop):
-            await stop.wait()
-    return 0
-
-
-async def perform(
-    flags: Flags,
-    make_plan: Callable[[Cluster], Awaitable[AnyPlan]],
-    carry_out: Callable[..., Awaitable[Report]],
-) -> int:
-    """Plan, show, carry out, report; return the exit code."""
-    options = flags.options()
-    async with connect(flags.kubeconfig, flags.context) as cluster:
-        plan = await make_plan(cluster)
-        if flags.dry_run:
-            _print(plan, flags.output)
-            return 0
-        if not flags.quiet:
-            typer.echo(opening(plan), err=True)
-        stop = anyio.Event()
-        printer = observer_for(
-            sys.stderr,
-            quiet=flags.quiet,
-            verbose=flags.verbose,
-            count=len(plan.transfers),
-            expected_total=plan.expected_total,
-        )
-        work = functools.partial(carry_out, cluster, plan, options=options, observer=printer, stop=stop)
-        async with _stopped_by_signals(stop):
-            report = await draw_while(printer, work)
-    if not flags.quiet or flags.output is Output.JSON:
-        _print(report, flags.output)
-    if flags.report:  # last: where it can't be written, the report has been seen
-        await to_thread.run_sync(_write_report, flags.report, report)
-    return report.exit_code
-
-
-@contextlib.asynccontextmanager
-async def _stopped_by_signals(stop: anyio.Event) -> AsyncIterator[None]:
-    """Let ^C and SIGTERM set `stop` once; a second one ends the program at once, as it does without us."""
-
-    async def listen() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                stop.set()
-                return
-
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listen)
-            yield
-            tasks.cancel_scope.cancel()
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Split arguments into local paths and remote ones."""
     return [one for one in arguments if not is_remote(one)], [one for one in arguments if is_remote(one)]
-
-
-def _print(subject: PushPlan | PullPlan | Report, output: Output) -> None:
-    typer.echo(json.dumps(subject.to_json(), indent=2) if output is Output.JSON else subject.to_text())
-
-
-def _write_report(path: Path, report: Report) -> None:
-    try:
-        path.write_text(report.dumps() + "\n")
-    except OSError as exc:
-        raise AsyncCpError(f"the report could not be written to {printable(str(path))}: {exc.strerror}") from exc

@@ -44,6 +44,9 @@ by then there can be no client."""
 OPENS_PER_S = 200.0
 """Sessions begun per second, at most, each a little early or late by chance: a fleet must not arrive as one blow."""
 
+OPENS_AT_ONCE = 16
+"""Sessions that may begin together after a while without any: at 5 ms each, a copy to eight pods began 40 ms late."""
+
 
 SLOWEST_DIGEST_PER_S = 20_000_000
 """Bytes that a pod digests in a second, at least: what a network volume of a small cloud disk gives. For so long as its

@@ -1,1 +1,1 @@
-"""Measurements against what people would use instead, on a real cluster, in the same run, as ratios."""
+"""Measurements against what people would use instead, and against limits, in the same run, as ratios of medians."""

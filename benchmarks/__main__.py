@@ -1,114 +1,77 @@
-"""python -m benchmarks SELECTOR [RUNS]: push and pull with asynccp and with kubectl cp, in turn; medians and ratios.
+"""python -m benchmarks [NAME…] [--runs N] [--scale X] [--keep]: measure scenarios, and write the README of all anew.
 
-Every pod that SELECTOR matches needs tar. Each run's result is checked, file by file: a copy that is short counts as a
-failure, not as a time.
+Without a name, every scenario is measured. Figures of those that are not measured this time stay as they were. A run
+at another scale than 1 is a rehearsal: its table is printed, and kept only with --keep.
 """
 
-import hashlib
-import os
-import statistics
-import subprocess
+import argparse
+import importlib
+import pkgutil
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+import traceback
 from pathlib import Path
 
-PARALLEL = 8  # kubectl processes at once; more made it slower on two cores
+from benchmarks import figures, readme, scenarios
+from benchmarks.figures import Measured
+from benchmarks.machine import measured_with
+from benchmarks.row import Curve, Row
+from benchmarks.setting import Setting
+
+NAMES = sorted(module.name for module in pkgutil.iter_modules(scenarios.__path__))
+README = Path(__file__).parent / "README.md"
 
 
 def main() -> None:
-    selector, runs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    pods = _output(["kubectl", "get", "pods", "-l", selector, "-o", "jsonpath={.items[*].metadata.name}"]).split()
-    if not pods:
-        sys.exit(f"no pod matches {selector}")
-    with tempfile.TemporaryDirectory() as directory:
-        here = Path(directory)
-        _make(here / "config", files=200, size=7500)
-        _make(here / "blob", files=1, size=32 * 1024 * 1024)
-        print(f"{len(pods)} pods, {runs} runs, {os.cpu_count()} cores; {_output(['kubectl', 'version'])!r}\n")
-        print("| what | asynccp, s | kubectl cp, s | ratio |\n|---|---|---|---|")
-        for name in ("config", "blob"):
-            _compare(
-                f"push {name}",
-                runs,
-                lambda name=name: _push(here, name, selector),
-                lambda name=name: _cp_in(here, name, pods),
-            )
-            _compare(
-                f"pull {name}",
-                runs,
-                lambda name=name: _pull(here, name, selector),
-                lambda name=name: _cp_out(here, name, pods),
-            )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*NAMES, []], help=", ".join(NAMES))
+    parser.add_argument("--runs", type=int, default=5, help="how often each side copies (5)")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the full sizes and numbers (1)")
+    parser.add_argument("--keep", action="store_true", help="keep the figures of a rehearsal, too")
+    asked = parser.parse_args()
+    names = asked.names or NAMES
+    kept = asked.scale == 1 or asked.keep
+    broken = []
+    for name in names:
+        print(f"\n{name}", flush=True)
+        try:
+            measured = measure(name, Setting(asked.runs, asked.scale))
+        except Exception:  # hours of other scenarios are not lost with this one
+            traceback.print_exc()
+            broken.append(name)
+            continue
+        print("\n" + readme.TABLE + "".join(map(readme.table_line, measured.rows)))
+        for curve in measured.curves:
+            print(f"{curve.title}: {curve.sentence}", flush=True)
+        if kept:
+            figures.replace(name, measured)
+    if kept:
+        write()
+    if broken:
+        sys.exit(f"not measured: {', '.join(broken)}")
 
 
-def _compare(what: str, runs: int, ours: Callable[[], bool], theirs: Callable[[], bool]) -> None:
-    times: tuple[list[float], list[float]] = ([], [])
-    whole = [0, 0]
-    for _ in range(runs):
-        for side, copy in enumerate((ours, theirs)):
-            begun = time.monotonic()
-            whole[side] += copy()
-            times[side].append(time.monotonic() - begun)
-    medians = [statistics.median(side) for side in times]
-    short = "".join(
-        f", {runs - count} short by {who}"
-        for who, count in zip(("asynccp", "kubectl"), whole, strict=True)
-        if count < runs
+def measure(name: str, setting: Setting) -> Measured:
+    module = importlib.import_module(f"benchmarks.scenarios.{name}")
+    found: list[Row | Curve] = module.measure(setting)
+    scale = f" --scale {setting.scale:g}" if setting.scale != 1 else ""
+    return Measured(
+        module.__doc__ or "",
+        f"nox -s bench -- {name} --runs {setting.runs}{scale}",
+        measured_with(),
+        [one for one in found if isinstance(one, Row)],
+        [one for one in found if isinstance(one, Curve)],
     )
-    print(f"| {what}{short} | {medians[0]:.2f} | {medians[1]:.2f} | {medians[1] / medians[0]:.2f} |")
 
 
-def _push(here: Path, name: str, selector: str) -> bool:
-    return _succeeds([sys.executable, "-m", "asynccp", "push", str(here / name), "-l", f"{selector}:/tmp/bench", "-q"])
+def write() -> None:
+    """Write the README and draw the plots, from all figures that are kept."""
+    from benchmarks.plots import draw  # when all is measured: it takes memory, which what we start would inherit
+
+    known = figures.load()
+    for name, one in known.items():
+        draw(name, one)
+    README.write_text(readme.readme(known))
 
 
-def _pull(here: Path, name: str, selector: str) -> bool:
-    back = here / f"ours-{name}"
-    argv = [sys.executable, "-m", "asynccp", "pull", "-l", f"{selector}:/tmp/bench/{name}", str(back), "-q"]
-    return _succeeds(argv) and _same(here / name, [one / name for one in back.iterdir()])
-
-
-def _cp_in(here: Path, name: str, pods: list[str]) -> bool:
-    return _each(pods, f"kubectl cp {here / name} {{}}:/tmp/bench")
-
-
-def _cp_out(here: Path, name: str, pods: list[str]) -> bool:
-    back = here / f"theirs-{name}"
-    return _each(pods, f"kubectl cp {{}}:/tmp/bench/{name} {back}/{{}}") and _same(here / name, list(back.iterdir()))
-
-
-def _each(pods: list[str], command: str) -> bool:
-    argv = ["xargs", "-P", str(PARALLEL), "-I", "{}", "sh", "-c", f"{command} >/dev/null 2>&1"]
-    return subprocess.run(argv, input="\n".join(pods), text=True, check=False).returncode == 0
-
-
-def _same(source: Path, copies: list[Path]) -> bool:
-    wanted = _digests(source)
-    return bool(copies) and all(_digests(copy) == wanted for copy in copies)
-
-
-def _digests(root: Path) -> dict[str, str]:
-    return {
-        str(one.relative_to(root)): hashlib.sha256(one.read_bytes()).hexdigest()
-        for one in root.rglob("*")
-        if one.is_file()
-    }
-
-
-def _make(root: Path, *, files: int, size: int) -> None:
-    root.mkdir()
-    for number in range(files):
-        (root / f"{number:03}").write_bytes(os.urandom(size))
-
-
-def _succeeds(argv: list[str]) -> bool:
-    return subprocess.run(argv, check=False, stdout=subprocess.DEVNULL).returncode == 0
-
-
-def _output(argv: list[str]) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
-
-
-main()
+if __name__ == "__main__":
+    main()

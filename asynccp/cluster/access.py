@@ -1,30 +1,27 @@
-"""Access: where the API server is, and how we show who we are. The only module that imports kubernetes_asyncio.
+"""Access: where the API server is, and how we show who we are.
 
 `cluster.kubeconfig` chooses the cluster and the user; a plugin or an identity provider may add to the user; what comes
-of that, or of a pod's service account, kubernetes_asyncio turns into addresses, certificates and a header. The
-connections are ours (`cluster.kubernetes` says why).
+of that, or of a pod's service account, becomes an address, certificates and headers here. The rules: client-go
+rest/config.go and transport/round_trippers.go.
+
+Why not kubernetes_asyncio: the modules that read its configurations, without its 900 of models and APIs, took 40 of a
+start's 700 ms, for what is a table of fields here.
 """
 
 import base64
-import functools
-import importlib.util
 import os
 import ssl
-import sys
-import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
 from tempfile import TemporaryDirectory
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import NoReturn, TypeVar
 
 import anyio
 from anyio import to_thread
 
 from asynccp.cluster.kubeconfig import Choice, Fields, impersonation, keep_tokens, kubeconfig_paths, read_kubeconfig
-from asynccp.cluster.oidc import refresh_tokens
 from asynccp.cluster.plugin import credentials_of
 from asynccp.cluster.proxy import environment_proxy
 from asynccp.errors import ClusterError
@@ -35,8 +32,6 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _USER_FILES = ("client-certificate", "client-key", "tokenFile")
 
 Loaded = TypeVar("Loaded")
-
-_LOADING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +78,8 @@ async def _with_credentials(choice: Choice, renew: bool) -> Fields:
         return {**plain, **await credentials_of(plugin, choice.cluster)}
     if not user.get("auth-provider"):
         return plain
+    from asynccp.cluster.oidc import refresh_tokens  # here: aiohttp takes 0.2 s, and few need it
+
     config = user["auth-provider"].get("config") or {}
     if tokens := await refresh_tokens(config, even_if_valid=renew):
         with anyio.CancelScope(shield=True):
@@ -111,8 +108,6 @@ def _usable(what: str, load: Callable[[], Loaded]) -> Loaded:
         raise ClusterError(f"{what} can't be used: {named}{exc.strerror or 'a file is not there'}") from None
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError):
         raise ClusterError(f"{what} can't be used: a field is missing, or holds what it can't") from None
-    except _kubernetes_asyncio()[0].ConfigException as exc:  # names fields and places, never what they hold
-        raise ClusterError(f"{what} can't be used: {printable(str(exc))}") from None
 
 
 def _from_kubeconfig(choice: Choice, user: Fields) -> Access:
@@ -120,39 +115,64 @@ def _from_kubeconfig(choice: Choice, user: Fields) -> Access:
         for key in keys:
             if fields.get(key) and not fields.get(f"{key}-data") and not os.path.isfile(fields[key]):
                 raise ClusterError(f"the kubeconfig's {key} names a file that is not there")  # it may be a pasted key
-    config, make_configuration = _kubernetes_asyncio()
-    configuration = make_configuration()
-    with TemporaryDirectory(prefix="asynccp-") as directory:  # OpenSSL reads keys from files alone; gone at once
-        one = {
-            "current-context": "it",
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-            "clusters": [{"name": "it", "cluster": _with_files(choice.cluster, Path(directory))}],
-            "users": [{"name": "it", "user": _with_files(user, Path(directory))}],
-        }
-        _run(config.load_kube_config_from_dict(one, client_configuration=configuration))
-        return _access(configuration, choice.namespace, impersonation(user), choice.context)
-
-
-def _run(coroutine: Coroutine[Any, Any, Loaded]) -> Loaded:
-    """Run one of kubernetes_asyncio's coroutines: without plugin and identity provider they wait for nothing."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        returned: Loaded = end.value
-        return returned
-    raise AssertionError("it waits for something")
+    url = str(choice.cluster["server"]).rstrip("/")
+    return Access(
+        url,
+        choice.namespace,
+        _tls(choice.cluster, user) if url.startswith("https:") else None,
+        choice.cluster.get("tls-server-name") or None,
+        choice.cluster.get("proxy-url") or environment_proxy(url),
+        _headers(_proof(user), *impersonation(user)),
+        choice.context,
+    )
 
 
 def _in_cluster() -> Access:
-    config, make_configuration = _kubernetes_asyncio()
-    configuration = make_configuration()
-    config.load_incluster_config(
-        configuration,
-        try_refresh_token=False,  # a refused token is read again
-        token_filename=str(SERVICE_ACCOUNT / "token"),
-        cert_filename=str(SERVICE_ACCOUNT / "ca.crt"),
-    )
-    return _access(configuration, (SERVICE_ACCOUNT / "namespace").read_text().strip() or "default")
+    host, port = (os.environ.get(f"KUBERNETES_SERVICE_{part}") for part in ("HOST", "PORT"))
+    if not host or not port:
+        raise ClusterError("there is no kubeconfig, and KUBERNETES_SERVICE_HOST and _PORT name no server")
+    url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    headers = _headers(_proof({"tokenFile": SERVICE_ACCOUNT / "token"}))
+    namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip() or "default"
+    tls = _tls({"certificate-authority": SERVICE_ACCOUNT / "ca.crt"}, {})
+    return Access(url, namespace, tls, proxy=environment_proxy(url), headers=headers)
+
+
+def _proof(user: Fields) -> str:
+    """Return what the Authorization header says, empty for who has a certificate or nothing."""
+    if file := user.get("tokenFile"):
+        return f"Bearer {Path(file).read_text().strip() or _nothing_in(file)}"
+    if token := user.get("token"):
+        return f"Bearer {str(token).strip()}"
+    if name := user.get("username"):
+        return "Basic " + base64.b64encode(f"{name}:{user.get('password') or ''}".encode()).decode()
+    return ""
+
+
+def _nothing_in(file: str | Path) -> NoReturn:
+    raise ClusterError(f"the token file {printable(str(file))} is empty")
+
+
+def _headers(proof: str, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    headers = (*((("Authorization", proof),) if proof else ()), *more)
+    if not all(value.isprintable() for _, value in headers):
+        raise ValueError("a header can't hold it")
+    return headers
+
+
+def _tls(cluster: Fields, user: Fields) -> SSLContext:
+    with TemporaryDirectory(prefix="asynccp-") as directory:  # OpenSSL reads keys from files alone; gone at once
+        cluster, user = _with_files(cluster, Path(directory)), _with_files(user, Path(directory))
+        context = ssl.create_default_context(cafile=cluster.get("certificate-authority") or None)
+        if certificate := user.get("client-certificate"):
+            # A key that wants a password is refused, as by kubectl; without one here OpenSSL would ask the terminal.
+            context.load_cert_chain(certificate, user.get("client-key") or None, password="")
+    if cluster.get("insecure-skip-tls-verify"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    # Cluster CAs are often older than RFC 5280's rules that Python 3.13 enforces; Go does not.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def _with_files(fields: Fields, directory: Path) -> Fields:
@@ -163,69 +183,3 @@ def _with_files(fields: Fields, directory: Path) -> Fields:
             (directory / key).write_bytes(base64.b64decode(data))
             found[key] = str(directory / key)
     return found
-
-
-def _access(
-    configuration: Any, namespace: str, more_headers: Sequence[tuple[str, str]] = (), context: str | None = None
-) -> Access:
-    url = configuration.host.rstrip("/")
-    settings = _run(configuration.auth_settings())
-    headers = (*((one["key"], one["value"].strip()) for one in settings.values()), *more_headers)
-    if not all(value.isprintable() for _, value in headers):
-        raise ValueError("a header can't hold it")
-    return Access(
-        url,
-        namespace,
-        _tls(configuration) if url.startswith("https:") else None,
-        configuration.tls_server_name,
-        configuration.proxy or environment_proxy(url),
-        headers,
-        context,
-    )
-
-
-def _tls(configuration: Any) -> SSLContext:
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    if configuration.cert_file:
-        # A key that wants a password is refused, as by kubectl; without one here OpenSSL would ask the terminal.
-        context.load_cert_chain(configuration.cert_file, configuration.key_file, password="")
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    # Cluster CAs are often older than RFC 5280's rules that Python 3.13 enforces; Go does not.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
-
-
-def _kubernetes_asyncio() -> tuple[Any, Any]:
-    """Return kubernetes_asyncio's `config` and its class Configuration. For threads: one loads, the others wait."""
-    with _LOADING:
-        return _loaded()
-
-
-@functools.cache
-def _loaded() -> tuple[Any, Any]:
-    """Load kubernetes_asyncio's `config` and its class Configuration, without its 900 modules of models and APIs.
-
-    Its packages import all of them: 0.4 s and 38 MiB, more than a small copy takes. So two empty packages stand in
-    while the few modules that read configurations are loaded, and are gone afterwards: who imports kubernetes_asyncio
-    later gets it whole. Where it is loaded already it is used as it is.
-    """
-    before = {name for name in sys.modules if name.partition(".")[0] == "kubernetes_asyncio"}
-    if not before:
-        spec = importlib.util.find_spec("kubernetes_asyncio")
-        (root,) = (spec and spec.submodule_search_locations) or ("",)
-        for name in ("kubernetes_asyncio", "kubernetes_asyncio.client"):
-            sys.modules[name] = package = ModuleType(name)
-            package.__path__ = [os.path.join(root, *name.split(".")[1:])]
-        from kubernetes_asyncio.client.configuration import Configuration
-
-        vars(package).update(Configuration=Configuration, ApiClient=None)
-    try:
-        from kubernetes_asyncio import config
-        from kubernetes_asyncio.client import Configuration
-    finally:
-        if not before:
-            for name in [name for name in sys.modules if name.partition(".")[0] == "kubernetes_asyncio"]:
-                del sys.modules[name]
-    return config, Configuration

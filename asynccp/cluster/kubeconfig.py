@@ -25,6 +25,7 @@ Fields = dict[str, Any]
 
 _PATHS = {"clusters": ("certificate-authority",), "users": ("client-certificate", "client-key", "tokenFile")}
 _IMPERSONATION = ("as", "as-uid", "as-groups", "as-user-extra")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML has it: 0.4 ms for 2 KiB, not 4 ms
 _GONE = {"gcp": "gke-gcloud-auth-plugin", "azure": "kubelogin"}  # auth providers that kubectl 1.26 took out
 
 
@@ -113,7 +114,7 @@ def keep_tokens(choice: Choice, tokens: Fields) -> None:
 def _read(path: str) -> Fields:
     try:
         with open(path, encoding="utf-8") as file:
-            document = yaml.safe_load(file)
+            document = yaml.load(file, _LOADER)  # noqa: S506 (safe, either of them)
     except OSError as exc:
         raise ClusterError(f"the kubeconfig {printable(path)} can't be read: {exc.strerror}") from None
     except yaml.MarkedYAMLError as exc:  # its text quotes the line

@@ -1,12 +1,18 @@
 """The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY mean for a URL, as Go's net/http, and so kubectl, has them."""
 
 import ipaddress
+import os
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 
 def environment_proxy(url: str) -> str | None:
     """Return the proxy's URL, None for a direct connection."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return (
+            None  # without them urllib.request asks macOS for its settings, as Go doesn't; and it takes 15 ms to load
+        )
+    from urllib.request import getproxies, proxy_bypass
+
     parts, proxies = urlsplit(url), getproxies()
     host = parts.hostname or ""
     if is_loopback(host) or _in_networks(host, proxies.get("no", "")):

@@ -30,6 +30,7 @@ from asynccp.wire.websocket import (
 )
 
 READ_SIZE = 256 * 1024  # bytes read at once, as asyncio's TLS hands them over
+LEAST_READ_SIZE = 16 * 1024  # a TLS record
 WRITE_SIZE = 64 * 1024  # bytes that wait to be sent, besides one chunk; more is the next sender's to wait for
 _MESSAGE_COST = 100  # bytes of memory that a message takes besides its own
 
@@ -99,7 +100,7 @@ class WebSocket(asyncio.BufferedProtocol):
     # asyncio.BufferedProtocol
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (asyncio's own)
-        return self._read
+        return self._read[: max(LEAST_READ_SIZE, self._room() - self._held)]
 
     def buffer_updated(self, nbytes: int) -> None:
         self._feed(self._read[:nbytes])

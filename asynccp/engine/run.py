@@ -3,6 +3,7 @@
 A failed transfer is a result; anything that is no TransferError is a defect of ours, and stops the run.
 """
 
+import math
 import random
 import resource
 from collections import defaultdict
@@ -17,7 +18,7 @@ from asynccp.engine.group import single_error
 from asynccp.engine.retry import Budget, delay_s
 from asynccp.engine.tally import Tally
 from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, SessionLost, Stalled, TransferError
-from asynccp.options import OPENS_PER_S, Options
+from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Options
 from asynccp.progress import Observer
 from asynccp.report import LeftOut, Outcome, Report, Result, outcome_of
 from asynccp.target import Skipped, Target, Transfer, what_became_of
@@ -148,13 +149,13 @@ class _Gate:
     def __init__(self, options: Options) -> None:
         self._all = anyio.Semaphore(options.sessions)
         self._nodes: dict[str, anyio.Semaphore] = defaultdict(lambda: anyio.Semaphore(options.sessions_per_node))
-        self._next_at = 0.0
+        self._next_at = -math.inf
 
     @asynccontextmanager
     async def passage(self, target: Target) -> AsyncIterator[None]:
         # The node first, so that pods that wait for it don't hold places that other nodes' pods could use.
         async with self._nodes[target.node], self._all:
-            turn = max(anyio.current_time(), self._next_at)
-            self._next_at = turn + random.uniform(0.5, 1.5) / OPENS_PER_S  # noqa: S311 (not a secret)
-            await anyio.sleep_until(turn)
+            apart_s = random.uniform(0.5, 1.5) / OPENS_PER_S  # noqa: S311 (not a secret)
+            self._next_at = max(self._next_at, anyio.current_time() - OPENS_AT_ONCE / OPENS_PER_S) + apart_s
+            await anyio.sleep_until(self._next_at)
             yield

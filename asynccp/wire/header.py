@@ -11,6 +11,7 @@ What we read is GNU format and POSIX ustar, and nothing older: v7 headers have n
 """
 
 import struct
+import zlib
 from typing import NamedTuple
 
 from asynccp.entry import Entry, Kind
@@ -86,7 +87,7 @@ def decode_header(block: bytes) -> Header:
     if magic not in (GNU, POSIX):
         raise ProtocolViolation(f"what came is no tar header but '{printable(block.partition(bytes(1))[0], 100)}'")
     # Signed sums, which some tars of the 1980s wrote, are not tried: two readings of one header are one too many.
-    if sum(block) - sum(checksum) + 8 * 0x20 != decode_number(checksum):
+    if _sum(block) - sum(checksum) + 8 * 0x20 != decode_number(checksum):
         raise ProtocolViolation("the checksum of a tar header is wrong")
     name, link, prefix = _text(name), _text(link), _text(prefix)
     _text(uname), _text(gname)
@@ -98,6 +99,14 @@ def decode_header(block: bytes) -> Header:
     elif block[345:] != _GNU_TAIL:  # GNU keeps times and sparse maps there, others a prefix: readers disagree
         raise ProtocolViolation("a GNU tar header has something where incremental and sparse archives keep theirs")
     return Header(typeflag, name, link, decode_size(size), mode, uid, gid, mtime)
+
+
+def _sum(block: bytes) -> int:
+    """Return the sum of the bytes of a block. The low half of an Adler-32 is 1 + the sum of up to 256 bytes (RFC 1950).
+
+    Python's own sum takes 5 of the 45 microseconds that a small file costs.
+    """
+    return (zlib.adler32(block[:256]) & 0xFFFF) + (zlib.adler32(block[256:]) & 0xFFFF) - 2
 
 
 def decode_number(field: bytes) -> int:

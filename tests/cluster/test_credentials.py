@@ -363,7 +363,7 @@ async def test_a_pod_without_an_account_is_told_so(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "1")
     with pytest.raises(ClusterError) as caught:
         await names_seen(None)
-    assert str(caught.value) == "the pod's service account can't be used: Service token file does not exist."
+    assert str(caught.value) == f"the pod's service account can't be used: {tmp_path}/token: No such file or directory"
 
 
 async def test_new_tokens_that_can_not_be_kept_end_the_run(cluster: FakeCluster, tmp_path: Path) -> None:

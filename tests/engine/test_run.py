@@ -4,6 +4,7 @@ import resource
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -22,7 +23,7 @@ from asynccp.errors import (
     Stalled,
     TransferError,
 )
-from asynccp.options import OPENS_PER_S, Options
+from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Options
 from asynccp.report import LeftOut, Outcome, Report
 from asynccp.target import Json, Skipped, Target, Transfer
 
@@ -171,12 +172,20 @@ async def test_a_large_run_gets_the_descriptors_it_needs(sessions: int, least: i
     assert soft == 256 or sessions > 1, "what will do is left alone"
 
 
+async def test_a_few_pods_begin_at_once() -> None:
+    crowd = Crowd(seconds=1000)
+    await run(crowd.copy, targets(OPENS_AT_ONCE // 2), Options())
+    assert len(set(crowd.begun_at)) == 1
+
+
 async def test_a_fleet_does_not_arrive_as_one_blow() -> None:
     crowd = Crowd(seconds=1000)
     await run(crowd.copy, targets(400), Options(sessions=1000, sessions_per_node=1000))
     took = crowd.begun_at[-1] - crowd.begun_at[0]
-    assert took == pytest.approx(400 / OPENS_PER_S, rel=0.15)
-    gaps = {round(b - a, 6) for a, b in zip(crowd.begun_at, crowd.begun_at[1:], strict=False)}
+    assert took == pytest.approx((400 - OPENS_AT_ONCE) / OPENS_PER_S, rel=0.15)
+    later = [at for at in crowd.begun_at if at > crowd.begun_at[0]]
+    assert len(later) >= 400 - 2 * OPENS_AT_ONCE
+    gaps = {round(b - a, 6) for a, b in pairwise(later)}
     assert len(gaps) > 100, "each a little early or late by chance"
     assert min(gaps) >= 0.5 / OPENS_PER_S - 1e-6
 

@@ -1,0 +1,56 @@
+"""python -m benchmarks.execs NAMESPACE SELECTOR COMMAND…: run a command in every pod, by what carries asynccp's copies.
+
+It is the part of the floor that no copy can be below: the same start, list, gate and sessions, and no archive. The
+exit code is that of a copy: 0 when the command ended with 0 in every pod.
+"""
+
+import sys
+from dataclasses import dataclass
+
+import anyio
+
+from asynccp import Cluster, NullObserver, Options, Selection, connect, parse_selectors
+from asynccp.engine.run import run_transfers
+from asynccp.engine.select import select
+from asynccp.engine.tally import Tally
+from asynccp.errors import CommandFailed
+from asynccp.report import LeftOut
+from asynccp.target import Skipped, Transfer
+from asynccp.wire.exec import V4, ExitStatus, decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a run needs to know: here, only where."""
+
+    transfers: tuple[Transfer, ...]
+    skipped: tuple[Skipped, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+async def run_everywhere(namespace: str, selector: str, argv: list[str]) -> int:
+    async with connect() as cluster:
+
+        async def one(tally: Tally) -> None:
+            await _run(cluster, tally, argv)
+
+        transfers, skipped = await select(cluster, Selection(parse_selectors([f"{selector}:/"]), (namespace,)))
+        plan = _Plan(tuple(transfers), tuple(skipped))
+        report = await run_transfers("push", plan, one, cluster, Options(), NullObserver(), None)
+        if report.exit_code:
+            print(report.to_text(), file=sys.stderr)
+        return report.exit_code
+
+
+async def _run(cluster: Cluster, tally: Tally, argv: list[str]) -> None:
+    status = None
+    async with cluster.open_exec(tally.transfer.target, argv, V4) as session:
+        while (message := await session.receive()) is not None:
+            if isinstance(event := decode(message), ExitStatus):
+                status = event
+    if status is None or status.code != 0:
+        raise CommandFailed(f"{argv[0]} did not end well: {status}")
+
+
+if __name__ == "__main__":
+    sys.exit(anyio.run(run_everywhere, sys.argv[1], sys.argv[2], sys.argv[3:]))

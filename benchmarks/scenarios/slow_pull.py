@@ -1,0 +1,37 @@
+"""4 × 16 MiB of access logs pulled from each of 10 pods, through a line of 100 Mbit/s with a round trip of 20 ms.
+
+Against `kubectl cp` and `kubectl exec … tar cf - | tar xf -`, each under `xargs -P10`, through the same line, which is
+a relay (benchmarks/link.py). gzip makes a ninth or tenth of these logs; the others have no such thing. On such a line
+kubectl loses the end of most copies (kubernetes #60140), over SPDY too, so there is a third peer: the second one with
+the remedy of those who know, a pause of 3 s after the pod's tar.
+"""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from benchmarks import command
+from benchmarks.compare import CLIENT_CPU, TIME, compare, rows
+from benchmarks.copying import Copying, place
+from benchmarks.fleet import fleet
+from benchmarks.link import linked
+from benchmarks.linkrate import check_rates
+from benchmarks.row import Row
+from benchmarks.setting import Setting
+from benchmarks.sources import access_logs
+
+PODS = 10
+
+
+def measure(setting: Setting) -> list[Row]:
+    check_rates()
+    with tempfile.TemporaryDirectory() as directory, fleet("gnu", PODS) as targets, linked() as environment:
+        source = access_logs(Path(directory, "logs"), 4, setting.scaled(16 * 1024 * 1024))
+        place(targets, source)
+        copying = Copying(targets, source, environment)
+        lingering = copying.pull(partial(command.exec_tar_pull, targets, at_once=PODS, linger_s=3))
+        found = compare(
+            copying.pulls(PODS) | {f"xargs -P{PODS} kubectl exec, tar and a pause": lingering}, setting.runs
+        )
+    scenario = f"pull 4 × {16 * setting.scale:g} MiB of access logs ← {PODS} pods, 100 Mbit/s, 20 ms"
+    return rows(found, scenario, [(TIME, 3.5), (CLIENT_CPU, None)])

@@ -1,0 +1,71 @@
+"""What a command loads before it does anything: people wait for it, each time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from asynccp.fake.server import FakeCluster
+from tests.cluster.gateways import kubeconfig
+
+# What nobody has to load who asks for help, and what nobody has to load who pushes a file.
+FOR_COPIES = {
+    "anyio",
+    "asyncio",
+    "aiohttp",
+    "ssl",
+    "yaml",
+    "logging",
+    "tqdm",
+    "rich",
+    "asynccp.engine",
+    "asynccp.cluster.access",
+}
+FOR_FEW = {
+    "aiohttp",
+    "urllib.request",
+    "rich",
+    "websockets",
+    "pydantic",
+    "tqdm",
+    "kubernetes_asyncio",
+    "asynccp.fake",
+    "asynccp.disk.extract",
+}
+
+SCRIPT = """
+import json, sys
+from asynccp.cli import main
+try:
+    main()
+finally:
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Return the modules that a command has loaded at its end."""
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(json.loads(run.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["push", "--help"], ["pull", "--help"]])
+def test_help_loads_nothing_of_what_copies(arguments: list[str]) -> None:
+    assert loaded_by(*arguments) & FOR_COPIES == set()
+
+
+async def test_a_push_loads_only_what_a_push_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "kubeconfig"
+    async with FakeCluster(tmp_path / "pods") as cluster:
+        await cluster.add_pod("web-1", labels={"app": "web"})
+        path.write_text(kubeconfig({"server": cluster.url}, {}))
+        loaded = await to_thread.run_sync(loaded_by, "push", str(path), "web-1:/tmp", "--kubeconfig", str(path))
+    assert "asynccp.engine.push" in loaded
+    assert loaded & FOR_FEW == set()
