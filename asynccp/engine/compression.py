@@ -17,7 +17,7 @@ from asynccp.wire.dialogue import Line
 LEAST_SIZE = 256 * 1024
 """Bytes of archive from which on compression is thought of: a smaller one is one message."""
 
-FAR_S = 0.025
+FAR_S = 0.02
 """Seconds from which on the way to the API server counts as a slow one: what a connection took, TLS and all. Buffers on
 the way take the first megabytes of a push at once, so how fast they go tells nothing in time. On busy loopback a
 connection takes 4 to 15 ms, over a line with a round trip of 20 ms 31 and more.
@@ -80,7 +80,7 @@ MOST_SHARE = 0.5
 MOST_BUSY = 0.25
 """CPU-seconds a second that our own writing may take: where it takes more, the link isn't what is waited for."""
 
-MOST_LOAD = 2
+MOST_LOAD = 4
 """Processes that want to run, for each CPU: a node with more is not given compression as well."""
 
 LOOK_AFTER_S, LOOK_AFTER_SIZE = 1.0, 2 * 1024 * 1024  # what is seen for so long, and so much, is a rate
