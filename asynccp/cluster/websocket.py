@@ -1,8 +1,9 @@
 """WebSocket: one exec session on a connection that has been upgraded.
 
-What arrives is decrypted into one buffer that all connections of a cluster share, and taken out of it at once; pieces of stdout that
-come together are one message of up to `room` bytes, so that whoever writes them is called seldom: 32 KiB a message, as
-servers send them, cost 0.4 s of CPU per GiB more. Then the connection isn't read until there is room again.
+What arrives is decrypted into one buffer that all connections of a cluster share, and taken out of it at once; pieces
+of stdout that come together are one message of up to `room` bytes, so that whoever writes them is called seldom: 32 KiB
+a message, as servers send them, cost 0.4 s of CPU per GiB more. Then the connection isn't read until there is room
+again.
 
 Pings are the engine's: it pings only while nothing flows, and wants no pong, since a server can't answer while the
 pod's disk is slow.
