@@ -55,3 +55,14 @@ def bench(session: nox.Session) -> None:
     """
     _install(session, "bench", "peers")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def autobahn(session: nox.Session) -> None:
+    """Run the Autobahn test suite against our end of a WebSocket: all of it, or the cases given. Needs $PYTHON2."""
+    _install(session, "test")
+    python2, base = os.environ.get("PYTHON2", "python2.7"), os.path.abspath(session.create_tmp())
+    env = {"PYTHONUSERBASE": base, "WSTEST": f"{python2} {base}/bin/wstest"}
+    suite = "autobahntestsuite==25.10.1"  # never in an environment of ours: it brings a Twisted of 2019
+    session.run(python2, "-m", "pip", "install", "-q", "--user", suite, env=env, external=True)
+    session.run("python", "-m", "tests.autobahn", *session.posargs, env=env)

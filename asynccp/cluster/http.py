@@ -33,19 +33,18 @@ class ProxyRefused(ConnectionError):
 
 
 class ProxyUnreachable(ConnectionError):
-    """There is no connection to the proxy. `cause`: why."""
+    """There is no connection to the proxy, or it speaks no HTTP. `cause`: why."""
 
-    def __init__(self, cause: OSError) -> None:
+    def __init__(self, cause: OSError | ValueError) -> None:
         super().__init__(str(cause))
         self.cause = cause
 
 
 class Disconnected(ConnectionError):
-    """The server closed the connection where its answer belongs. `heard`: some of the answer had come."""
+    """The server closed the connection where its answer belongs."""
 
-    def __init__(self, heard: bool) -> None:
+    def __init__(self) -> None:
         super().__init__("Server disconnected")
-        self.heard = heard
 
 
 class Answer(NamedTuple):
@@ -79,8 +78,10 @@ async def open_connection(access: Access) -> "HttpConnection":
     if access.ssl is None:
         way.origin, way.proof = access.url.removesuffix(server.path), proof
         return way
+    host, port = _address(server)
     try:
-        return await way.tunnel(server, access.ssl, access.server_hostname, proof)
+        await way.ask_tunnel(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proof)
+        return await way.start_tls(access.ssl, access.server_hostname or host)
     except BaseException:
         way.abort()
         raise
@@ -111,22 +112,21 @@ def _proxy_proof(proxy: SplitResult) -> Headers:
 
 
 class HttpConnection(asyncio.Protocol):
-    """One connection. origin: what precedes a path in a request line (of a proxy). proof: who we are to a proxy."""
+    """One connection.
+
+    origin: what precedes a path in a request line (of a proxy). proof: who we are to a proxy. heard: something has come
+    since the last request. reusable: another request may follow an answer. lost: the connection has ended.
+    """
 
     def __init__(self) -> None:
         self.origin = ""
         self.proof: Headers = ()
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_SIZE)
         self._news = asyncio.Event()
-        self._heard = False
-        self._over = False
+        self._over = self._told = False  # the connection is at its end; h11 knows it
         self._cause: Exception | None = None
+        self.heard = self.reusable = False
         self.lost = asyncio.Event()
-
-    @property
-    def reusable(self) -> bool:
-        """Whether another request can be made."""
-        return not self._over and self._http.our_state is h11.IDLE
 
     async def get(self, host: str, target: str, headers: Headers) -> Answer:
         """Return the answer. Raises Disconnected, OSError, ValueError (it is no HTTP)."""
@@ -145,20 +145,20 @@ class HttpConnection(asyncio.Protocol):
         self._next_cycle()
         return answer
 
-    async def tunnel(
-        self, server: SplitResult, tls: ssl.SSLContext, name: str | None, proof: Headers
-    ) -> "HttpConnection":
-        """Have a proxy connect us to the server (RFC 9110 section 9.3.6), and start TLS with it."""
-        host, port = _address(server)
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    async def ask_tunnel(self, where: str, proof: Headers) -> None:
+        """Have a proxy connect us to HOST:PORT (RFC 9110 section 9.3.6). Raises ProxyRefused, ProxyUnreachable."""
         self._send("CONNECT", where, [("Host", where), _AGENT, *proof])
-        head = await self._head()
+        try:
+            head = await self._head()
+        except (OSError, ValueError) as exc:
+            raise ProxyUnreachable(exc) from exc
         if not 200 <= head.status_code < 300:
             raise ProxyRefused(head.status_code)
+
+    async def start_tls(self, tls: ssl.SSLContext, name: str) -> "HttpConnection":
+        """Return a connection within this one to the server `name`. Raises OSError."""
         inner = HttpConnection()
-        transport = await asyncio.get_running_loop().start_tls(
-            self._transport, inner, tls, server_hostname=name or host
-        )
+        transport = await asyncio.get_running_loop().start_tls(self._transport, inner, tls, server_hostname=name)
         assert transport is not None
         inner.connection_made(transport)
         return inner
@@ -172,9 +172,12 @@ class HttpConnection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        self.heard = True
         self._http.receive_data(data)
         self._news.set()
+        if self.reusable:  # an answer to no question, such as a 408: it must not be the next question's
+            self.reusable = False
+            self.abort()
 
     def eof_received(self) -> None:
         self._end(None)
@@ -185,16 +188,17 @@ class HttpConnection(asyncio.Protocol):
 
     def _end(self, exc: Exception | None) -> None:
         self._cause = self._cause or exc
-        if not self._over:
-            self._over = True
-            self._http.receive_data(b"")
+        self._over, self.reusable = True, False
         self._news.set()
 
     def _send(self, method: str, target: str, headers: Headers) -> None:
-        self._heard = False
-        request = h11.Request(method=method, target=self.origin + target, headers=list(headers))
-        data = (self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
-        self._transport.write(data)
+        self.heard = self.reusable = False
+        fields = [(name.encode(), value.strip().encode()) for name, value in headers]  # in UTF-8, as Go has them
+        try:
+            request = h11.Request(method=method, target=self.origin + target, headers=fields)
+        except h11.LocalProtocolError:
+            raise ValueError("the request holds what HTTP can't") from None  # h11's words quote it: it may be secret
+        self._transport.write((self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b""))
 
     async def _head(self) -> h11.Response | h11.InformationalResponse:
         while True:
@@ -222,23 +226,31 @@ class HttpConnection(asyncio.Protocol):
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as exc:
-                if self._over:
-                    raise self._ending() from exc
+                if self._told:
+                    raise Disconnected from exc
                 raise ValueError(f"what answers speaks no HTTP: {exc}") from exc
-            if isinstance(event, type):  # h11.NEED_DATA
-                self._news.clear()
-                await self._news.wait()
-            elif isinstance(event, h11.ConnectionClosed):
-                raise self._ending()
-            else:
+            if isinstance(event, h11.ConnectionClosed):
+                raise Disconnected
+            if not isinstance(event, type):
                 return event
+            await self._more()
 
-    def _ending(self) -> Exception:
-        return self._cause or Disconnected(self._heard)
+    async def _more(self) -> None:
+        """Wait for more of the answer. Its end may be that of the connection, unless that broke."""
+        if not self._over:
+            self._news.clear()
+            await self._news.wait()
+        elif self._cause or self._told:
+            raise self._cause or Disconnected
+        else:
+            self._told = True
+            self._http.receive_data(b"")
 
     def _next_cycle(self) -> None:
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+        done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        if done and not self._over and not self._http.trailing_data[0]:
             self._http.start_next_cycle()
+            self.reusable = True
 
 
 def _headers(head: h11.Response | h11.InformationalResponse) -> dict[str, str]:
@@ -251,6 +263,6 @@ def _unzipped(body: bytes) -> bytes:
         whole = decompressor.decompress(body, MAX_ANSWER_SIZE)
     except zlib.error as exc:
         raise ValueError("an answer that can't be decompressed") from exc
-    if not decompressor.eof:
+    if not decompressor.eof or decompressor.unused_data:
         raise ValueError("an answer that does not end")
     return whole

@@ -21,11 +21,11 @@ from anyio import move_on_after
 
 from asynccp.cluster.access import Access, load_access
 from asynccp.cluster.base import Session
-from asynccp.cluster.http import Answer, Disconnected, HttpConnection, Upgraded, open_connection
+from asynccp.cluster.http import Answer, HttpConnection, Upgraded, open_connection
 from asynccp.cluster.refusal import exec_refused, list_refused, retry_after_s
 from asynccp.cluster.renewal import Renewal
 from asynccp.cluster.unreachable import unreachable
-from asynccp.cluster.websocket import WebSocket
+from asynccp.cluster.websocket import READ_SIZE, WebSocket
 from asynccp.errors import ClusterError, ConnectFailed, Refused
 from asynccp.escape import printable
 from asynccp.options import CLOSE_GRACE_S, hop_size
@@ -60,6 +60,7 @@ class KubernetesCluster:
         self.namespace = access.namespace
         self._idle: list[tuple[Access, HttpConnection]] = []
         self._sessions = 0
+        self._read = memoryview(bytearray(READ_SIZE))
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,7 +74,7 @@ class KubernetesCluster:
                 await connection.lost.wait()
 
     async def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
-        where = f"namespaces/{namespace}/" if namespace else ""
+        where = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
         if selector.kind == "pod":
             found = await self._get(f"api/v1/{where}pods/{selector.name}", {}, selector)
             if found is not None:
@@ -111,7 +112,7 @@ class KubernetesCluster:
         )
         upgraded = await self._upgraded(path, protocol)
         self._sessions += 1
-        session = WebSocket(upgraded, protocol, lambda: hop_size(self._sessions))
+        session = WebSocket(upgraded, protocol, lambda: hop_size(self._sessions), self._read)
         try:
             yield session
         finally:
@@ -142,7 +143,6 @@ class KubernetesCluster:
         async def ask(connection: HttpConnection) -> Upgraded | Answer:
             answer = await connection.upgrade(_host(access), _target(access, path), (*offer, *access.headers))
             if isinstance(answer, Upgraded) and (problem := refused_handshake(answer.headers, key, protocol)):
-                connection.abort()
                 raise problem
             return answer
 
@@ -193,8 +193,8 @@ class KubernetesCluster:
         while kept := self._take_idle(access):
             try:
                 return await self._asked(access, kept, ask)
-            except (Disconnected, ConnectionResetError, BrokenPipeError) as exc:
-                if getattr(exc, "heard", False):
+            except OSError:
+                if kept.heard:
                     raise
         with anyio.move_on_after(_CONNECT_TIMEOUT_S) as limit:
             begun_s = time.monotonic()
@@ -236,7 +236,7 @@ def _quoted(word: str) -> str:
 
 
 def _host(access: Access) -> str:
-    return urlsplit(access.url).netloc
+    return urlsplit(access.url).netloc.rpartition("@")[2]
 
 
 def _target(access: Access, path: str) -> str:

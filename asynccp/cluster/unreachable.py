@@ -24,7 +24,7 @@ def unreachable(exc: BaseException | None, access: Access) -> tuple[str, str]:
         hint = "put user:password@ into the proxy's URL" if exc.status == 407 else ""
         return f"can't be reached: the proxy {_host(access.proxy)} answered HTTP {exc.status}", hint
     if isinstance(exc, ProxyUnreachable):
-        reason = exc.cause.strerror or str(exc.cause) or type(exc.cause).__name__
+        reason = getattr(exc.cause, "strerror", "") or str(exc.cause) or type(exc.cause).__name__
         return f"can't be reached: the proxy {_host(access.proxy)} can't be: {printable(reason, 300)}", ""
     said = printable(str(exc) or type(exc).__name__, 300)
     if "WRONG_VERSION_NUMBER" in said or "record layer failure" in said.lower():

@@ -1,8 +1,9 @@
 """WebSocket: one exec session on a connection that has been upgraded.
 
-What arrives is decrypted into one buffer that all connections share, and taken out of it at once; pieces of stdout that
-come together are one message of up to `room` bytes, so that whoever writes them is called seldom: 32 KiB a message, as
-servers send them, cost 0.4 s of CPU per GiB more. Then the connection isn't read until there is room again.
+What arrives is decrypted into one buffer that all connections of a cluster share, and taken out of it at once; pieces
+of stdout that come together are one message of up to `room` bytes, so that whoever writes them is called seldom: 32 KiB
+a message, as servers send them, cost 0.4 s of CPU per GiB more. Then the connection isn't read until there is room
+again.
 
 Pings are the engine's: it pings only while nothing flows, and wants no pong, since a server can't answer while the
 pod's disk is slow.
@@ -36,14 +37,16 @@ _MESSAGE_COST = 100  # bytes of memory that a message takes besides its own
 
 
 class WebSocket(asyncio.BufferedProtocol):
-    """`Session` of cluster.base. room: tells how many bytes may be held that nobody has received yet."""
+    """`Session` of cluster.base. room: tells how many bytes may be held that nobody has received yet.
 
-    _read = memoryview(bytearray(READ_SIZE))
+    read: what all connections of one event loop read into; another loop's thread would read in the middle of it.
+    """
 
-    def __init__(self, upgraded: Upgraded, protocol: str, room: Callable[[], int]) -> None:
+    def __init__(self, upgraded: Upgraded, protocol: str, room: Callable[[], int], read: memoryview) -> None:
         self.protocol = protocol
         self.ending = ""
         self._room = room
+        self._read = read
         self._decoder = Decoder(MAX_MESSAGE_SIZE + 1)
         self._messages: deque[bytes | bytearray] = deque()
         self._held = 0
@@ -52,6 +55,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._news = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
+        self._pong: bytes | None = None
         self._lost = asyncio.Event()
         self._transport = upgraded.transport
         self._transport.set_write_buffer_limits(high=WRITE_SIZE)
@@ -110,6 +114,9 @@ class WebSocket(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._writable.set()
+        if (pong := self._pong) is not None and not self._over:
+            self._pong = None
+            self._transport.write(pong)
 
     def eof_received(self) -> None:
         self._end("the connection broke off")
@@ -128,6 +135,8 @@ class WebSocket(asyncio.BufferedProtocol):
                     self._hold(payload)
                 else:
                     self._take(opcode, payload)
+                    if self._over:
+                        return  # nothing follows a Close (RFC 6455 section 5.5.1)
         except BadFrame as exc:
             self._transport.write(encode_close(exc.code))
             self._end(f"the connection broke: the server sent {exc}")
@@ -142,7 +151,11 @@ class WebSocket(asyncio.BufferedProtocol):
         if opcode == Opcode.TEXT:
             self._hold(payload)
         elif opcode == Opcode.PING:
-            self._transport.write(encode_frame(Opcode.PONG, payload))
+            pong = encode_frame(Opcode.PONG, payload)
+            if self._writable.is_set():
+                self._transport.write(pong)
+            else:  # the last ping is enough (RFC 6455 section 5.5.3), and who reads nothing gets no more of our memory
+                self._pong = pong
         elif opcode == Opcode.CLOSE:
             code, reason = decode_close(payload)
             self._transport.write(encode_close(NORMAL if code is None else code))

@@ -164,7 +164,7 @@ class Decoder:
         if self._head:
             data, self._head = memoryview(self._head + bytes(data)), b""
         at, end = 0, len(data)
-        while at < end or (self._frame and not self._frame[2]):
+        while at < end:
             if self._frame is None:
                 if end - at > 4 and data[at] == _WHOLE_BINARY and data[at + 1] == 126 and not self._opcode:
                     stop = at + 4 + (data[at + 2] << 8 | data[at + 3])
@@ -213,7 +213,7 @@ class Decoder:
             return None
         if more:
             size = int.from_bytes(data[at + 2 : at + 2 + more], "big")
-        if size + len(self._parts) > self._max_size:
+        if opcode < Opcode.CLOSE and size + len(self._parts) > self._max_size:
             raise BadFrame(f"a message of more than {self._max_size} bytes", TOO_BIG)
         if opcode in (Opcode.TEXT, Opcode.BINARY) and not last:
             self._opcode = opcode

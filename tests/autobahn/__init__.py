@@ -1,0 +1,1 @@
+"""The Autobahn test suite against our end of a WebSocket; `python -m tests.autobahn`, or `nox -s autobahn`."""
