@@ -17,7 +17,7 @@ import h11
 
 from asynccp.cluster.access import Access
 
-MAX_ANSWER_SIZE = 1024 * 1024 * 1024  # bytes: 500 pods of the largest size that etcd takes are less
+MAX_ANSWER_SIZE = 256 * 1024 * 1024  # bytes: half a MiB for each of the 500 pods in an answer
 _MAX_HEAD_SIZE = 64 * 1024
 _AGENT = ("User-Agent", "asynccp")
 

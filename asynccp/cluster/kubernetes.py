@@ -36,6 +36,7 @@ Answered = TypeVar("Answered", Answer, Upgraded | Answer)
 
 PAGE_SIZE = 500  # pods in one answer, as kubectl asks for
 _CONNECT_TIMEOUT_S = 30.0
+_ANSWER_TIMEOUT_S = 90.0  # the API server itself gives up after 60 s (kube-apiserver --request-timeout)
 _BUSY_WAITS_S = (1.0, 3.0, 10.0)  # unlike exec, lists are under API priority and fairness, which answers 429
 
 
@@ -177,7 +178,8 @@ class KubernetesCluster:
             return await connection.get(_host(access), _target(access, path), access.headers)
 
         try:
-            answer = await self._on_connection(access, ask)
+            with anyio.fail_after(_ANSWER_TIMEOUT_S):
+                answer = await self._on_connection(access, ask)
         except (OSError, ValueError) as exc:
             message, hint = unreachable(exc, access)
             where = printable(access.url)
