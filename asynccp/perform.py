@@ -58,7 +58,7 @@ async def _perform(
 ) -> int:
     """Plan, show, carry out, report; return the exit code."""
     options = flags.options()
-    SSLProtocol.max_size = _TLS_READ_SIZE  # type: ignore[attr-defined]  # the process is ours
+    SSLProtocol.max_size = _TLS_READ_SIZE  # the process is ours
     async with connect(flags.kubeconfig, flags.context) as cluster:
         plan = await make_plan(cluster)
         if flags.dry_run:

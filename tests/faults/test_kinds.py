@@ -59,7 +59,7 @@ CASES = {
     "silence-deaf": Expected(lambda at: faults.Silence(at, deaf=True), FAILED, 1, "nothing moved for 4 s"),
     "garbage": Expected(faults.Garbage, FAILED, 2, "the connection broke: the server sent a frame of an extension"),
     "wrong-channel": Expected(faults.WrongChannel, FAILED, 1, "6 bytes on channel 7, which carries nothing"),
-    "oversized-frame": Expected(faults.OversizedFrame, FAILED, 2, "the connection broke: the server sent a message of more than"),
+    "oversized-frame": Expected(faults.OversizedFrame, FAILED, 2, "the server sent a message of more than"),
     "text-frame": Expected(faults.TextFrame, FAILED, 1, "the pod said 'text'", "is no tar header"),
     "endless-stdout": Expected(faults.EndlessStdout, FAILED, 1, "where its received belongs", "is no tar header"),
     "early-success": Expected(faults.EarlySuccess, FAILED, 1, "output after the command's end"),
