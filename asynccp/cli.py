@@ -39,6 +39,7 @@ class Compress(StrEnum):
     AUTO = "auto"
     NONE = "none"
     GZIP = "gzip"
+    ZSTD = "zstd"
 
 
 class Output(StrEnum):
@@ -100,7 +101,7 @@ class Flags:
     ] = False
     compress: Annotated[
         Compress,
-        _flag("-z", "--compress", metavar="HOW", help="auto (where it pays), none, or the container's gzip."),
+        _flag("-z", "--compress", metavar="HOW", help="auto (where it pays), none, or the container's gzip or zstd."),
     ] = Compress.AUTO
     bwlimit: Annotated[
         str, _flag("--bwlimit", metavar="RATE", help="Bytes per second of all pods together: 500K, 10M.")

@@ -34,6 +34,8 @@ FOR_FEW = {
     "kubernetes_asyncio",
     "asynccp.fake",
     "asynccp.disk.extract",
+    "asynccp.wire.zstd",
+    "backports.zstd",
 }
 
 SCRIPT = """

@@ -16,11 +16,12 @@ SAMPLES, SAMPLE_SIZE = 4, 64 * 1024  # 3 ms of work for text, 8 for random bytes
 
 
 class Packing:
-    """The compressed form of one archive. `parts`: how many it has."""
+    """The archive as one codec compresses it. `parts`: how many it has."""
 
-    def __init__(self, layout: ArchiveLayout) -> None:
+    def __init__(self, layout: ArchiveLayout, codec: str) -> None:
         self.parts = layout.parts(PART_SIZE)
         self._layout = layout
+        self._codec = codec
 
     def read(self, index: int) -> Chunk:
         """Return part `index`, with its file contents read from disk. Raises SourceChanged with the entry's name."""
@@ -28,7 +29,7 @@ class Packing:
         head = bytes(HEADROOM) + bytes((STDIN,))
         before = head + part_line(RAW, stop - start, last=last)
         buffer = read_slice(self._layout, start, stop, before=before)
-        if (packed := compressed(buffer[len(before) :])) is not None:
+        if (packed := compressed(buffer[len(before) :], self._codec)) is not None:
             buffer = memoryview(bytearray(head + part_line(PACKED, len(packed), last=last) + packed))
         return Chunk(index, stop - start, len(buffer) - len(head), seal(buffer))
 

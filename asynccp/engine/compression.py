@@ -23,8 +23,8 @@ the way take the first megabytes of a push at once, so how fast they go tells no
 connection takes 4 to 15 ms, over a line with a round trip of 20 ms 31 and more.
 
 On loopback, where pods share two cores with everything else, 8 × 64 MiB of access logs took 7.6 to 12.7 s as they were
-and 8.8 to 16.3 compressed, though the servers' CPU fell from 6.9 to 8.7 s to 1.5 to 3; one pod took 1.8 to 2.4 s and
-2.0 to 2.1. Through 100 Mbit/s, 8 × 20 MiB took 16 s and 5.6."""
+and 8.8 to 16.3 compressed; one pod took 3.1, 2.4, 1.8 s as they were and 4.2, 2.1, 2.0 compressed; servers' CPU 6.2 to
+8.7 s against 1.5 to 3.0. Through 100 Mbit/s, 8 × 20 MiB took 16 s and 5.6."""
 
 SHRINKS = 0.6
 """A push that shrinks to less than this share of its size is worth it: to carry a GiB costs the servers 14 to 20
@@ -40,12 +40,14 @@ class Offer:
 
     def taken(self, hello: Line) -> tuple[str, str]:
         """Return the one that the pod has taken, empty for none, and why none."""
+        if not self.codecs:
+            return "", self.reason
         codec = hello.facts.get("z", "")
         if codec in self.codecs:
             return codec, ""
         if hello.facts.get("busy"):
             return "", "the node is busy"
-        return "", f"the container has no {' or '.join(self.codecs)}, or no dd" if self.codecs else self.reason
+        return "", f"the container has no {' or '.join(self.codecs)}, or no dd"
 
 
 def push_offer(compress: str, size: int, share: float, *, far: bool) -> Offer:
@@ -72,7 +74,7 @@ async def offer_push(layout: ArchiveLayout, compress: str, *, far: bool) -> Offe
 
 SLOW_LINK_PER_S = 60_000_000
 """Bytes: where a run receives fewer, compressing pods have more to give (gzip -1 packs 75 MB/s of access logs, BusyBox
-43, into a sixth of their size)."""
+43, into a sixth of their size; zstd -1 takes half the CPU of gzip)."""
 
 MOST_SHARE = 0.5
 """A pull must shrink to less than this: the CPU is the pod's, and a session is given up for it."""

@@ -205,7 +205,7 @@ class _Writing:
     ) -> None:
         self._packing = packing
         self._unseen_size, self._unseen_cpu_s = 0, 0.0  # what `packing` has not been told
-        self._unpacker = Unpacker() if tally.compression else None
+        self._unpacker: Unpacker | None = None
         self._exchange = exchange
         self._tally = tally
         self._root = root
@@ -215,6 +215,8 @@ class _Writing:
         self._trailer = LineReader(exchange.token, "done", after_zeros=True)
 
     async def run(self) -> None:
+        if self._tally.compression:  # in a thread: the codec's library may have to be loaded
+            self._unpacker = await to_thread.run_sync(Unpacker, self._tally.compression)
         while (data := await self._exchange.stdout()) is not None:
             size, rest = await to_thread.run_sync(self._take, data)
             self._tally.advance(size, len(data))

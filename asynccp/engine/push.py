@@ -111,7 +111,7 @@ class _Forms:
 
     def of(self, codec: str) -> Broadcast:
         if codec not in self._known:
-            self._known[codec] = Broadcast(self._layout, packing=Packing(self._layout) if codec else None)
+            self._known[codec] = Broadcast(self._layout, packing=Packing(self._layout, codec) if codec else None)
         return self._known[codec]
 
 

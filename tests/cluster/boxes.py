@@ -76,8 +76,8 @@ def _programs(kind: str) -> dict[str, str]:
         case "no-du":
             return _machine("dash", "tar", "du")
         case _:
-            shell, tar = kind.split("-")
-            return _machine(shell, "tar" if tar == "gnu" else tar)
+            shell, tar, *more = kind.split("-")
+            return _machine(shell, "tar" if tar == "gnu" else tar) | {name: name for name in more}
 
 
 WITH_TAR = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox", "toybox", "no-dd")

@@ -1,12 +1,13 @@
 """The scripts with compression, in the machine's own shells, with its own tars: nothing torn is ever whole."""
 
-import gzip
 import hashlib
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -15,7 +16,7 @@ from asynccp.disk.pack import Packing
 from asynccp.disk.scan import scan
 from asynccp.options import RECORD_SIZE
 from asynccp.plan.layout import ArchiveLayout
-from asynccp.wire.compression import Unpacker
+from asynccp.wire.compression import CODECS, GZIP, ZSTD, Unpacker
 from asynccp.wire.dialogue import verdict
 from asynccp.wire.exec import ExitStatus
 from asynccp.wire.websocket import unsealed
@@ -24,8 +25,7 @@ from .. import trees
 from . import boxes
 from .boxes import TOKEN, Process
 
-GZIP = ("gzip",)
-PACKING = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox")
+CODEC_OF = {"dash-gnu": GZIP, "bash-gnu": GZIP, "dash-bsdtar": GZIP, "busybox": GZIP, "dash-gnu-zstd": ZSTD}
 BoxOf = Callable[[str], Path]
 TRAILER = f"asynccp {TOKEN} done rc=0\n".encode()
 
@@ -33,7 +33,7 @@ TRAILER = f"asynccp {TOKEN} done rc=0\n".encode()
 @pytest.fixture(scope="module")
 def box_of() -> Iterator[BoxOf]:
     place = Path(tempfile.mkdtemp(prefix="asynccp-boxes-"))
-    made = {kind: boxes.make(place, kind) for kind in boxes.WITH_TAR}
+    made = {kind: boxes.make(place, kind) for kind in {*boxes.WITH_TAR, *CODEC_OF}}
 
     def get(kind: str) -> Path:
         found = made[kind]
@@ -43,7 +43,7 @@ def box_of() -> Iterator[BoxOf]:
     shutil.rmtree(place)
 
 
-@pytest.fixture(params=PACKING)
+@pytest.fixture(params=CODEC_OF)
 def box(request: pytest.FixtureRequest, box_of: BoxOf) -> Path:
     return box_of(request.param)
 
@@ -51,9 +51,9 @@ def box(request: pytest.FixtureRequest, box_of: BoxOf) -> Path:
 class Packed:
     """A push as it is sent; `borders`: where its parts begin."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, codec: str) -> None:
         layout = ArchiveLayout(scan([source])[0], TOKEN)
-        packing = Packing(layout)
+        packing = Packing(layout, codec)
         self.records = layout.records
         self.parts = [unsealed(packing.read(index).frame)[1:] for index in range(packing.parts)]
         self.bytes = b"".join(self.parts)
@@ -69,23 +69,23 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree
 
 
-@pytest.fixture(scope="module")
-def packed(tree: Path) -> Packed:
-    found = Packed(f"{tree}/")
+@pytest.fixture
+def packed(box: Path, tree: Path) -> Packed:
+    found = Packed(f"{tree}/", CODEC_OF[box.name])
     assert found.records[1] > 0, "links in directories take a second archive"
     assert {part[:1] for part in found.parts} == {b"z", b"r"}
     return found
 
 
 def push(box: Path, here: Path, records: tuple[int, int]) -> Process:
-    return Process(box, push_argv(TOKEN, "to", records, codecs=GZIP), here)
+    return Process(box, push_argv(TOKEN, "to", records, codecs=CODECS), here)
 
 
 def test_a_packed_push_is_complete_on_every_shell_and_tar(
     box: Path, tree: Path, packed: Packed, tmp_path: Path
 ) -> None:
     with push(box, tmp_path, packed.records) as pod:
-        assert pod.line("hello").facts["z"] == "gzip"
+        assert pod.line("hello").facts["z"] == CODEC_OF[box.name]
         # Our lines, sent before they are due, are no part of the archive.
         pod.stdin.write(packed.bytes + b"go\nok\n")
         assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
@@ -104,7 +104,7 @@ def test_a_container_without_dd_says_that_the_archive_must_come_as_it_is(
 
 def test_a_packed_push_that_comes_in_dribbles_is_whole(box: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"text\n" * 2000)
-    packed = Packed(str(tmp_path / "a"))
+    packed = Packed(str(tmp_path / "a"), CODEC_OF[box.name])
     with push(box, tmp_path, packed.records) as pod:
         pod.line("hello")
         for byte in packed.bytes:
@@ -125,17 +125,21 @@ def test_a_packed_push_that_is_cut_anywhere_is_not_complete(box: Path, packed: P
             assert verdict(received, ExitStatus(pod.exit_code()), pod.said()) is not None, at
 
 
-def test_a_packed_part_that_is_not_what_was_sent_is_told_by_gzip(box: Path, tmp_path: Path) -> None:
+def test_a_packed_part_that_is_not_what_was_sent_is_told_by_its_check_sum(box: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"text\n" * 200_000)
-    packed = Packed(str(tmp_path / "a"))
+    packed = Packed(str(tmp_path / "a"), CODEC_OF[box.name])
     assert packed.parts[-1][:1] == b"z"
     torn = bytearray(packed.bytes)
-    torn[-6] ^= 1  # in the last part's check sum: tar has everything by then
+    torn[-2 if CODEC_OF[box.name] == ZSTD else -6] ^= 1  # in the last part's check sum
     with push(box, tmp_path, packed.records) as pod:
         pod.line("hello")
         pod.stdin.write(torn)
-        assert pod.line("received").facts == {"rc": "1", "sentinel": "yes"}
-        assert "crc" in pod.said().lower()
+        received = pod.line("received").facts
+        if CODEC_OF[box.name] == GZIP:
+            assert received == {"rc": "1", "sentinel": "yes"}, "tar has everything by then"
+        assert received["rc"] != "0"
+        said = pod.said().lower()
+        assert "crc" in said or "checksum" in said
 
 
 @pytest.mark.parametrize("line", [b"x 3\nabc", b"z\n", b"r 0\n", b"z -1 +\n", b"$(touch oops) 1\n"])
@@ -170,33 +174,33 @@ def logs(tmp_path: Path) -> Path:
 
 
 def pull(box: Path, of: Path, *, records: int = 0, digest: str = "") -> Process:
-    return Process(box, pull_argv(TOKEN, f"{of}/", records=records, digest=digest, codecs=GZIP), of)
+    return Process(box, pull_argv(TOKEN, f"{of}/", records=records, digest=digest, codecs=CODECS), of)
 
 
-def unpacked(data: bytes) -> bytes:
-    return b"".join(Unpacker().feed(data))
+def unpacked(box: Path, data: bytes) -> bytes:
+    return b"".join(Unpacker(CODEC_OF[box.name]).feed(data))
 
 
 def test_a_packed_pull_is_complete_on_every_shell_and_tar(box: Path, logs: Path) -> None:
     with pull(box, logs) as pod:
-        assert pod.line("hello").facts["z"] == "gzip"
+        assert pod.line("hello").facts["z"] == CODEC_OF[box.name]
         came = pod.until(TRAILER)
         assert pod.runs, "it waits for us"
         pod.acknowledge()
         assert pod.exit_code() == 0
     assert len(came) < 0.2 * sum(path.stat().st_size for path in logs.iterdir())
-    assert trees.describe_archive(unpacked(came).removesuffix(TRAILER)) == trees.describe(logs)
+    assert trees.describe_archive(unpacked(box, came).removesuffix(TRAILER)) == trees.describe(logs)
 
 
 def test_a_packed_pull_continues_behind_what_is_here(box: Path, logs: Path) -> None:
     with pull(box, logs) as pod:
         pod.line("hello")
-        whole = unpacked(pod.until(TRAILER)).removesuffix(TRAILER)
+        whole = unpacked(box, pod.until(TRAILER)).removesuffix(TRAILER)
     had = whole[: 7 * RECORD_SIZE]
     with pull(box, logs, records=7, digest=hashlib.sha256(had).hexdigest()) as pod:
         facts = pod.line("hello").facts
-        assert (facts["resume"], facts["z"]) == ("7", "gzip")
-        rest = unpacked(pod.until(TRAILER)).removesuffix(TRAILER)
+        assert (facts["resume"], facts["z"]) == ("7", CODEC_OF[box.name])
+        rest = unpacked(box, pod.until(TRAILER)).removesuffix(TRAILER)
     assert had + rest == whole
 
 
@@ -223,8 +227,21 @@ def test_a_client_that_vanishes_leaves_no_process(box: Path, logs: Path) -> None
         pod.wait_until_gone()
 
 
-def test_what_gzip_writes_ends_with_its_own_trailer(box: Path, logs: Path) -> None:
+def test_what_the_pod_compresses_is_one_stream_that_its_own_program_unpacks(box: Path, logs: Path) -> None:
     with pull(box, logs) as pod:
         pod.line("hello")
         came = pod.until(TRAILER).removesuffix(TRAILER)
-    assert trees.describe_archive(gzip.decompress(came)) == trees.describe(logs)
+    codec = CODEC_OF[box.name]
+    whole = subprocess.run([box / codec, "-dc"], executable=shutil.which(codec), input=came, stdout=PIPE, check=True)
+    assert trees.describe_archive(whole.stdout) == trees.describe(logs)
+
+
+def test_zstd_compresses_with_one_of_the_nodes_cpus(box_of: BoxOf, logs: Path, tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    shutil.copytree(box_of("dash-gnu"), box, symlinks=True)
+    (box / "zstd").write_text('#!/bin/sh\necho "threads: $ZSTD_NBTHREADS" >&2\nexec cat\n')
+    (box / "zstd").chmod(0o755)
+    with pull(box, logs) as pod:
+        assert pod.line("hello").facts["z"] == ZSTD
+        pod.until(TRAILER)
+        assert pod.said() == "threads: 1\n"

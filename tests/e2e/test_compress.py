@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, asynccp, snapshot
+from asynccp.wire.compression import CODECS
+from tests.e2e.fleet import Fleet, asynccp, sh, snapshot
 from tests.e2e.test_copy import Web, app, pods_of
 from tests.trees import build, describe
 
@@ -19,37 +20,41 @@ def mixed(directory: Path) -> Path:
     return tree
 
 
-def with_gzip(web: Web) -> set[str]:
-    return {pod for kind in ("busybox", "gnu") for pod in web.get(kind, ())}
+def with_codec(fleet: Fleet, web: Web, codec: str) -> set[str]:
+    """Return the pods that have the codec's program, and a dd."""
+    pods = {pod for kind in ("busybox", "gnu") for pod in web.get(kind, ())}
+    return {pod for pod in pods if sh(fleet, pod, "sh", "-c", f"command -v {codec} || :")}
 
 
+@pytest.mark.parametrize("codec", CODECS)
 def test_a_compressed_push_arrives_identical_and_says_where_it_was_compressed(
-    fleet: Fleet, web: Web, tmp_path: Path
+    fleet: Fleet, web: Web, tmp_path: Path, codec: str
 ) -> None:
-    tree = mixed(tmp_path)
-    ran = asynccp(fleet, "push", f"{tree}/", "-l", f"{app(web)}:/tmp/packed", "-z", "gzip", "-o", "json")
+    tree, compressing = mixed(tmp_path), with_codec(fleet, web, codec)
+    ran = asynccp(fleet, "push", f"{tree}/", "-l", f"{app(web)}:/tmp/{codec}", "-z", codec, "-o", "json")
     assert ran.outcomes == dict.fromkeys(pods_of(web), "complete"), ran.err
     for one in ran.report["pods"]:
-        assert snapshot(fleet, one["pod"], "/tmp/packed") == describe(tree), one["pod"]
-        if one["pod"] in with_gzip(web):
-            assert one["compression"] == "gzip"
+        assert snapshot(fleet, one["pod"], f"/tmp/{codec}") == describe(tree), one["pod"]
+        if one["pod"] in compressing:
+            assert one["compression"] == codec
             assert one["wire_bytes"] < 0.7 * one["archive_bytes"]
         else:
             assert one["compression"] is None
-            assert "no gzip" in one["compression_note"]
+            assert f"no {codec}" in one["compression_note"]
             assert one["wire_bytes"] == one["archive_bytes"]
 
 
+@pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("checksum", [[], ["--checksum"]])
 def test_a_compressed_pull_brings_it_back_identical(
-    fleet: Fleet, web: Web, tmp_path: Path, checksum: list[str]
+    fleet: Fleet, web: Web, tmp_path: Path, codec: str, checksum: list[str]
 ) -> None:
-    tree = mixed(tmp_path)
+    tree, compressing = mixed(tmp_path), with_codec(fleet, web, codec)
     assert asynccp(fleet, "push", f"{tree}/", "-l", f"{app(web)}:/tmp/unpacked").code == 0
     where = ["-l", f"{app(web)}:/tmp/unpacked/", str(tmp_path / "back")]
-    ran = asynccp(fleet, "pull", *where, "-z", "gzip", "-o", "json", *checksum)
+    ran = asynccp(fleet, "pull", *where, "-z", codec, "-o", "json", *checksum)
     assert ran.outcomes == dict.fromkeys(pods_of(web), "complete"), ran.err
     for one in ran.report["pods"]:
         assert describe(tmp_path / "back" / one["pod"]) == describe(tree), one["pod"]
-        assert (one["compression"] == "gzip") is (one["pod"] in with_gzip(web))
-        assert (one["wire_bytes"] < 0.7 * one["archive_bytes"]) is (one["pod"] in with_gzip(web))
+        assert (one["compression"] == codec) is (one["pod"] in compressing)
+        assert (one["wire_bytes"] < 0.7 * one["archive_bytes"]) is (one["pod"] in compressing)

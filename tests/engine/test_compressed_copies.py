@@ -1,6 +1,7 @@
 """Copies that are compressed: complete as others are, or not at all; and which of them are, when nobody said so."""
 
 import gzip
+import sys
 from pathlib import Path
 
 import anyio
@@ -11,25 +12,44 @@ from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.options import Options
 from asynccp.report import Outcome, Result
-from asynccp.wire.compression import PIECE_SIZE
+from asynccp.wire.compression import CODECS, GZIP, PIECE_SIZE, ZSTD
 
 from ..plan.reference import member
 from .scripted import TOKEN, Pod, Recorder, pull_plan, push_plan, puts_in_place, scripted, takes_all, targets
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MIB = 1024 * 1024
 ARCHIVE = member(Entry(b"log", Kind.DIRECTORY, mode=0o755)) + member(Entry(b"log/a", Kind.FILE, 3000)) + bytes(1024)
 DONE = f"asynccp {TOKEN} done rc=0\n".encode()
 
 
-def asked_for_gzip(pod: Pod) -> bool:
-    return "gzip" in pod.argv
+codecs = pytest.mark.parametrize("codec", CODECS)
 
 
-async def pulled(tmp_path: Path, stream: bytes, *, line: bytes = DONE) -> Result:
-    """Pull from one pod that compresses, and ends with Success after `stream` and its last line."""
+def asked_for_compression(pod: Pod) -> bool:
+    return " ".join(CODECS) in pod.argv
+
+
+def packed(data: bytes, codec: str) -> bytes:
+    """Compress as a pod does."""
+    if codec == GZIP:
+        return gzip.compress(data, 1)
+    return zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
+def unpacked(data: bytes, codec: str) -> bytes:
+    return gzip.decompress(data) if codec == GZIP else zstd.decompress(data)
+
+
+async def pulled(tmp_path: Path, stream: bytes, codec: str, *, line: bytes = DONE) -> Result:
+    """Pull from one pod that compresses with `codec`, and ends with Success after `stream` and its last line."""
 
     async def script(pod: Pod) -> None:
-        await pod.hello("z=gzip")
+        await pod.hello(f"z={codec}")
         for at in range(0, len(stream + line), 32768):
             await pod.say((stream + line)[at : at + 32768])
         if line:
@@ -37,47 +57,53 @@ async def pulled(tmp_path: Path, stream: bytes, *, line: bytes = DONE) -> Result
         await pod.end()
 
     async with scripted(script) as cluster:
-        options = Options(compress="gzip", retries=0)
+        options = Options(compress=codec, retries=0)
         report = await pull(cluster, pull_plan(str(tmp_path), targets(1)), options=options)
     return report.results[0]
 
 
-async def test_a_compressed_pull_is_told_in_archive_bytes_and_bytes_on_the_wire(tmp_path: Path) -> None:
-    stream = gzip.compress(ARCHIVE + bytes(9000))
-    result = await pulled(tmp_path, stream)
+@codecs
+async def test_a_compressed_pull_is_told_in_archive_bytes_and_bytes_on_the_wire(tmp_path: Path, codec: str) -> None:
+    stream = packed(ARCHIVE + bytes(9000), codec)
+    result = await pulled(tmp_path, stream, codec)
     assert (result.outcome, result.error, result.entries) == (Outcome.COMPLETE, "", 2)
     assert result.wire_size == len(stream + DONE)
     assert result.archive_size == len(ARCHIVE) + 9000 + len(DONE)
-    assert result.compression == "gzip"
+    assert result.compression == codec
 
 
-async def test_a_compressed_pull_that_is_cut_at_any_byte_is_not_complete(tmp_path: Path) -> None:
-    stream = gzip.compress(ARCHIVE)
-    assert (await pulled(tmp_path, stream)).outcome is Outcome.COMPLETE
+@codecs
+async def test_a_compressed_pull_that_is_cut_at_any_byte_is_not_complete(tmp_path: Path, codec: str) -> None:
+    stream = packed(ARCHIVE, codec)
+    assert (await pulled(tmp_path, stream, codec)).outcome is Outcome.COMPLETE
     for at in range(len(stream)):
         for line in (b"", DONE) if at % 8 == 0 else (b"",):
-            result = await pulled(tmp_path, stream[:at], line=line)
+            result = await pulled(tmp_path, stream[:at], codec, line=line)
             assert result.outcome is Outcome.FAILED, (at, line)
             assert result.error
 
 
-async def test_a_compressed_pull_whose_check_sum_differs_is_not_complete(tmp_path: Path) -> None:
-    stream = bytearray(gzip.compress(ARCHIVE))
-    stream[-5] ^= 1
-    result = await pulled(tmp_path, bytes(stream))
+@codecs
+async def test_a_compressed_pull_whose_check_sum_differs_is_not_complete(tmp_path: Path, codec: str) -> None:
+    stream = bytearray(packed(ARCHIVE, codec))
+    stream[-1 if codec == ZSTD else -5] ^= 1
+    result = await pulled(tmp_path, bytes(stream), codec)
     assert result.outcome is Outcome.FAILED
     assert "can't be unpacked" in result.error
 
 
-async def test_zeros_without_end_behind_the_archive_are_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
-    result = await pulled(tmp_path, gzip.compress(ARCHIVE + bytes(200 * PIECE_SIZE)))
+@codecs
+async def test_zeros_without_end_behind_the_archive_are_refused_before_they_fill_the_memory(
+    tmp_path: Path, codec: str
+) -> None:
+    result = await pulled(tmp_path, packed(ARCHIVE + bytes(200 * PIECE_SIZE), codec), codec)
     assert result.outcome is Outcome.FAILED
     assert "does not end" in result.error
 
 
 async def test_a_pod_that_compresses_what_it_was_not_asked_to_is_not_believed(tmp_path: Path) -> None:
     async def script(pod: Pod) -> None:
-        assert not asked_for_gzip(pod)
+        assert not asked_for_compression(pod)
         await pod.hello("z=gzip")
         await pod.say(gzip.compress(ARCHIVE) + DONE)
         await pod.end()
@@ -91,15 +117,16 @@ async def test_a_pod_that_compresses_what_it_was_not_asked_to_is_not_believed(tm
 async def test_each_pod_of_a_push_gets_the_form_that_it_takes() -> None:
     async def script(pod: Pod) -> None:
         if pod.target.pod == "web-0":
-            await takes_all(pod)  # it has no gzip
+            await takes_all(pod)  # it has neither
             return
-        await pod.hello("count=dd z=gzip")
+        codec = GZIP if pod.target.pod == "web-1" else ZSTD
+        await pod.hello(f"count=dd z={codec}")
         archive, data = b"", b""
         while len(archive) < plan.layout.size:
             data += await pod.hear()
             while b"\n" in data and len(data) >= (end := data.index(b"\n") + 1 + int(data.split()[1])):
                 part, data = data[data.index(b"\n") + 1 : end], data[end:]
-                archive += gzip.decompress(part)
+                archive += unpacked(part, codec)
         assert data == b""
         whole.append(archive)
         await puts_in_place(pod)
@@ -108,10 +135,10 @@ async def test_each_pod_of_a_push_gets_the_form_that_it_takes() -> None:
     async with scripted(script) as cluster:
         report = await push(cluster, plan, observer=recorder)
     assert report.ok, [one.error for one in report.results]
-    assert [one.compression for one in report.results] == ["", "gzip", "gzip"]
-    assert report.results[0].compression_note == "the container has no gzip, or no dd"
+    assert [one.compression for one in report.results] == ["", GZIP, ZSTD]
+    assert report.results[0].compression_note == "the container has no zstd or gzip, or no dd"
     assert [one.archive_size for one in report.results] == [plan.layout.size] * 3
-    assert report.results[1].wire_size == report.results[2].wire_size < 0.1 * plan.layout.size
+    assert report.results[2].wire_size < report.results[1].wire_size < 0.1 * plan.layout.size
     assert [len(one) for one in whole] == [plan.layout.size] * 2
     assert set(recorder.advanced_by.values()) == {plan.layout.size}, "bars count archive bytes"
 
@@ -123,7 +150,7 @@ async def test_a_pull_over_a_slow_link_goes_on_compressed_and_later_pods_begin_s
     asked: list[bool] = []
 
     async def script(pod: Pod) -> None:
-        asked.append(asked_for_gzip(pod))
+        asked.append(asked_for_compression(pod))
         await pod.hello("z=gzip" if asked[-1] else "z=")
         stream = (gzip.compress(archive, 1) if asked[-1] else archive) + DONE
         for at in range(0, len(stream), 32768):

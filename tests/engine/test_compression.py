@@ -16,6 +16,7 @@ TEXT = b"a line of a log file\n" * 2000
     ("compress", "size", "share", "codecs", "reason"),
     [
         ("gzip", 1000, 1.0, ("gzip",), ""),
+        ("zstd", 1000, 1.0, ("zstd",), ""),
         ("none", 100 * MIB, 0.1, (), ""),
         ("auto", 100 * MIB, 0.2, CODECS, ""),
         ("auto", 100 * MIB, 0.8, (), "a sample shrinks only to 80%"),
@@ -59,6 +60,17 @@ def test_only_what_was_offered_counts_as_taken(facts: dict[str, str], taken: tup
     assert Offer(("gzip",)).taken(Line("hello", facts)) == taken
 
 
+def test_a_pod_that_has_none_of_several_is_told_which() -> None:
+    assert Offer(CODECS).taken(Line("hello", {"z": ""})) == ("", "the container has no zstd or gzip, or no dd")
+    assert Offer(CODECS).taken(Line("hello", {"z": "gzip"})) == ("gzip", "")
+
+
+@pytest.mark.parametrize("facts", [{"z": ""}, {}, {"z": "gzip"}, {"z": "zstd"}, {"z": "", "busy": "yes"}])
+def test_who_wanted_no_compression_hears_no_reason_for_it(facts: dict[str, str]) -> None:
+    assert push_offer("none", 100 * MIB, 0.1, far=True).taken(Line("hello", facts)) == ("", "")
+    assert Pulls("none", now=0.0).offer.taken(Line("hello", facts)) == ("", "")
+
+
 def test_a_run_that_brings_little_goes_on_compressed_and_so_do_pods_that_begin_later() -> None:
     pulls = Pulls("auto", now=100.0)
     assert not pulls.pays(MIB, 0.01, 100.5, TEXT), "too early to tell"
@@ -77,6 +89,6 @@ def test_a_fast_run_stays_as_it_is_until_it_is_slow() -> None:
     assert pulls.pays(10 * MIB, 0.1, 3.5, TEXT)
 
 
-@pytest.mark.parametrize("compress", ["none", "gzip"])
+@pytest.mark.parametrize("compress", ["none", "gzip", "zstd"])
 def test_who_was_told_does_not_look(compress: str) -> None:
     assert not Pulls(compress, now=0.0).pays(10 * MIB, 0.0, 10.0, TEXT)

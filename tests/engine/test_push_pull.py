@@ -112,7 +112,7 @@ async def test_the_command_is_told_where_and_how_much() -> None:
     async with scripted() as cluster:
         await push(cluster, push_plan([target()], 3 * RECORD_SIZE), options=Options(preserve_owner=True))
     (pod,) = cluster.pods
-    assert pod.argv[5:] == ["/etc/app", "4", "0", "-xpf", "uid-web-", "gzip"]
+    assert pod.argv[5:] == ["/etc/app", "4", "0", "-xpf", "uid-web-", "zstd gzip"]
 
 
 async def test_not_a_byte_is_sent_before_the_pod_has_said_that_it_is_ready() -> None:
