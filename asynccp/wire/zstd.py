@@ -7,8 +7,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-WINDOW_LOG_MAX = 23
-"""A pod's frame says how much must be remembered while it is unpacked, up to 2 GiB. One that wants more than 8 MiB,
+WINDOW_LOG_MAX = 21
+"""A pod's frame says how much must be remembered while it is unpacked, up to 2 GiB. One that wants more than 2 MiB,
 which every decoder should have (RFC 8878, 3.1.1.1.2), is refused; `zstd -1` writes 512 KiB. 64 sessions took
 48 MiB for windows of that size, and 489 for the largest."""
 
