@@ -8,9 +8,9 @@ else:
     from backports import zstd
 
 WINDOW_LOG_MAX = 21
-"""A pod's frame says how much must be remembered while it is unpacked, up to 2 GiB. One that wants more than 2 MiB,
-which every decoder should have (RFC 8878, 3.1.1.1.2), is refused; `zstd -1` writes 512 KiB. 64 sessions took
-48 MiB for windows of that size, and 489 for the largest."""
+"""A pod's frame says how much must be remembered while it is unpacked, up to 2 GiB. One that wants more than 2 MiB is
+refused. RFC 8878 (3.1.1.1.2) would have decoders take 8 MiB, but `zstd -1` writes 512 KiB, and there may be 64
+sessions, which took 48 MiB for windows of that size and 489 for the largest."""
 
 ZstdError = zstd.ZstdError
 
