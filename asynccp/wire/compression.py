@@ -22,6 +22,10 @@ pieces of 1 MiB 101 to 115 and 150 to 179; as they were 57 to 79."""
 PROBE_SIZE = 16 * 1024
 WORTH = 0.9  # of its size: what hardly shrinks costs both ends more than it saves
 
+_GZIP_LEVEL = 4
+"""For a push, packed once for all pods: configuration's text shrinks to 26 % in 8 ms of CPU a MiB; level 1 has it shrink
+to 30 in 6, level 6 to 24 in 24."""
+
 _GZIP_WBITS = 31  # zlib's number for a gzip header and trailer around 32 KiB of window
 
 
@@ -50,7 +54,9 @@ def _member(data: bytes | memoryview, codec: str) -> bytes:
         from asynccp.wire import zstd  # here: few need it
 
         return zstd.frame(data)
-    packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP_WBITS)  # no name and no time in its header: always the same bytes
+    packer = zlib.compressobj(
+        _GZIP_LEVEL, zlib.DEFLATED, _GZIP_WBITS
+    )  # no name and no time in its header: always the same bytes
     return packer.compress(data) + packer.flush()
 
 
