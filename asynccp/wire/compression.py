@@ -23,8 +23,8 @@ PROBE_SIZE = 16 * 1024
 WORTH = 0.9  # of its size: what hardly shrinks costs both ends more than it saves
 
 _GZIP_LEVEL = 4
-"""For a push, packed once for all pods: configuration's text shrinks to 26 % in 8 ms of CPU a MiB; level 1 has it shrink
-to 30 in 6, level 6 to 24 in 24."""
+"""For a push, packed once for all pods: configuration's text shrinks to 26 % in 8 ms of CPU a MiB. Level 1 has it
+shrink to 30 in 6, level 6 to 24 in 24."""
 
 _GZIP_WBITS = 31  # zlib's number for a gzip header and trailer around 32 KiB of window
 
