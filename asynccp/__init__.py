@@ -69,7 +69,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what does the work when it is asked for (PEP 562): asyncio, TLS and aiohttp are for those who copy."""
+    """Import what does the work when it is asked for (PEP 562): asyncio and TLS are for those who copy."""
     if name not in _LATER:
         raise AttributeError(f"module 'asynccp' has no attribute {name!r}")
     return getattr(importlib.import_module(_LATER[name]), name)

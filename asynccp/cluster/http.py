@@ -131,9 +131,7 @@ class HttpConnection(asyncio.Protocol):
     async def get(self, host: str, target: str, headers: Headers) -> Answer:
         """Return the answer. Raises Disconnected, OSError, ValueError (it is no HTTP)."""
         self._send("GET", target, [("Host", host), _AGENT, ("Accept-Encoding", "gzip"), *headers, *self.proof])
-        answer = await self._answer(await self._head())
-        self._next_cycle()
-        return answer
+        return await self._answer(await self._head())
 
     async def upgrade(self, host: str, target: str, headers: Headers) -> Upgraded | Answer:
         """Ask for another protocol; return the answer if that is refused. Raises as `get`."""
@@ -141,9 +139,7 @@ class HttpConnection(asyncio.Protocol):
         head = await self._head()
         if head.status_code == 101:
             return Upgraded(self._transport, _headers(head), bytes(self._http.trailing_data[0]))
-        answer = await self._answer(head)
-        self._next_cycle()
-        return answer
+        return await self._answer(head)
 
     async def ask_tunnel(self, where: str, proof: Headers) -> None:
         """Have a proxy connect us to HOST:PORT (RFC 9110 section 9.3.6). Raises ProxyRefused, ProxyUnreachable."""
@@ -218,6 +214,7 @@ class HttpConnection(asyncio.Protocol):
         whole = bytes(body)
         if headers.get("content-encoding") == "gzip":
             whole = _unzipped(whole)
+        self._next_cycle()
         return Answer(head.status_code, headers, whole)
 
     async def _event(self) -> h11.Event:

@@ -54,9 +54,8 @@ def _member(data: bytes | memoryview, codec: str) -> bytes:
         from asynccp.wire import zstd  # here: few need it
 
         return zstd.frame(data)
-    packer = zlib.compressobj(
-        _GZIP_LEVEL, zlib.DEFLATED, _GZIP_WBITS
-    )  # no name and no time in its header: always the same bytes
+    # No name and no time stand in its header: always the same bytes.
+    packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WBITS)
     return packer.compress(data) + packer.flush()
 
 

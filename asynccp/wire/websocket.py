@@ -22,6 +22,8 @@ MAX_CONTROL_SIZE = 125  # RFC 6455 section 5.5
 # Masking a GiB takes 2.6 s of CPU with Python's integers, 0.06 s with the package websockets, and importing that 20 ms.
 _MASKED_IN_PYTHON_SIZE = 128 * 1024
 
+_LENGTH_SIZES = {126: 2, 127: 8}  # bytes of a length that follows these numbers (section 5.2)
+
 _WHOLE_BINARY = 0x82  # the first byte of nearly all frames that come: a message in one frame, and binary
 
 NORMAL, PROTOCOL_ERROR, NOT_TEXT, TOO_BIG = 1000, 1002, 1007, 1009  # section 7.4.1
@@ -85,7 +87,7 @@ def masked(data: bytes | memoryview, key: bytes) -> bytes:
 def unsealed(frame: bytes | memoryview) -> bytes:
     """Return the message of a masked frame: the other end's view of `seal`."""
     view = memoryview(frame)
-    more = {126: 2, 127: 8}.get(view[1] & 0x7F, 0)
+    more = _LENGTH_SIZES.get(view[1] & 0x7F, 0)
     return masked(view[6 + more :], bytes(view[2 + more : 6 + more]))
 
 
@@ -208,7 +210,7 @@ class Decoder:
         first, second = data[at], data[at + 1]
         last, size = bool(first & 0x80), second & 0x7F
         opcode = self._opcode_of(first, last, masked=bool(second & 0x80), size=size)
-        more = {126: 2, 127: 8}.get(size, 0)
+        more = _LENGTH_SIZES.get(size, 0)
         if left < 2 + more:
             return None
         if more:
