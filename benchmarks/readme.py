@@ -40,6 +40,8 @@ def readme(figures: Mapping[str, Measured]) -> str:
 def table_line(row: Row) -> str:
     aim = "–" if row.wanted is None else f"≥ {number(row.wanted)}"
     held = "–" if row.held and row.wanted is None else "yes" if row.held else "**NOT**"
+    if math.isinf(row.theirs):
+        held = "no other was whole"  # so there is nothing to be faster than
     ours, theirs = f"{number(row.ours)} {row.unit}", f"{number(row.theirs)} {row.unit}"
     cells = [row.scenario, row.measure, ours, theirs, row.against, f"{number(row.ratio)}×", aim, held]
     return f"| {' | '.join(cells)} |\n"

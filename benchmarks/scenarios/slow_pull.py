@@ -2,8 +2,8 @@
 
 Against `kubectl cp` and `kubectl exec … tar cf - | tar xf -`, each under `xargs -P10`, through the same line, which is
 a relay (benchmarks/link.py). gzip makes a ninth or tenth of these logs; the others have no such thing. On such a line
-kubectl loses the end of most copies (kubernetes #60140), over SPDY too, so there is a third peer: the second one with
-the remedy of those who know, a pause of 3 s after the pod's tar.
+kubectl loses the end of most copies (as in kubernetes #60140, it seems), over SPDY too, so there is a third peer: the
+second one with the remedy of those who know, a pause of 3 s after the pod's tar.
 """
 
 import tempfile
