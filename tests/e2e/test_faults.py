@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 MIB = 1024 * 1024
 BIG = 64 * MIB  # some seconds of copying for four pods
 UNDER_WAY = 8 * MIB
+SLOWLY = ("--bwlimit", "32M")  # a push is over too soon to be hit: 64 MiB are in two pods within a second
 
 killing = pytest.mark.skipif(not component.may_be_killed, reason="$ASYNCCP_TEST_COMPONENT and _PIDS are not set")
 
@@ -106,7 +107,7 @@ def told(ran: Ran) -> str:
 @pytest.mark.parametrize("name", component.NAMES)
 def test_a_push_outlives_a_part_of_the_cluster(four: Fours, name: str) -> None:
     path = f"/tmp/outlives-{name}"
-    with Running(four.fleet, *four.push_to(path)) as running:
+    with Running(four.fleet, *four.push_to(path), *SLOWLY) as running:
         wait_until_pushing(running, four.pods)
         component.kill(name)
         component.start(name)
@@ -172,7 +173,7 @@ def test_nothing_of_a_push_goes_into_the_pod_that_replaces_a_deleted_one(four: F
     }  # fmt: skip
     fleet.apply({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "replaced"}, "spec": spec})
     fleet.kubectl("rollout", "status", "statefulset/replaced", "--timeout=120s")
-    with Running(fleet, "push", four.source, "-l", f"{selector(labels)}:/tmp/new") as running:
+    with Running(fleet, "push", four.source, "-l", f"{selector(labels)}:/tmp/new", *SLOWLY) as running:
         wait_until_pushing(running, range(2))
         with running.held():  # until the new pod is up, and so the old one's processes are gone
             fleet.delete_and_wait("replaced-0")
@@ -200,7 +201,7 @@ def test_a_container_that_is_restarted_in_mid_copy_is_named_or_has_all_of_it_aft
     for pod in (name, healthy):
         fill(fleet, pod, BIG)
     if direction == "push":
-        running = Running(fleet, "push", four.source, "-l", f"{selector(labels)}:/tmp/new")
+        running = Running(fleet, "push", four.source, "-l", f"{selector(labels)}:/tmp/new", *SLOWLY)
     else:
         running = Running(fleet, "pull", "-l", f"{selector(labels)}:/tmp/here/big", tmp_path)
     with running:
