@@ -16,7 +16,7 @@ PART_SIZE = 2 * 1024 * 1024
 WINDOW_SIZE = 64 * 1024 * 1024
 """Bytes of encoded archive kept for all pods of a push. An archive up to this size is read once, however many pods."""
 
-HELD_SIZE = 20 * 1024 * 1024
+HELD_SIZE = 32 * 1024 * 1024
 """Bytes that all sessions at once may hold until worker threads take them. As much again is in the hands of threads, so
 that a hundred pulls, one of them stalled, stay below 200 MiB in all."""
 
@@ -92,5 +92,7 @@ class Options:
 
 
 def hop_size(sessions: int) -> int:
-    """Return how many bytes of stdout one session may hold when there are so many."""
-    return max(LEAST_HOP_SIZE, min(MOST_HOP_SIZE, HELD_SIZE // max(1, sessions)))
+    """Return how many bytes of stdout one session may hold when there are so many: a power of two, so that memory that
+    one session gives back is good for another."""
+    fair = HELD_SIZE // max(1, sessions)
+    return max(LEAST_HOP_SIZE, min(MOST_HOP_SIZE, 1 << fair.bit_length() - 1))

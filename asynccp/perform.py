@@ -10,7 +10,6 @@ import json
 import shlex
 import signal
 import sys
-from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -31,10 +30,6 @@ from asynccp.report import Report
 from asynccp.target import Selection
 from asynccp.ui.opening import opening
 from asynccp.ui.printer import draw_while, observer_for
-
-MANY_SESSIONS, SMALL_TLS_READ_SIZE = 256, 64 * 1024
-"""From so many sessions at once on, asyncio's TLS reads so many bytes at a time, and has room for them, for each. With
-its own 256 KiB a push to 1,000 pods at once took 470 MiB, with 64 KiB 285; but a pull takes a tenth more CPU then."""
 
 AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan)
 
@@ -58,8 +53,6 @@ async def _perform(
 ) -> int:
     """Plan, show, carry out, report; return the exit code."""
     options = flags.options()
-    if options.sessions >= MANY_SESSIONS:
-        SSLProtocol.max_size = SMALL_TLS_READ_SIZE  # the process is ours
     async with connect(flags.kubeconfig, flags.context) as cluster:
         plan = await make_plan(cluster)
         if flags.dry_run:

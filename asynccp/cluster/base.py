@@ -24,10 +24,10 @@ class Session(Protocol):
     async def send_frame(self, frame: memoryview) -> None:
         """Send a message that `wire.websocket.seal` has made a frame of, for all sessions. Otherwise as `send`."""
 
-    async def receive(self) -> bytes | bytearray | None:
+    async def receive(self) -> bytes | memoryview | None:
         """Return the next exec message, None when the session is over. Not calling it is how to slow the pod down.
 
-        Messages of stdout that have come together may be one.
+        Messages of stdout that have come together may be one. A message is good until the next call.
         """
 
     async def ping(self) -> None:

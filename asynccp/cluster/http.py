@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import h11
 
 from asynccp.cluster.access import Access
+from asynccp.cluster.tls import start_tls
 
 MAX_ANSWER_SIZE = 256 * 1024 * 1024  # bytes: half a MiB for each of the 500 pods in an answer
 _MAX_HEAD_SIZE = 64 * 1024
@@ -89,15 +90,9 @@ async def open_connection(access: Access) -> "HttpConnection":
 
 async def _connected(url: SplitResult, tls: ssl.SSLContext | None, name: str | None = None) -> "HttpConnection":
     host, port = _address(url)
-    _, connection = await asyncio.get_running_loop().create_connection(
-        HttpConnection,
-        host,
-        port,
-        ssl=tls,
-        server_hostname=(name or host) if tls else None,
-        happy_eyeballs_delay=0.25,
-    )
-    return connection
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(HttpConnection, host, port, happy_eyeballs_delay=0.25)
+    return await connection.start_tls(tls, name or host) if tls else connection
 
 
 def _address(url: SplitResult) -> tuple[str, int]:
@@ -154,9 +149,7 @@ class HttpConnection(asyncio.Protocol):
     async def start_tls(self, tls: ssl.SSLContext, name: str) -> "HttpConnection":
         """Return a connection within this one to the server `name`. Raises OSError."""
         inner = HttpConnection()
-        transport = await asyncio.get_running_loop().start_tls(self._transport, inner, tls, server_hostname=name)
-        assert transport is not None
-        inner.connection_made(transport)
+        await start_tls(self._transport, inner, tls, name)
         return inner
 
     def abort(self) -> None:

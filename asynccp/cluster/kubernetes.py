@@ -21,11 +21,12 @@ from anyio import move_on_after
 
 from asynccp.cluster.access import Access, load_access
 from asynccp.cluster.base import Session
+from asynccp.cluster.hop import Hops
 from asynccp.cluster.http import Answer, HttpConnection, Upgraded, open_connection
 from asynccp.cluster.refusal import exec_refused, list_refused, retry_after_s
 from asynccp.cluster.renewal import Renewal
 from asynccp.cluster.unreachable import unreachable
-from asynccp.cluster.websocket import READ_SIZE, WebSocket
+from asynccp.cluster.websocket import WebSocket
 from asynccp.errors import ClusterError, ConnectFailed, Refused
 from asynccp.escape import printable
 from asynccp.options import CLOSE_GRACE_S, hop_size
@@ -61,7 +62,7 @@ class KubernetesCluster:
         self.namespace = access.namespace
         self._idle: list[tuple[Access, HttpConnection]] = []
         self._sessions = 0
-        self._read = memoryview(bytearray(READ_SIZE))
+        self._hops = Hops(lambda: hop_size(self._sessions))
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,7 +114,7 @@ class KubernetesCluster:
         )
         upgraded = await self._upgraded(path, protocol)
         self._sessions += 1
-        session = WebSocket(upgraded, protocol, lambda: hop_size(self._sessions), self._read)
+        session = WebSocket(upgraded, protocol, self._hops)
         try:
             yield session
         finally:

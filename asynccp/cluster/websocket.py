@@ -1,9 +1,8 @@
 """WebSocket: one exec session on a connection that has been upgraded.
 
-What arrives is decrypted into one buffer that all connections of a cluster share, and taken out of it at once; pieces
-of stdout that come together are one message of up to `room` bytes, so that whoever writes them is called seldom: 32 KiB
-a message, as servers send them, cost 0.4 s of CPU per GiB more. Then the connection isn't read until there is room
-again.
+Pieces of stdout that come together are one message of up to a hop's bytes, so that whoever writes them is called
+seldom: 20 to 32 KiB a message, as servers send them, cost 0.4 s of CPU per GiB more. Then the connection isn't read
+until that has been received.
 
 Pings are the engine's: it pings only while nothing flows, and wants no pong, since a server can't answer while the
 pod's disk is slow.
@@ -11,10 +10,10 @@ pod's disk is slow.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 from anyio import move_on_after
 
+from asynccp.cluster.hop import Hop, Hops
 from asynccp.cluster.http import Upgraded
 from asynccp.errors import SessionLost
 from asynccp.escape import printable
@@ -30,8 +29,7 @@ from asynccp.wire.websocket import (
     encode_frame,
 )
 
-READ_SIZE = 256 * 1024  # bytes read at once, as asyncio's TLS hands them over
-LEAST_READ_SIZE = 16 * 1024  # a TLS record
+LEAST_READ_SIZE = 16 * 1024  # bytes of a TLS record: for less it isn't worth to go on with a hop
 WRITE_SIZE = 64 * 1024  # bytes that wait to be sent, besides one chunk; more is the next sender's to wait for
 GATHER_SIZE, GATHER_S = 64 * 1024, 0.02
 """What is waited for while stdout flows, bytes or seconds: over a slow link it comes in small pieces, and 640 MiB
@@ -42,18 +40,18 @@ _MESSAGE_COST = 100  # bytes of memory that a message takes besides its own
 
 
 class WebSocket(asyncio.BufferedProtocol):
-    """`Session` of cluster.base. room: tells how many bytes may be held that nobody has received yet.
+    """`Session` of cluster.base."""
 
-    read: what all connections of one event loop read into; another loop's thread would read in the middle of it.
-    """
-
-    def __init__(self, upgraded: Upgraded, protocol: str, room: Callable[[], int], read: memoryview) -> None:
+    def __init__(self, upgraded: Upgraded, protocol: str, hops: Hops) -> None:
         self.protocol = protocol
         self.ending = ""
-        self._room = room
-        self._read = read
+        self._hops = hops
+        self._into: Hop | None = None  # what is read into
+        self._received: Hop | None = None  # what the receiver looks at
         self._decoder = Decoder(MAX_MESSAGE_SIZE + 1)
-        self._messages: deque[bytes | bytearray] = deque()
+        self._channel = 0
+        self._message = bytearray()  # that isn't whole yet, of another channel than stdout
+        self._messages: deque[bytes | Hop] = deque()
         self._held = 0
         self._paused = False
         self._over = False
@@ -82,7 +80,10 @@ class WebSocket(asyncio.BufferedProtocol):
         if self._over:
             raise SessionLost(f"the session broke while sending: {self.ending or 'the server has closed it'}")
 
-    async def receive(self) -> bytes | bytearray | None:
+    async def receive(self) -> bytes | memoryview | None:
+        if self._received:
+            self._hops.give(self._received)
+            self._received = None
         if self._flows and self._held < GATHER_SIZE and not self._over:
             self._gathered.clear()
             timer = asyncio.get_running_loop().call_later(GATHER_S, self._gathered.set)
@@ -96,9 +97,12 @@ class WebSocket(asyncio.BufferedProtocol):
         message = self._messages.popleft()
         self._held -= len(message) + _MESSAGE_COST
         self._flows = len(message) > _LINE_SIZE
-        if self._paused and self._held < self._room():
+        if self._paused and not self._is_full:
             self._paused = False
             self._transport.resume_reading()
+        if isinstance(message, Hop):
+            self._received = message
+            return message.message
         return message
 
     async def ping(self) -> None:
@@ -117,10 +121,13 @@ class WebSocket(asyncio.BufferedProtocol):
     # asyncio.BufferedProtocol
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (asyncio's own)
-        return self._read[: max(LEAST_READ_SIZE, self._room() - self._held)]
+        last = self._last
+        self._into = last if last and len(last.room) >= LEAST_READ_SIZE else self._hops.spare
+        return self._into.room
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._feed(self._read[:nbytes])
+        assert self._into is not None
+        self._feed(self._into.room[:nbytes])
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -143,9 +150,9 @@ class WebSocket(asyncio.BufferedProtocol):
         if self._over:
             return
         try:
-            for opcode, payload in self._decoder.feed(data):
+            for opcode, payload, first, last in self._decoder.feed(data):
                 if opcode is Opcode.BINARY:
-                    self._hold(payload)
+                    self._hold(payload, first=first, last=last)
                 else:
                     self._take(opcode, payload)
                     if self._over:
@@ -158,13 +165,13 @@ class WebSocket(asyncio.BufferedProtocol):
             self._news.set()
         if self._held >= GATHER_SIZE:
             self._gathered.set()
-        if self._held >= self._room() and not self._paused and not self._over:
+        if self._is_full and not self._paused and not self._over:
             self._paused = True
             self._transport.pause_reading()
 
     def _take(self, opcode: Opcode, payload: memoryview) -> None:
         if opcode == Opcode.TEXT:
-            self._hold(payload)
+            self._hold(payload, first=True, last=True)
         elif opcode == Opcode.PING:
             pong = encode_frame(Opcode.PONG, payload)
             if self._writable.is_set():
@@ -176,16 +183,44 @@ class WebSocket(asyncio.BufferedProtocol):
             self._transport.write(encode_close(NORMAL if code is None else code))
             self._end(_ending(code, reason))
 
-    def _hold(self, message: memoryview) -> None:
-        if len(message) < 2:
-            return  # it carries nothing
+    @property
+    def _last(self) -> Hop | None:
+        """The message that came last, if it can grow."""
         last = self._messages[-1] if self._messages else None
-        if message[0] == STDOUT and isinstance(last, bytearray) and len(last) < self._room():
-            last += message[1:]
-            self._held += len(message) - 1
-            return
-        # Only stdout grows: it is a stream of bytes, while the status is one message.
-        self._messages.append(bytearray(message) if message[0] == STDOUT else bytes(message))
+        return last if isinstance(last, Hop) else None
+
+    @property
+    def _is_full(self) -> bool:
+        return self._held > self._hops.size() - LEAST_READ_SIZE
+
+    def _hold(self, data: memoryview, *, first: bool, last: bool) -> None:
+        """Keep a part of a message for the receiver."""
+        if first and last and len(data) < 2:
+            return  # it carries nothing
+        if first:
+            self._channel = data[0]
+        if self._channel != STDOUT:
+            self._message += data
+            if last:
+                self._append(bytes(self._message))
+                self._message.clear()
+        elif first and last and len(data) <= _LINE_SIZE and not self._messages:
+            self._append(bytes(data))  # a line of the dialogue: no hop is to wait with it
+        else:
+            self._hold_stdout(data[1:] if first else data)
+
+    def _hold_stdout(self, payload: memoryview) -> None:
+        while payload:
+            hop = self._last
+            if hop is None or not hop.room:
+                hop = self._hops.take_spare() if self._into is self._hops.spare else self._hops.take()
+                self._append(hop)
+            rest = hop.add(payload)
+            self._held += len(payload) - len(rest)
+            payload = rest
+
+    def _append(self, message: bytes | Hop) -> None:
+        self._messages.append(message)
         self._held += len(message) + _MESSAGE_COST
 
     def _end(self, ending: str) -> None:

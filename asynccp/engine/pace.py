@@ -82,7 +82,7 @@ class _PacedSession:
         await self._turn(len(frame))
         await self._session.send_frame(frame)
 
-    async def receive(self) -> bytes | bytearray | None:
+    async def receive(self) -> bytes | memoryview | None:
         message = await self._session.receive()
         if message is not None:
             await self._turn(len(message))

@@ -30,6 +30,7 @@ from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
 from asynccp.engine.verify import algorithm_of, verify
+from asynccp.engine.writer import Writer
 from asynccp.errors import ConnectFailed, DigestsDiffer, ProtocolRefused, ProtocolViolation, SessionLost, TransferError
 from asynccp.options import (
     RECORD_SIZE,
@@ -65,18 +66,20 @@ async def pull(
     observer, protocols = observer or NullObserver(), Protocols()
     roots = {one.transfer: os.path.join(plan.destination, one.directory) for one in plan.gathers}
     kept: dict[Transfer, _Gathering] = {}
+    writer = Writer()
     packing = Pulls(options.compress, anyio.current_time())
 
     async def one(tally: Tally) -> None:
         root = roots[tally.transfer]
-        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options, packing))
+        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options, packing, writer))
         await _pull_one(gathering, cluster, protocols, options)
 
     async def over(tally: Tally) -> None:
         if gathering := kept.pop(tally.transfer, None):
             await gathering.close()
 
-    return await run_transfers("pull", plan, one, cluster, options, observer, stop, over)
+    async with writer:
+        return await run_transfers("pull", plan, one, cluster, options, observer, stop, over)
 
 
 async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protocols, options: Options) -> None:
@@ -109,8 +112,9 @@ class _BetterCompressed(TransferError):
 class _Gathering:
     """One pod's archive on its way to the disk, in one session or in several."""
 
-    def __init__(self, tally: Tally, root: str, token: str, options: Options, packing: Pulls) -> None:
+    def __init__(self, tally: Tally, root: str, token: str, options: Options, packing: Pulls, writer: Writer) -> None:
         self.tally = tally
+        self._writer = writer
         self._packing = packing
         self._offer = packing.offer  # of the session under way
         self.token = token
@@ -176,7 +180,7 @@ class _Gathering:
             )
             self.tally.observer.started(self.tally.transfer, _size(hello))
         packing = self._packing if not self._offer.codecs else None  # once compressed, or refused, it stays so
-        writing = _Writing(exchange, self.tally, self._root, self._extractor, overlap, packing)
+        writing = _Writing(exchange, self.tally, self._root, self._extractor, overlap, packing, self._writer)
         try:
             await writing.run()
         finally:
@@ -202,8 +206,10 @@ class _Writing:
         extractor: Extractor,
         overlap: Overlap | None,
         packing: Pulls | None,
+        writer: Writer,
     ) -> None:
         self._packing = packing
+        self._writer = writer
         self._unseen_size, self._unseen_cpu_s = 0, 0.0  # what `packing` has not been told
         self._unpacker: Unpacker | None = None
         self._exchange = exchange
@@ -218,7 +224,7 @@ class _Writing:
         if self._tally.compression:  # in a thread: the codec's library may have to be loaded
             self._unpacker = await to_thread.run_sync(Unpacker, self._tally.compression)
         while (data := await self._exchange.stdout()) is not None:
-            size, rest = await to_thread.run_sync(self._take, data)
+            size, rest = await self._writer.run(self._take, data)
             self._tally.advance(size, len(data))
             self._exchange.moved()
             self._look(data)

@@ -53,7 +53,7 @@ def stdin_message(payload: bytes) -> bytes:
     return b"\x00" + payload
 
 
-def decode(message: bytes | bytearray) -> Event | None:
+def decode(message: bytes | memoryview) -> Event | None:
     """Return what a message from the server says; None for an empty one.
 
     Raises ProtocolViolation for a channel that servers don't send on, or a status that can't be read.

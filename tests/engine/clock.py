@@ -8,7 +8,10 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from anyio import to_thread
+
+from asynccp.engine.writer import Writer
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 
@@ -25,12 +28,21 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self.now
 
 
-def running_clock() -> JumpingLoop:
-    """Return the clock of the running loop, which stands still while a worker thread works."""
+def running_clock(monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
+    """Return the clock of the running loop, which stands still while a worker thread works, anyio's or a Writer's."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, JumpingLoop)
-    threads = to_thread.current_default_thread_limiter()
-    loop.threads_work = lambda: threads.borrowed_tokens > 0
+    threads, jobs, run = to_thread.current_default_thread_limiter(), set[object](), Writer.run
+
+    async def counted(writer: Writer, function: Callable[[Any], Any], argument: Any) -> Any:
+        jobs.add(job := object())
+        try:
+            return await run(writer, function, argument)
+        finally:
+            jobs.remove(job)
+
+    monkeypatch.setattr(Writer, "run", counted)
+    loop.threads_work = lambda: threads.borrowed_tokens > 0 or bool(jobs)
     return loop
 
 

@@ -12,9 +12,9 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 @pytest.fixture
-async def clock() -> JumpingLoop:
+async def clock(monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
     """The clock of the test's loop."""
-    return running_clock()
+    return running_clock(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

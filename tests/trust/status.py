@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import anyio
+import pytest
 
 from tests.engine import truth
 from tests.engine.clock import JumpingLoop, running_clock
@@ -23,9 +24,9 @@ def measure(_: float) -> list[Row]:
 
 
 async def _right(rows: list[truth.Case]) -> int:
-    running_clock()
     right = 0
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        running_clock(patch)
         for number, case in enumerate(rows):
             report = await truth.run(case, Path(directory) / str(number))
             (result,) = report.results
