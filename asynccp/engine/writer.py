@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -99,7 +100,8 @@ class Writer:
             del job, result, error  # nothing here lives until the next job comes
             if not self._told:
                 self._told = True
-                self._loop.call_soon_threadsafe(self._tell)
+                with suppress(RuntimeError):  # the loop is closed, and whoever waited is gone with it
+                    self._loop.call_soon_threadsafe(self._tell)
 
     def _tell(self) -> None:
         self._told = False  # before the look: what is done after it is told of again
