@@ -16,7 +16,7 @@ IMAGES |= dict(pair.split("=", 1) for pair in os.environ.get("ASYNCCP_BENCH_IMAG
 
 SELECTOR = "app=bench"
 _AT_ONCE = 8  # processes of kubectl that check and clean up
-_TAKE = '[ -d "$1" ] || exit 0; cd "$1" && find . -type f -exec sha256sum {} + && cd / && rm -rf "$1"'
+_DIGESTS = '[ -d "$1" ] || exit 0; cd "$1" && find . -type f -exec sha256sum {} +'
 
 Digests = dict[str, str]
 """The SHA-256 of every file under a directory, by its path in it."""
@@ -27,9 +27,9 @@ class Fleet:
     namespace: str
     pods: tuple[str, ...]
 
-    def take(self, directory: str) -> list[Digests]:
-        """Return what each pod has in a directory, and remove it. By kubectl exec, which has no interest of ours."""
-        return [parsed(output) for output in self.run(["sh", "-c", _TAKE, "sh", directory])]
+    def digests(self, directory: str) -> list[Digests]:
+        """Return what each pod has in a directory. By kubectl exec, which has no interest of ours."""
+        return [parsed(output) for output in self.run(["sh", "-c", _DIGESTS, "sh", directory])]
 
     def run(self, argv: Sequence[str]) -> list[str]:
         """Run a command in each pod and return what they print."""

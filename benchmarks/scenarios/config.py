@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import command
 from benchmarks.compare import CLIENT_CPU, SERVER_CPU, TIME, Comparison, Side, compare, rows
-from benchmarks.copying import Copying, check, digests, place
+from benchmarks.copying import Copying, check, digests, new_destination, place
 from benchmarks.fleet import Fleet, fleet
 from benchmarks.row import OURS, Row
 from benchmarks.sample import Sample, sampled
@@ -54,13 +54,10 @@ def _archive(source: Path, into: Path) -> Path:
 
 def _extract(targets: Fleet, source: Path) -> Sample:
     """Extract the archive in every pod."""
-    destination = "/tmp/extracted"
+    destination = new_destination()
     script = f"mkdir {destination} && tar xf {FLOOR}/archive.tar -C {destination}"
-    try:
-        sample = sampled(command.everywhere(targets, "sh", "-c", script).argv)
-    finally:
-        found = targets.take(destination)
-    check(found, digests(source), len(targets.pods))
+    sample = sampled(command.everywhere(targets, "sh", "-c", script).argv)
+    check(targets.digests(destination), digests(source), len(targets.pods))
     return sample
 
 
