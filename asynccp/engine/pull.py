@@ -1,8 +1,8 @@
 """Pull: many pods → one directory.
 
 For each pod, in one exec: hello; then the archive, the pod's `done` line, questions for digests if they are wanted, our
-acknowledgement, the status. While a thread writes, the session holds what arrives, up to a bound; then nothing is read,
-TCP's window closes, and the pod's tar waits.
+acknowledgement, the status. While a thread writes (`engine.writer`), the session holds what arrives, up to a bound;
+then nothing is read, TCP's window closes, and the pod's tar waits.
 
 A pull whose session was lost continues in the next one: what is here stays, the pod packs everything again and sends
 what is missing, if the beginning is the same to the byte (`wire.prefix`). If it isn't, or the pod can't tell, it starts

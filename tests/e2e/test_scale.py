@@ -20,11 +20,11 @@ MIB = 1024 * 1024
 FLEET_SIZE = 200
 PAUSED_RUNS = 20
 
-# What memory may come to: an idle process; the window of a push; and for each session what is under way in it, twice
-# (ours and the transport's): a chunk of a push, or of a pull the queue and the hop, whose messages are joined into one.
+# What memory may come to: an idle process; the window of a push; and for each session what is under way in it: a chunk
+# of a push twice (ours and the transport's), or of a pull a hop that fills and one that is written.
 IDLE_SIZE = 64 * MIB
 PUSH_SESSION_SIZE = 2 * (CHUNK_SIZE + MIB)
-PULL_SESSION_SIZE = 2 * 3 * MOST_HOP_SIZE
+PULL_SESSION_SIZE = 2 * MOST_HOP_SIZE
 MOST = 200 * MIB
 
 
