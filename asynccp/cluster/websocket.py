@@ -49,8 +49,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._into: Hop | None = None  # what is read into
         self._received: Hop | None = None  # what the receiver looks at
         self._decoder = Decoder(MAX_MESSAGE_SIZE + 1)
-        self._channel = 0
-        self._message = bytearray()  # that isn't whole yet, of another channel than stdout
+        self._gap = 0  # what was left free before it, for the beginning of a message that the decoder has kept
         self._messages: deque[bytes | Hop] = deque()
         self._held = 0
         self._paused = False
@@ -121,13 +120,15 @@ class WebSocket(asyncio.BufferedProtocol):
     # asyncio.BufferedProtocol
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (asyncio's own)
-        last = self._last
-        self._into = last if last and len(last.room) >= LEAST_READ_SIZE else self._hops.spare
-        return self._into.room
+        last, self._gap = self._last, self._decoder.kept
+        self._into = last if last and len(last.room) >= self._gap + LEAST_READ_SIZE else self._hops.spare
+        if len(self._into.room) < self._gap + LEAST_READ_SIZE:
+            self._gap = 0  # such a message doesn't go into a hop
+        return self._into.room[self._gap :]
 
     def buffer_updated(self, nbytes: int) -> None:
         assert self._into is not None
-        self._feed(self._into.room[:nbytes])
+        self._feed(self._into.room[self._gap : self._gap + nbytes])
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -149,10 +150,11 @@ class WebSocket(asyncio.BufferedProtocol):
     def _feed(self, data: memoryview) -> None:
         if self._over:
             return
+        self._had = self._decoder.kept
         try:
-            for opcode, payload, first, last in self._decoder.feed(data):
+            for opcode, payload in self._decoder.feed(data):
                 if opcode is Opcode.BINARY:
-                    self._hold(payload, first=first, last=last)
+                    self._hold(payload)
                 else:
                     self._take(opcode, payload)
                     if self._over:
@@ -171,7 +173,7 @@ class WebSocket(asyncio.BufferedProtocol):
 
     def _take(self, opcode: Opcode, payload: memoryview) -> None:
         if opcode == Opcode.TEXT:
-            self._hold(payload, first=True, last=True)
+            self._hold(payload)
         elif opcode == Opcode.PING:
             pong = encode_frame(Opcode.PONG, payload)
             if self._writable.is_set():
@@ -191,23 +193,20 @@ class WebSocket(asyncio.BufferedProtocol):
 
     @property
     def _is_full(self) -> bool:
-        return self._held > self._hops.size() - LEAST_READ_SIZE
+        """Whether to read no more until something is received. What has only begun nobody can receive."""
+        size = self._held + self._decoder.kept
+        return bool(self._messages) and size > self._hops.size() - LEAST_READ_SIZE
 
-    def _hold(self, data: memoryview, *, first: bool, last: bool) -> None:
-        """Keep a part of a message for the receiver."""
-        if first and last and len(data) < 2:
+    def _hold(self, message: memoryview) -> None:
+        """Keep a message for the receiver. Its bytes are where it was read to, unless the decoder had a part of it."""
+        if len(message) < 2:
             return  # it carries nothing
-        if first:
-            self._channel = data[0]
-        if self._channel != STDOUT:
-            self._message += data
-            if last:
-                self._append(bytes(self._message))
-                self._message.clear()
-        elif first and last and len(data) <= _LINE_SIZE and not self._messages:
-            self._append(bytes(data))  # a line of the dialogue: no hop is to wait with it
+        is_line = len(message) <= _LINE_SIZE and not self._messages  # of the dialogue: no hop is to wait with it
+        if message[0] != STDOUT or is_line or self._had > self._gap:
+            self._append(bytes(message))
         else:
-            self._hold_stdout(data[1:] if first else data)
+            self._hold_stdout(message[1:])
+        self._had = 0
 
     def _hold_stdout(self, payload: memoryview) -> None:
         while payload:

@@ -40,9 +40,8 @@ class Opcode(IntEnum):
     PONG = 10
 
 
-Part = tuple[Opcode, memoryview, bool, bool]
-"""A message or a part of one: what it is, its payload, which is good until the decoder is fed again, and whether the
-message begins with it, and ends."""
+Message = tuple[Opcode, memoryview]
+"""A whole message: what it is, and its payload, which is good until the decoder is fed again."""
 
 
 class BadFrame(ProtocolViolation):
@@ -152,23 +151,26 @@ def decode_close(payload: bytes | memoryview) -> tuple[int | None, str]:
 
 
 class Decoder:
-    """Cuts a byte stream into messages.
-
-    Binary messages come as far as they are here, in parts that are slices of what was fed: most of the bytes of a pull
-    need not be copied to be put together. Text and control messages come whole. Memory: one text of `max_size` bytes.
-    """
+    """Cuts a byte stream into messages. Memory: one message of at most `max_size` bytes that isn't whole yet."""
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
         self._head = b""  # of a frame whose header isn't whole yet
         self._opcode: Opcode | None = None  # of a message in fragments
-        self._size = 0  # of that message so far
-        self._begun = False  # a part of it was told
+        self._parts = bytearray()  # of that message, or of a frame that isn't whole yet
         self._frame: tuple[Opcode, bool, int] | None = None  # opcode, last of its message, bytes that are missing
-        self._text, self._control = bytearray(), bytearray()
+        self._control = bytearray()
 
-    def feed(self, data: memoryview) -> Iterator[Part]:
-        """Yield what `data` brings. Raises BadFrame."""
+    @property
+    def kept(self) -> int:
+        """How many bytes have been taken in of a message that isn't whole yet."""
+        return len(self._parts)
+
+    def feed(self, data: memoryview) -> Iterator[Message]:
+        """Yield the messages that `data` completes: slices of it, but for the first if that began before.
+
+        What is behind a message hasn't been looked at when that is yielded. Raises BadFrame.
+        """
         if self._head:
             data, self._head = memoryview(self._head + bytes(data)), b""
         at, end = 0, len(data)
@@ -177,7 +179,7 @@ class Decoder:
                 if end - at > 4 and data[at] == _WHOLE_BINARY and data[at + 1] == 126 and not self._opcode:
                     stop = at + 4 + (data[at + 2] << 8 | data[at + 3])
                     if stop <= end and stop - at - 4 <= self._max_size:
-                        yield Opcode.BINARY, data[at + 4 : stop], True, True
+                        yield Opcode.BINARY, data[at + 4 : stop]
                         at = stop
                         continue
                 if (found := self._parse_header(data, at)) is None:
@@ -185,31 +187,28 @@ class Decoder:
                     return
                 self._frame, at = found
             opcode, last, missing = self._frame
-            payload = data[at : at + missing]
-            at += len(payload)
-            whole = len(payload) == missing
-            self._frame = None if whole else (opcode, last, missing - len(payload))
-            yield from self._take(opcode, payload, whole and last)
+            part = data[at : at + missing]
+            at += len(part)
+            whole = len(part) == missing
+            self._frame = None if whole else (opcode, last, missing - len(part))
+            yield from self._take(opcode, part, whole=whole, last=last)
 
-    def _take(self, opcode: Opcode, payload: memoryview, last: bool) -> Iterator[Part]:
-        """Take the next bytes of a frame. last: of its message."""
-        message = opcode if opcode >= Opcode.CLOSE else self._opcode or opcode
-        if message is Opcode.BINARY:
-            if payload or last:
-                yield message, payload, not self._begun, last
-                self._begun = not last
-        else:
-            kept = self._control if message >= Opcode.CLOSE else self._text
-            kept += payload
-            if not last:
+    def _take(self, opcode: Opcode, part: memoryview, *, whole: bool, last: bool) -> Iterator[Message]:
+        """Take a part of a frame; yield the message that it completes."""
+        control = opcode >= Opcode.CLOSE
+        kept = self._control if control else self._parts
+        complete = whole and last
+        if not complete or kept:
+            kept += part
+            if not complete:
                 return
-            payload = memoryview(bytes(kept))
+            part = memoryview(bytes(kept))
             kept.clear()
-            if message is Opcode.TEXT:
-                _check_text(payload)
-            yield message, payload, True, True
-        if last and message < Opcode.CLOSE:
-            self._opcode, self._size = None, 0
+        if not control:
+            opcode, self._opcode = self._opcode or opcode, None
+            if opcode == Opcode.TEXT:
+                _check_text(part)
+        yield opcode, part
 
     def _parse_header(self, data: memoryview, at: int) -> tuple[tuple[Opcode, bool, int], int] | None:
         """Return the frame that begins at `at` and where its payload does, None when its header isn't whole."""
@@ -224,11 +223,10 @@ class Decoder:
             return None
         if more:
             size = int.from_bytes(data[at + 2 : at + 2 + more], "big")
-        if opcode < Opcode.CLOSE:
-            self._size += size
-            if self._size > self._max_size:
-                raise BadFrame(f"a message of more than {self._max_size} bytes", TOO_BIG)
-            self._opcode = self._opcode or opcode
+        if opcode < Opcode.CLOSE and size + len(self._parts) > self._max_size:
+            raise BadFrame(f"a message of more than {self._max_size} bytes", TOO_BIG)
+        if opcode in (Opcode.TEXT, Opcode.BINARY) and not last:
+            self._opcode = opcode
         return (opcode, last, size), at + 2 + more
 
     def _opcode_of(self, first: int, last: bool, *, masked: bool, size: int) -> Opcode:

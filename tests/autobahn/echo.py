@@ -32,15 +32,14 @@ class Echo(asyncio.Protocol):
         self.ended = asyncio.get_running_loop().create_future()
         self._decoder = Decoder(MAX_SIZE)
         self._over = False
-        self._binary = bytearray()  # a message that isn't whole yet
         self._transport = upgraded.transport
         self._transport.set_protocol(self)
         self.data_received(upgraded.rest)
 
     def data_received(self, data: bytes) -> None:
         try:
-            for opcode, payload, _, last in () if self._over else self._decoder.feed(memoryview(data)):
-                self._take(opcode, payload, last=last)
+            for opcode, payload in () if self._over else self._decoder.feed(memoryview(data)):
+                self._answer(opcode, payload)
                 if self._over:
                     return
         except BadFrame as exc:
@@ -48,15 +47,6 @@ class Echo(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended.set_result(None)
-
-    def _take(self, opcode: Opcode, payload: memoryview, *, last: bool) -> None:
-        if opcode != Opcode.BINARY:
-            self._answer(opcode, payload)
-            return
-        self._binary += payload
-        if last:
-            self._answer(opcode, memoryview(bytes(self._binary)))
-            self._binary.clear()
 
     def _answer(self, opcode: Opcode, payload: memoryview) -> None:
         match opcode:

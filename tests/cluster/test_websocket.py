@@ -121,6 +121,46 @@ async def test_what_nobody_receives_stays_with_the_server(message: bytes, tls: t
         assert session.ending == ""
 
 
+@either_way
+@pytest.mark.parametrize(
+    "sizes",
+    [[10_240] * 200, [32 * 1024] * 100, [7] * 5000, [MAX_MESSAGE_SIZE] * 4, [600_000, 3, 100_000, 5000, 900_000] * 3],
+    ids=["10 KiB", "32 KiB", "tiny", "the largest", "mixed"],
+)
+async def test_stdout_is_whole_and_in_its_order_whatever_its_messages_sizes(
+    sizes: list[int], tls: trustme.CA | None
+) -> None:
+    whole = os.urandom(sum(sizes))
+
+    async def talk(client: Client) -> None:
+        at = 0
+        await client.upgrade()
+        for size in sizes:
+            await client.say(frame(Opcode.BINARY, b"\x01" + whole[at : at + size]))
+            at += size
+        await client.say(frame(Opcode.BINARY, b"\x03status") + frame(Opcode.CLOSE, b"\x03\xe8"))
+        await client.gone()
+
+    async with session_with(talk, tls) as (session, _):
+        came = bytearray()
+        with anyio.fail_after(30):
+            while (got := await session.receive()) is not None and got[0] == 1:
+                came += got[1:]
+        assert got == b"\x03status"
+        assert came == whole
+
+
+async def test_nothing_is_heard_of_a_message_that_is_cut() -> None:
+    async def talk(client: Client) -> None:
+        await client.upgrade(frame(Opcode.BINARY, b"\x01" + bytes(20_000)))
+        await client.say(frame(Opcode.BINARY, b"\x01" + bytes(20_000))[:-1])
+
+    async with session_with(talk) as (session, _):
+        assert await session.receive() == b"\x01" + bytes(20_000)
+        assert await session.receive() is None
+        assert session.ending == "the connection broke off"
+
+
 async def test_nothing_is_heard_after_a_close() -> None:
     heard = list[bytes]()
 
@@ -140,7 +180,7 @@ async def test_nothing_is_heard_after_a_close() -> None:
 @pytest.mark.parametrize(
     ("said", "code"),
     [
-        (frame(Opcode.BINARY, b"\x02ab", fin=False) + frame(Opcode.BINARY, b"\x02ab"), 1002),
+        (frame(Opcode.BINARY, b"\x01ab", fin=False) + frame(Opcode.BINARY, b"\x01ab"), 1002),
         (frame(Opcode.CLOSE, b"\x03"), 1002),
         (frame(Opcode.TEXT, b"\xff"), 1007),
         (b"\x82\x7f" + b"\xff" * 8, 1009),
