@@ -3,7 +3,8 @@
 Against `kubectl cp` and `kubectl exec … tar cf - | tar xf -`, each under `xargs -P10`, through the same line, which is
 a relay (benchmarks/link.py). gzip makes a ninth or tenth of these logs; the others have no such thing. On such a line
 kubectl loses the end of most copies (as in kubernetes #60140, it seems), over SPDY too, so there is a third peer: the
-second one with the remedy of those who know, a pause of 3 s after the pod's tar.
+second one with the remedy of those who know, a pause of 3 s after the pod's tar. And the line itself: what it takes to
+carry these bytes as they are is less than any copy without compression can take, whole or short.
 """
 
 import tempfile
@@ -11,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import command
-from benchmarks.compare import CLIENT_CPU, TIME, compare, rows
+from benchmarks.compare import CLIENT_CPU, TIME, Comparison, compare, rows
 from benchmarks.copying import Copying, place
 from benchmarks.fleet import fleet
-from benchmarks.link import linked
+from benchmarks.link import BYTE_PER_S, linked
 from benchmarks.linkrate import check_rates
-from benchmarks.row import Row
+from benchmarks.row import OURS, Row
 from benchmarks.setting import Setting
 from benchmarks.sources import access_logs
 
@@ -34,4 +35,20 @@ def measure(setting: Setting) -> list[Row]:
             copying.pulls(PODS) | {f"xargs -P{PODS} kubectl exec, tar and a pause": lingering}, setting.runs
         )
     scenario = f"pull 4 × {16 * setting.scale:g} MiB of access logs ← {PODS} pods, 100 Mbit/s, 20 ms"
-    return rows(found, scenario, [(TIME, 3.5), (CLIENT_CPU, None)])
+    return [*rows(found, scenario, [(TIME, 3.5), (CLIENT_CPU, None)]), _line(found, scenario, source)]
+
+
+def _line(found: Comparison, scenario: str, source: Path) -> Row:
+    """Return our time beside the line's own."""
+    size = PODS * sum(path.stat().st_size for path in source.iterdir())
+    return Row(
+        scenario,
+        "time",
+        found.median(OURS, TIME),
+        size / BYTE_PER_S,
+        "s",
+        "the line: these bytes as they are",
+        3.5,
+        {OURS: found.failures[OURS]} if found.failures.get(OURS) else {},
+        {OURS: found.figures(OURS, TIME)},
+    )
