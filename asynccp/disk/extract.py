@@ -3,7 +3,8 @@
 A pod is not trusted, so its archive gets nothing but plain files, directories and harmless links:
 
     names       only the one that was asked for and what is below it; each path once; never through a link (`tree.py`)
-    files       written beside their final name, renamed when whole: no torn file ever stands under a final name
+    files       written beside their final name, renamed when whole: no torn file ever stands under a final name. Small
+                ones are written when all of them is here
     modes       kept, but never set-id or sticky; directories are ours alone until the end, then get mode and time
     hard links  only to a file that came before in the same archive
     symlinks    made last, when nothing is written any more, and only if they stay inside; others are named as left out
@@ -31,6 +32,7 @@ from asynccp.wire.prefix import Prefix, Stored
 from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder
 
 _READ_BACK_SIZE = 16 * 1024  # bytes of content at a time, from which on they are worth a read when they are wanted
+_SMALL_SIZE = _READ_BACK_SIZE - 1  # bytes of a file that waits until all of it is here; so none is ever read back
 _BLOCK_SIZE = 1024 * 1024  # bytes read back at a time
 
 _REASONS = {
@@ -80,7 +82,8 @@ class Extractor:
         self._directories: dict[bytes, Entry] = {}
         self._symlinks: list[Entry] = []
         self._entry = Entry(b"", Kind.DIRECTORY)  # the member under way
-        self._fd = -1  # of the file under way
+        self._fd = -1  # of the file under way, once it is created
+        self._small: list[memoryview] | None = None  # the content of a file that isn't created yet
         self._parent_fd = -1  # of the directory it is in; the tree's
         self._at = 0  # in that file
         self._has_holes = False
@@ -115,6 +118,8 @@ class Extractor:
                     self._write(event.data)
                 else:
                     self._apply(event)
+            if self._small is not None:
+                self._create()
         self.prefix.take(view[kept : len(view) - len(rest)])
         return rest
 
@@ -150,9 +155,13 @@ class Extractor:
             case Member():
                 self._begin(event.entry)
             case MemberEnd():
-                if self._fd >= 0:
+                if self._small is not None:
+                    self._make_file(self._entry, self._small)
+                elif self._fd >= 0:
                     self._complete_file(self._entry)
             case Hole():
+                if self._small is not None:
+                    self._create()
                 os.lseek(self._fd, event.size, os.SEEK_CUR)
                 self._at += event.size
                 self._has_holes = True
@@ -168,8 +177,9 @@ class Extractor:
             case Kind.FILE:
                 self._claims.claim_file(entry.path)
                 self._parent_fd = self._tree.at(_parent(entry.path))
-                self._fd = self._tree.create_file(self._parent_fd)
-                self._at, self._has_holes = 0, False
+                self._small, self._at, self._has_holes = [], 0, False
+                if entry.size > _SMALL_SIZE:
+                    self._create()
             case Kind.DIRECTORY:
                 self._claims.claim_directory(entry, self._directories.get(entry.path, entry))
                 self._make_directory(entry)
@@ -189,13 +199,35 @@ class Extractor:
             self._tree.make_directory(entry.path)
         self.entries += 1
 
+    def _create(self) -> None:
+        """Create the file under way, with what there is of it."""
+        pieces, self._small = self._small or [], None
+        self._fd = self._tree.create_file(self._parent_fd)
+        for piece in pieces:
+            _write(self._fd, piece)
+
     def _write(self, data: memoryview) -> None:
         self._at += len(data)
-        while data:
-            written = os.write(self._fd, data)
-            if not written:
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-            data = data[written:]
+        if self._small is None:
+            _write(self._fd, data)
+        else:
+            self._small.append(data)
+
+    def _make_file(self, entry: Entry, content: list[memoryview]) -> None:
+        """Write a whole file."""
+
+        def make() -> None:
+            fd = self._tree.open_passing(self._parent_fd)
+            try:
+                for piece in content:
+                    _write(fd, piece)
+                self._set_attributes(fd, entry)
+            finally:
+                os.close(fd)
+
+        self._small = None
+        self._tree.publish_made(make, self._parent_fd, _name(entry.path))
+        self._published_file(entry)
 
     def _read_back(self, stored: Stored) -> Iterator[bytes]:
         """Yield what was written to a file, fewer bytes if they are not there any more."""
@@ -220,6 +252,9 @@ class Extractor:
         self._set_attributes(self._fd, entry)
         fd, self._fd = self._fd, -1
         self._tree.publish_file(fd, self._parent_fd, _name(entry.path))
+        self._published_file(entry)
+
+    def _published_file(self, entry: Entry) -> None:
         self._published(entry)
         if self._listed:
             self.files[entry.path] = entry.size
@@ -228,9 +263,9 @@ class Extractor:
         source = os.dup(self._tree.at(_parent(entry.link)))
         try:
             parent = self._parent_fd = self._tree.at(_parent(entry.path))
-            names = _name(entry.link), self._tree.temporary
+            names = _name(entry.link), self._tree.passing
             link = functools.partial(os.link, *names, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
-            self._tree.publish_link(link, parent, _name(entry.path))
+            self._tree.publish_made(link, parent, _name(entry.path))
         finally:
             os.close(source)
         self._published(entry)
@@ -241,17 +276,17 @@ class Extractor:
             self._leave_out(entry.path, f"its target, {printable(entry.link, 200)}, leads out of the pod's directory")
             return
         parent = self._parent_fd = self._tree.at(_parent(entry.path))
-        temporary = self._tree.temporary
+        passing = self._tree.passing
 
         def make() -> None:
-            os.symlink(entry.link, temporary, dir_fd=parent)
+            os.symlink(entry.link, passing, dir_fd=parent)
             if self._preserve_owner:
                 with _owner_translated(entry):
-                    os.chown(temporary, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
-            os.utime(temporary, ns=(time.time_ns(), entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
+                    os.chown(passing, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
+            os.utime(passing, ns=(time.time_ns(), entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
 
         try:
-            self._tree.publish_link(make, parent, _name(entry.path))
+            self._tree.publish_made(make, parent, _name(entry.path))
         except IsADirectoryError:
             self._leave_out(entry.path, "a directory stands where this symbolic link belongs")
         else:
@@ -269,6 +304,7 @@ class Extractor:
         if self._parent_fd >= 0:
             self._tree.discard(self._parent_fd)
         self._fd = self._parent_fd = -1
+        self._small = None
 
     def _settle(self, entry: Entry) -> None:
         self._entry = entry
@@ -298,6 +334,14 @@ class Extractor:
             path = os.path.join(self._tree.root, self._entry.path)
             reason, hint = _REASONS.get(exc.errno or 0, (exc.strerror or str(exc), ""))
             raise DestinationError(f"{printable(path)} can't be written: {reason}", hint=hint) from exc
+
+
+def _write(fd: int, data: memoryview) -> None:
+    while data:
+        written = os.write(fd, data)
+        if not written:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        data = data[written:]
 
 
 def stays_inside(path: bytes, target: bytes) -> bool:

@@ -10,8 +10,9 @@ a link without opening it, and fails if a directory is in the way.
 
 A run that was killed leaves a file under its temporary name. Names of that form are ours, so the next run that writes
 into the directory removes it; but never one that a run still writes: until it has its final name a file is locked by
-its writer (flock, which ends with the process, however it ends). Links can't be locked: one is there for the moment
-between two calls, and is made again if another run has just removed it.
+its writer (flock, which ends with the process, however it ends). Links can't be locked, and small files aren't, which
+saves a third of their system calls: what is there for a moment only has a name of its own (`passing`), and is made
+again if another run has just removed it.
 """
 
 import errno
@@ -36,7 +37,7 @@ _OUR_FILE: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)
 _NEW_FILE: int = os.O_RDWR | _NO_FOLLOW | os.O_CREAT | os.O_EXCL
 _OLD_FILE: int = os.O_WRONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)  # to lock on NFS takes the right to write
 _TEMPORARY = re.compile(r"\.asynccp-[0-9a-f]{8}\.partial")
-OTHER_RUNS = 3  # that may begin to write into a directory in the moment in which a link is made there
+OTHER_RUNS = 3  # that may begin to write into a directory in the moment in which a link or small file is made there
 
 
 class Tree:
@@ -49,7 +50,7 @@ class Tree:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         # With a slash behind it, the name of a symbolic link would be followed even by O_NOFOLLOW.
         self.root = os.fsencode(root).rstrip(b"/") or b"/"
-        self.temporary = b".asynccp-%b.partial" % secrets.token_hex(4).encode()
+        self.temporary, self.passing = (b".asynccp-%b.partial" % secrets.token_hex(4).encode() for _ in range(2))
         self._root_fd = -1
         self._fd = -1
         self._path = b""
@@ -91,7 +92,7 @@ class Tree:
             _close(fd)  # another run has removed it before it was locked
 
     def discard(self, parent: int) -> None:
-        """Remove what stands under the temporary name, if anything does."""
+        """Remove the file of `create_file`, if there is one."""
         with suppress(OSError):
             os.unlink(self.temporary, dir_fd=parent)
 
@@ -107,17 +108,22 @@ class Tree:
         finally:
             _close(lock)
 
-    def publish_link(self, make: Callable[[], None], parent: int, name: bytes) -> None:
-        """Let `make` make a link under the temporary name, and give it its final one; if that fails, remove it."""
+    def publish_made(self, make: Callable[[], None], parent: int, name: bytes) -> None:
+        """Let `make` make something, at once, under the name `passing`, and give it its final one; else remove it."""
         for last in (*[False] * OTHER_RUNS, True):
             try:
                 make()
-                os.rename(self.temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+                os.rename(self.passing, name, src_dir_fd=parent, dst_dir_fd=parent)
                 return
-            except OSError as exc:
-                self.discard(parent)
+            except BaseException as exc:
+                with suppress(OSError):
+                    os.unlink(self.passing, dir_fd=parent)
                 if last or not isinstance(exc, FileNotFoundError):
                     raise
+
+    def open_passing(self, parent: int) -> int:
+        """Create a file for `publish_made`; the caller closes it."""
+        return os.open(self.passing, _NEW_FILE, 0o600, dir_fd=parent)
 
     def folds_case(self) -> bool:
         """Return whether the file system takes `a` and `A` for one name, as macOS's and Windows's do."""

@@ -467,6 +467,7 @@ CALLS = ["write", "open", "close", "rename", "utime", "fchmod", "mkdir", "link",
 def test_a_failing_disk_leaves_no_torn_file(root: Path, monkeypatch: pytest.MonkeyPatch, call: str, left: int) -> None:
     parts = [directory(b"d%d" % index) + file(b"d%d/f" % index, b"x" * 100) for index in range(6)]
     parts += [hard_link(b"h%d" % index, b"d0/f") + symlink(b"l%d" % index, b"d0") for index in range(6)]
+    parts += [file(b"large%d" % index, b"y" * 20_000) for index in range(6)]
     parts += [sparse(b"s%d" % index, 9, b"1\n5\n4\n", b"1234") for index in range(6)]
     monkeypatch.setattr(os, call, _failing(getattr(os, call), left))
     extractor = Extractor(root, b"", preserve_owner=call in ("fchown", "chown"))
@@ -474,7 +475,25 @@ def test_a_failing_disk_leaves_no_torn_file(root: Path, monkeypatch: pytest.Monk
         _all_of(extractor, archive(*parts))
     monkeypatch.undo()
     extractor.abort()
-    assert set(snapshot(root).values()) <= {"/", "x" * 100, "-> d0", "\0" * 5 + "1234"}
+    assert set(snapshot(root).values()) <= {"/", "x" * 100, "y" * 20_000, "-> d0", "\0" * 5 + "1234"}
+
+
+@pytest.mark.parametrize("step", [0, 100])
+def test_a_small_file_that_another_run_removed_before_its_rename_is_written_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    rename, names = os.rename, list[bytes]()
+
+    def lose_first(source: bytes, name: bytes, **directories: int) -> None:
+        if name not in names and step == 0:
+            os.unlink(source, dir_fd=directories["src_dir_fd"])
+        names.append(name)
+        rename(source, name, **directories)
+
+    monkeypatch.setattr(os, "rename", lose_first)
+    extract(root, archive(file(b"a", b"first" * 100), file(b"b", b"second" * 100)), step=step)
+    assert snapshot(root) == {"a": "first" * 100, "b": "second" * 100}
+    assert names == ([b"a", b"a", b"b", b"b"] if step == 0 else [b"a", b"b"]), "a file in pieces is locked instead"
 
 
 def _all_of(extractor: Extractor, data: bytes) -> None:
