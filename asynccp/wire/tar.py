@@ -309,7 +309,7 @@ def member_path(name: bytes, *, directory: bool = False, limits: Limits = DEFAUL
     if len(parts) > limits.depth:
         what = f"the archive has a name of {len(parts)} components: {printable(name, 200)}"
         raise UnsafeEntry(what, hint=raise_hint("--max-depth"))
-    if max(map(len, parts), default=0) > MAX_COMPONENT_SIZE:
+    if len(path) > MAX_COMPONENT_SIZE and max(map(len, parts)) > MAX_COMPONENT_SIZE:
         raise UnsafeEntry(f"the archive has a name that no file system takes: {printable(name, 200)}")
     return path
 
