@@ -12,10 +12,10 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 _READ_SIZE = 64 * 1024  # bytes, for a protocol that has no buffer
-_NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
 
 
 async def start_tls(
@@ -25,18 +25,16 @@ async def start_tls(
 
     Raises OSError, ssl.SSLError among them; then the connection is closed.
     """
-    sock = await _relayed(outer) if isinstance(outer, TlsTransport) else _taken_from(outer)
-    try:
+    below = outer if isinstance(outer, TlsTransport) else None
+    with ExitStack() as undo:
+        undo.callback(outer.abort)
+        sock = await _relayed(below) if below else _taken_from(outer)
+        undo.callback(sock.close)
         secure = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-    except BaseException:
-        sock.close()
-        raise
-    try:
+        undo.callback(secure.close)
         await _shake_hands(secure)
-    except BaseException:
-        secure.close()
-        raise
-    return TlsTransport(secure, protocol)
+        undo.pop_all()
+    return TlsTransport(secure, protocol, below)
 
 
 def _taken_from(transport: asyncio.Transport) -> socket.socket:
@@ -72,12 +70,16 @@ class TlsTransport(asyncio.Transport):
     """A connection after its handshake. What asyncio.Transport says of each method holds.
 
     A close is told to the other end, and waits for it to close as well, as asyncio's does; `abort` doesn't.
+    outer: what the bytes are relayed through, if that isn't the socket; it ends with an abort.
     """
 
-    def __init__(self, sock: ssl.SSLSocket, protocol: asyncio.BaseProtocol) -> None:
+    def __init__(
+        self, sock: ssl.SSLSocket, protocol: asyncio.BaseProtocol, outer: "TlsTransport | None" = None
+    ) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._sock = sock
+        self._outer = outer
         self._waiting: deque[memoryview] = deque()  # to be sent
         self._waiting_size = 0
         self._most_waiting_size = _READ_SIZE
@@ -134,12 +136,14 @@ class TlsTransport(asyncio.Transport):
     def close(self) -> None:
         if not self._closing:
             self._closing = True
+            self._read_on()
             if not self._waiting:
                 self._say_goodbye()
-            self._read_on()
 
     def abort(self) -> None:
         self._end(None)
+        if self._outer:
+            self._outer.abort()
 
     def _read_on(self) -> None:
         """Read when there is something, be it within OpenSSL, where the socket tells nothing of it."""
@@ -220,12 +224,23 @@ class TlsTransport(asyncio.Transport):
                 self._full = False
                 self._protocol.resume_writing()
         self._loop.remove_writer(self._sock)
-        if self._closing:
+        if self._closing and not self._lost:
             self._say_goodbye()
 
     def _say_goodbye(self) -> None:
-        with suppress(OSError):  # the answer isn't there yet, or never will be
+        try:
             self._sock.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # the answer isn't there yet
+        except ssl.SSLWantWriteError:
+            self._loop.add_writer(self._sock, self._writable)
+        except (OSError, ValueError):
+            # Bytes came instead of the answer, and OpenSSL reads no more. They are read without it: to close with bytes
+            # unread is to reset the connection, and what we sent would not arrive.
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_WR)
+        else:
+            self._end(None)  # the other end had closed
 
     def _end(self, exc: Exception | None) -> None:
         """End the connection, and tell the protocol."""
@@ -254,8 +269,11 @@ async def _relayed(outer: TlsTransport) -> socket.socket:
     """
     near, far = socket.socketpair()
     near.setblocking(False)
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_connection(lambda: _Relay(outer), sock=far)
+    try:
+        transport, _ = await asyncio.get_running_loop().create_connection(lambda: _Relay(outer), sock=far)
+    except BaseException:
+        near.close()
+        raise
     outer.set_protocol(_Relay(transport))
     return near
 
