@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 _READ_SIZE = 64 * 1024  # bytes, for a protocol that has no buffer
 _RECORD_SIZE = 16 * 1024  # bytes of content that go in one TLS record, and so in one call (RFC 8446 section 5.1)
@@ -20,7 +20,7 @@ _RECORD_SIZE = 16 * 1024  # bytes of content that go in one TLS record, and so i
 _CORK: int | None = getattr(socket, "TCP_CORK", None)
 """Linux's way to say that more follows: 4 GiB pushed record by record took 6.4 CPU-seconds, in full segments 5.4."""
 
-_NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
 
 
 async def start_tls(
@@ -30,18 +30,16 @@ async def start_tls(
 
     Raises OSError, ssl.SSLError among them; then the connection is closed.
     """
-    sock = await _relayed(outer) if isinstance(outer, TlsTransport) else _taken_from(outer)
-    try:
+    below = outer if isinstance(outer, TlsTransport) else None
+    with ExitStack() as undo:
+        undo.callback(outer.abort)
+        sock = await _relayed(below) if below else _taken_from(outer)
+        undo.callback(sock.close)
         secure = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-    except BaseException:
-        sock.close()
-        raise
-    try:
+        undo.callback(secure.close)
         await _shake_hands(secure)
-    except BaseException:
-        secure.close()
-        raise
-    return TlsTransport(secure, protocol)
+        undo.pop_all()
+    return TlsTransport(secure, protocol, below)
 
 
 def _taken_from(transport: asyncio.Transport) -> socket.socket:
@@ -77,13 +75,17 @@ class TlsTransport(asyncio.Transport):
     """A connection after its handshake. What asyncio.Transport says of each method holds.
 
     A close is told to the other end, and waits for it to close as well, as asyncio's does; `abort` doesn't.
+    outer: what the bytes are relayed through, if that isn't the socket; it ends with an abort.
     """
 
-    def __init__(self, sock: ssl.SSLSocket, protocol: asyncio.BaseProtocol) -> None:
+    def __init__(
+        self, sock: ssl.SSLSocket, protocol: asyncio.BaseProtocol, outer: "TlsTransport | None" = None
+    ) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._fd = sock.fileno()  # asyncio puts the name of a socket that it is given into words, 20 µs each time
+        self._outer = outer
         self._waiting: deque[memoryview] = deque()  # to be sent
         self._waiting_size = 0
         self._most_waiting_size = _READ_SIZE
@@ -92,7 +94,7 @@ class TlsTransport(asyncio.Transport):
         self._closing = self._lost = False
         self._protocol = _streaming(protocol)
         protocol.connection_made(self)
-        self._loop.add_reader(sock, self._readable)
+        self._loop.add_reader(self._fd, self._readable)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._protocol = _streaming(protocol)
@@ -140,12 +142,14 @@ class TlsTransport(asyncio.Transport):
     def close(self) -> None:
         if not self._closing:
             self._closing = True
+            self._read_on()
             if not self._waiting:
                 self._say_goodbye()
-            self._read_on()
 
     def abort(self) -> None:
         self._end(None)
+        if self._outer:
+            self._outer.abort()
 
     def _read_on(self) -> None:
         """Read when there is something, be it within OpenSSL, where the socket tells nothing of it."""
@@ -236,12 +240,23 @@ class TlsTransport(asyncio.Transport):
                 self._full = False
                 self._protocol.resume_writing()
         self._loop.remove_writer(self._fd)
-        if self._closing:
+        if self._closing and not self._lost:
             self._say_goodbye()
 
     def _say_goodbye(self) -> None:
-        with suppress(OSError):  # the answer isn't there yet, or never will be
+        try:
             self._sock.unwrap()
+        except ssl.SSLWantReadError:
+            pass  # the answer isn't there yet
+        except ssl.SSLWantWriteError:
+            self._loop.add_writer(self._fd, self._writable)
+        except (OSError, ValueError):
+            # Bytes came instead of the answer, and OpenSSL reads no more. They are read without it: to close with bytes
+            # unread is to reset the connection, and what we sent would not arrive.
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_WR)
+        else:
+            self._end(None)  # the other end had closed
 
     def _end(self, exc: Exception | None) -> None:
         """End the connection, and tell the protocol."""
@@ -270,8 +285,11 @@ async def _relayed(outer: TlsTransport) -> socket.socket:
     """
     near, far = socket.socketpair()
     near.setblocking(False)
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_connection(lambda: _Relay(outer), sock=far)
+    try:
+        transport, _ = await asyncio.get_running_loop().create_connection(lambda: _Relay(outer), sock=far)
+    except BaseException:
+        near.close()
+        raise
     outer.set_protocol(_Relay(transport))
     return near
 

@@ -71,10 +71,11 @@ class Writer:
         try:
             with anyio.CancelScope(shield=True):
                 await job.done
+            result: Result = job.done.result()
+            return result
         finally:
             self._under_way -= 1
-        result: Result = job.done.result()
-        return result
+            del job  # an error has this frame, and would have itself by it, and keep the argument
 
     def _is_thread_wanted(self) -> bool:
         """Tell whether there is none yet, or all that there are wait for the disk."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import ssl
 import threading
 from collections.abc import AsyncIterator
@@ -10,11 +11,15 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
 from asynccp.cluster import websocket
 from asynccp.cluster.access import Access
+from asynccp.cluster.hop import Hops
+from asynccp.cluster.http import Upgraded
 from asynccp.cluster.kubernetes import KubernetesCluster
 from asynccp.cluster.websocket import WRITE_SIZE, WebSocket
 from asynccp.errors import SessionLost
@@ -148,6 +153,55 @@ async def test_stdout_is_whole_and_in_its_order_whatever_its_messages_sizes(
                 came += got[1:]
         assert got == b"\x03status"
         assert came == whole
+
+
+class Held(asyncio.Transport):
+    """A transport that only knows whether it is read."""
+
+    paused = False
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None: ...
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(b"\1\1\1\2"), st.integers(0, 70_000)), max_size=12),
+    st.lists(st.integers(1, 50_000)),
+)
+@settings(deadline=None)
+async def test_stdout_is_whole_however_it_is_cut_read_and_received(
+    messages: list[tuple[int, int]], cuts: list[int]
+) -> None:
+    source, sent = random.Random(1), {1: b"", 2: b""}
+    stream = b""
+    for channel, size in messages:
+        payload = source.randbytes(size)
+        stream += frame(Opcode.BINARY, bytes((channel,)) + payload)
+        sent[channel] += payload
+    transport, heard = Held(), {1: b"", 2: b""}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(websocket, "GATHER_SIZE", 0)
+        session = WebSocket(Upgraded(transport, {}, b""), V4, Hops(lambda: 48 * 1024))
+        while stream or session._messages:
+            if transport.paused or not stream:
+                got = await session.receive()
+                assert got is not None
+                heard[got[0]] += got[1:]
+                continue
+            room = session.get_buffer(-1)
+            count = min(len(room), len(stream), cuts.pop() if cuts else len(room))
+            room[:count], stream = stream[:count], stream[count:]
+            session.buffer_updated(count)
+    assert heard == sent
 
 
 async def test_nothing_is_heard_of_a_message_that_is_cut() -> None:

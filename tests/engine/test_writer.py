@@ -1,0 +1,262 @@
+"""Writer: whoever asks is answered, by no more threads than it takes, and nothing is left of what is done."""
+
+import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
+from itertools import count
+from typing import Self
+
+import anyio
+import pytest
+from anyio import to_thread
+from anyio.lowlevel import checkpoint
+
+from asynccp.engine import writer as module
+from asynccp.engine.writer import MOST_THREADS, Writer
+
+pytestmark = pytest.mark.timeout(20)
+
+NAME = "asynccp writer"
+
+
+class Clock:
+    """What stands for the module `time`: each look is a second later, with so much CPU time of ours in it."""
+
+    def __init__(self, cpu_share: float) -> None:
+        self.now, self.cpu_share = count(), cpu_share
+
+    def monotonic(self) -> float:
+        self.now_s = next(self.now)
+        return self.now_s
+
+    def process_time(self) -> float:
+        return self.now_s * self.cpu_share
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == NAME]
+
+
+async def all_ended() -> bool:
+    """Wait for threads that were told to end."""
+    for thread in threads():
+        await to_thread.run_sync(thread.join, 10)
+    return not threads()
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    yield
+    for thread in threads():
+        thread.join(10)
+    assert not threads()
+
+
+class Gate:
+    """A function that blocks, as on a slow disk, until it is let go; by the end of a `with`, whatever happens."""
+
+    def __init__(self) -> None:
+        self.opened, self.entered = threading.Event(), list[object]()
+
+    def __call__(self, argument: object) -> object:
+        self.entered.append(argument)
+        assert self.opened.wait(10)
+        return argument
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.opened.set()
+
+    async def has(self, number: int) -> None:
+        while len(self.entered) < number:
+            await checkpoint()
+
+
+def itself(argument: object) -> object:
+    return argument
+
+
+def fail(argument: object) -> None:
+    raise OSError(28, "No space left on device", argument)
+
+
+# Answers
+
+
+async def test_many_tasks_at_once_each_get_their_own_result_or_error() -> None:
+    got = dict[int, object]()
+
+    async def ask(number: int) -> None:
+        if number % 3:
+            got[number] = await writer.run(lambda argument: argument * 2, number)
+        else:
+            with pytest.raises(OSError, match="No space left on device") as caught:
+                await writer.run(fail, number)
+            got[number] = caught.value.filename
+
+    async with Writer() as writer, anyio.create_task_group() as tasks:
+        for number in range(500):
+            tasks.start_soon(ask, number)
+    assert got == {number: number * 2 if number % 3 else number for number in range(500)}
+
+
+async def test_what_one_task_asks_is_done_in_its_order() -> None:
+    done = list[tuple[int, int]]()
+
+    async def ask(task: int) -> None:
+        for number in range(50):
+            await writer.run(done.append, (task, number))
+
+    async with Writer() as writer, anyio.create_task_group() as tasks:
+        for task in range(10):
+            tasks.start_soon(ask, task)
+    for task in range(10):
+        assert [number for one, number in done if one == task] == list(range(50))
+
+
+async def test_an_exit_of_the_function_is_the_askers_not_the_threads() -> None:
+    def leave(argument: object) -> None:
+        raise KeyboardInterrupt
+
+    async with Writer() as writer:
+        with pytest.raises(KeyboardInterrupt):
+            await writer.run(leave, None)
+        assert await writer.run(len, "ab") == 2
+
+
+# Cancelled
+
+
+async def test_a_cancelled_task_waits_until_its_function_is_done() -> None:
+    left = list[str]()
+
+    async def ask() -> None:
+        try:
+            await writer.run(gate, "x")
+        finally:
+            left.append("the function is done" if gate.opened.is_set() else "it works with what it was given")
+
+    async with Writer() as writer, anyio.create_task_group() as tasks:
+        with Gate() as gate, anyio.CancelScope(shield=True):
+            tasks.start_soon(ask)
+            await gate.has(1)
+            tasks.cancel_scope.cancel()
+            for _ in range(30):
+                await checkpoint()
+    assert left == ["the function is done"]
+
+
+@pytest.mark.parametrize("do", [itself, fail])
+async def test_a_task_cancelled_by_asyncios_own_means_breaks_no_other(do: Callable[[object], object]) -> None:
+    def work(argument: object) -> object:
+        return do(gate(argument))
+
+    async with Writer() as writer:
+        with Gate() as gate:
+            cancelled, other = (asyncio.create_task(writer.run(one, "x")) for one in (work, len))
+            await gate.has(1)
+            cancelled.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+        assert await other == 1
+        assert await writer.run(len, "ab") == 2
+
+
+# Threads
+
+
+async def test_fast_jobs_are_one_threads() -> None:
+    names = set[int]()
+
+    async def ask() -> None:
+        for _ in range(20):
+            await writer.run(lambda _: names.add(threading.get_ident()), None)
+
+    async with Writer() as writer:
+        assert not threads(), "there is none before there is a job"
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(ask)
+        assert len(threads()) == len(names) == 1
+    assert await all_ended()
+
+
+@pytest.mark.parametrize(("cpu_share", "most"), [(0.0, MOST_THREADS), (0.4, MOST_THREADS), (0.6, 1)])
+async def test_more_threads_come_while_a_slow_disk_leaves_us_idle(
+    cpu_share: float, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it is the CPU that is busy, more threads take only more of it."""
+    monkeypatch.setattr(module, "time", Clock(cpu_share))
+    asked = range(4 * MOST_THREADS)
+    async with Writer() as writer, anyio.create_task_group() as tasks:
+        with Gate() as gate:
+            for number in asked:
+                tasks.start_soon(writer.run, gate, number)
+            await gate.has(most)
+            for _ in range(30):
+                await checkpoint()
+            assert len(threads()) == len(gate.entered) == most
+    assert set(gate.entered) == set(asked)
+    assert await all_ended()
+
+
+async def test_one_job_after_another_is_one_threads_however_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "time", Clock(0.0))
+    async with Writer() as writer:
+        for number in range(20):
+            await writer.run(itself, number)
+        assert len(threads()) == 1
+
+
+async def test_no_thread_comes_before_all_were_at_work_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "time", Clock(0.0))
+    monkeypatch.setattr(module, "SLOW_S", 10)
+    async with Writer() as writer, anyio.create_task_group() as tasks:
+        with Gate() as gate:
+            for number in range(10):
+                tasks.start_soon(writer.run, gate, number)
+            await gate.has(1)
+            assert len(threads()) == 1
+
+
+@pytest.mark.parametrize("error", [None, ValueError("out")])
+async def test_leaving_ends_all_threads_after_what_is_under_way(error: Exception | None) -> None:
+    done = list[int]()
+    with pytest.raises(ValueError, match="out") if error else nullcontext():
+        async with Writer() as writer:
+            asked = [asyncio.create_task(writer.run(done.append, number)) for number in range(5)]
+            await checkpoint()
+            if error:
+                raise error
+    await asyncio.gather(*asked)
+    assert done == list(range(5))
+    assert await all_ended()
+
+
+# What is done
+
+
+class Hop:
+    """A large argument."""
+
+
+@pytest.mark.parametrize("function", [id, itself, fail], ids=["returns", "returns its argument", "fails"])
+async def test_nothing_of_a_done_job_is_kept(function: Callable[[object], object]) -> None:
+    """Not even until the collector comes: it is the memory of a hop."""
+    gc.disable()
+    try:
+        async with Writer() as writer:
+            hop = Hop()
+            seen = weakref.ref(hop)
+            with suppress(OSError):
+                await writer.run(function, hop)
+            del hop
+            await checkpoint()  # asyncio's wakeup holds the result
+            assert seen() is None
+    finally:
+        gc.enable()
