@@ -28,6 +28,7 @@ def measure(setting: Setting) -> list[Row]:
     check_rates()
     with tempfile.TemporaryDirectory() as directory, fleet("gnu", PODS) as targets, linked() as environment:
         source = access_logs(Path(directory, "logs"), 4, setting.scaled(16 * 1024 * 1024))
+        size = PODS * sum(path.stat().st_size for path in source.iterdir())
         place(targets, source)
         copying = Copying(targets, source, environment)
         lingering = copying.pull(partial(command.exec_tar_pull, targets, at_once=PODS, linger_s=3))
@@ -35,12 +36,11 @@ def measure(setting: Setting) -> list[Row]:
             copying.pulls(PODS) | {f"xargs -P{PODS} kubectl exec, tar and a pause": lingering}, setting.runs
         )
     scenario = f"pull 4 × {16 * setting.scale:g} MiB of access logs ← {PODS} pods, 100 Mbit/s, 20 ms"
-    return [*rows(found, scenario, [(TIME, 3.5), (CLIENT_CPU, None)]), _line(found, scenario, source)]
+    return [*rows(found, scenario, [(TIME, 3.5), (CLIENT_CPU, None)]), _line(found, scenario, size)]
 
 
-def _line(found: Comparison, scenario: str, source: Path) -> Row:
-    """Return our time beside the line's own."""
-    size = PODS * sum(path.stat().st_size for path in source.iterdir())
+def _line(found: Comparison, scenario: str, size: int) -> Row:
+    """Return our time beside the line's own, for so many bytes."""
     return Row(
         scenario,
         "time",
