@@ -83,7 +83,7 @@ class WebSocket(asyncio.BufferedProtocol):
         if self._received:
             self._hops.give(self._received)
             self._received = None
-        if self._flows and self._held < GATHER_SIZE and not self._over:
+        if self._flows and self._held < GATHER_SIZE and not self._paused and not self._over:
             self._gathered.clear()
             timer = asyncio.get_running_loop().call_later(GATHER_S, self._gathered.set)
             await self._gathered.wait()
@@ -165,11 +165,11 @@ class WebSocket(asyncio.BufferedProtocol):
             self._transport.close()
         if self._messages:
             self._news.set()
-        if self._held >= GATHER_SIZE:
-            self._gathered.set()
         if self._is_full and not self._paused and not self._over:
             self._paused = True
             self._transport.pause_reading()
+        if self._held >= GATHER_SIZE or self._paused:
+            self._gathered.set()
 
     def _take(self, opcode: Opcode, payload: memoryview) -> None:
         if opcode == Opcode.TEXT:

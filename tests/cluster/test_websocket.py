@@ -204,6 +204,23 @@ async def test_stdout_is_whole_however_it_is_cut_read_and_received(
     assert heard == sent
 
 
+async def test_what_is_full_is_received_at_once_however_small_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With many sessions there is less room in each than is waited for: a thousand pulls took twice the time."""
+    monkeypatch.setattr(websocket, "GATHER_S", 3600.0)
+    transport, received = Held(), 0
+    session = WebSocket(Upgraded(transport, {}, b""), V4, Hops(lambda: 48 * 1024))
+    block = frame(Opcode.BINARY, b"\x01" + bytes(10_000))
+    with anyio.fail_after(10):
+        for _ in range(20):
+            while not transport.paused:
+                session.get_buffer(-1)[: len(block)] = block
+                session.buffer_updated(len(block))
+            got = await session.receive()
+            assert got is not None
+            received += len(got) - 1
+    assert received > 20 * websocket.LEAST_READ_SIZE
+
+
 async def test_nothing_is_heard_of_a_message_that_is_cut() -> None:
     async def talk(client: Client) -> None:
         await client.upgrade(frame(Opcode.BINARY, b"\x01" + bytes(20_000)))
