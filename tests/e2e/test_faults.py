@@ -5,6 +5,7 @@ Parts of the cluster are killed only where the environment says how (`component`
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -240,7 +241,8 @@ def test_a_tar_that_stands_still_is_named_at_the_deadline_and_the_others_complet
     print(told(ran))
     assert ran.code == 23
     assert assert_complete_or_named(ran, four.pods) == set(four.pods) - {"four-gnu"}
-    assert "nothing moved for 5 s" in ran.errors["four-gnu"]
+    # A paced session's turn may take a while, which is no stall: it is looked for a second later.
+    assert re.search("nothing moved for [56] s", ran.errors["four-gnu"])
     stalled = next(one for one in ran.report["pods"] if one["pod"] == "four-gnu")
     assert "--timeout" in stalled["hint"]
     assert stalled["seconds"] < 30
