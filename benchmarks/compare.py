@@ -46,14 +46,20 @@ class Comparison:
         """Return our median beside the best of the other sides'."""
         others = [side for side in self.samples if side != ours]
         best = min(others, key=lambda side: self.median(side, measure))
+        return self.beside(self.median(best, measure), best, scenario, measure, wanted, ours)
+
+    def beside(
+        self, theirs: float, against: str, scenario: str, measure: Measure, wanted: float | None, ours: str = OURS
+    ) -> Row:
+        """Return our median beside a figure that is no side's own."""
         name, unit, _ = measure
         return Row(
             scenario,
             name,
             self.median(ours, measure),
-            self.median(best, measure),
+            theirs,
             unit,
-            best,
+            against,
             wanted,
             {side: count for side, count in self.failures.items() if count},
             {side: self.figures(side, measure) for side in self.samples},

@@ -50,6 +50,7 @@ class WebSocket(asyncio.BufferedProtocol):
         self._received: Hop | None = None  # what the receiver looks at
         self._decoder = Decoder(MAX_MESSAGE_SIZE + 1)
         self._gap = 0  # what was left free before it, for the beginning of a message that the decoder has kept
+        self._had = 0  # what the decoder had kept of the message that comes next
         self._messages: deque[bytes | Hop] = deque()
         self._held = 0
         self._paused = False

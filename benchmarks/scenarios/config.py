@@ -64,14 +64,5 @@ def _extract(targets: Fleet, source: Path) -> Sample:
 def _floor(found: Comparison, scenario: str) -> Row:
     """Return our time beside the floor's. Within 1.25 times of it is a ratio of 0.8."""
     extraction, one_file, nothing = (found.median(side, TIME) for side in (EXTRACTION, ONE_FILE, TRUE))
-    return Row(
-        scenario,
-        "time",
-        found.median(OURS, TIME),
-        extraction + one_file - nothing,
-        "s",
-        f"{EXTRACTION} + {ONE_FILE} − {TRUE}",
-        0.8,
-        {side: count for side, count in found.failures.items() if count and side in (OURS, EXTRACTION, ONE_FILE, TRUE)},
-        {side: found.figures(side, TIME) for side in (OURS, EXTRACTION, ONE_FILE, TRUE)},
-    )
+    theirs, against = extraction + one_file - nothing, f"{EXTRACTION} + {ONE_FILE} − {TRUE}"
+    return found.of(OURS, EXTRACTION, ONE_FILE, TRUE).beside(theirs, against, scenario, TIME, 0.8)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from asynccp.engine.compression import MOST_LOAD
 from benchmarks import command
-from benchmarks.compare import CLIENT_CPU, TIME, Comparison, compare, rows
+from benchmarks.compare import CLIENT_CPU, TIME, compare, rows
 from benchmarks.copying import Copying, place
 from benchmarks.fleet import fleet
 from benchmarks.link import BYTE_PER_S, linked
@@ -43,7 +43,8 @@ def measure(setting: Setting) -> list[Row]:
             copying.pulls(PODS) | {f"xargs -P{PODS} kubectl exec, tar and a pause": lingering}, setting.runs
         )
     scenario = f"pull 4 × {16 * setting.scale:g} MiB of access logs ← {PODS} pods, 100 Mbit/s, 20 ms"
-    return [*rows(found, scenario, [(TIME, 3.5), (CLIENT_CPU, None)]), _line(found, scenario, size)]
+    line = found.of(OURS).beside(size / BYTE_PER_S, "the line: these bytes as they are", scenario, TIME, 3.5)
+    return [*rows(found, scenario, [(TIME, 3.5), (CLIENT_CPU, None)]), line]
 
 
 def _wait_for_idle_node() -> None:
@@ -52,18 +53,3 @@ def _wait_for_idle_node() -> None:
             return
         time.sleep(1)
     raise RuntimeError("this node does not come to rest")
-
-
-def _line(found: Comparison, scenario: str, size: int) -> Row:
-    """Return our time beside the line's own, for so many bytes."""
-    return Row(
-        scenario,
-        "time",
-        found.median(OURS, TIME),
-        size / BYTE_PER_S,
-        "s",
-        "the line: these bytes as they are",
-        3.5,
-        {OURS: found.failures[OURS]} if found.failures.get(OURS) else {},
-        {OURS: found.figures(OURS, TIME)},
-    )
