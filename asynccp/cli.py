@@ -109,6 +109,10 @@ class Flags:
     preserve_owner: Annotated[
         bool, _flag("--preserve-owner", help="Keep numeric owners; needs root where the files are written.")
     ] = False
+    no_follow: Annotated[
+        bool, _flag("--no-follow", help="Copy a named symbolic link itself, not what it leads to.")
+    ] = False
+    strict: Annotated[bool, _flag("--strict", help="A pod that was matched but skipped counts as failed.")] = False
     dry_run: Annotated[bool, _flag("--dry-run", help="Show who would get what, and end.")] = False
     output: Annotated[
         Output, _flag("-o", "--output", metavar="FORMAT", help="The report, or the plan, on stdout: text or json.")
@@ -142,6 +146,29 @@ class Flags:
             rate_per_s=rate_per_s,
             preserve_owner=self.preserve_owner,
             want_size=sys.stderr.isatty() and not self.quiet,
+            follow=not self.no_follow,
+            strict=self.strict,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PushFlags(Flags):
+    """What push has besides: how it may change what is there."""
+
+    dir_perms: Annotated[
+        bool, _flag("--dir-perms", help="Directories that exist already get the source's mode and time as well.")
+    ] = False
+    partial: Annotated[
+        bool, _flag("--partial", help="Put the rest in place when some of it can't be, such as a mounted file.")
+    ] = False
+    in_place: Annotated[
+        bool,
+        _flag("--in-place", help="Overwrite a file where it may be written but its directory may not; not atomic."),
+    ] = False
+
+    def options(self) -> Options:
+        return dataclasses.replace(
+            Flags.options(self), dir_perms=self.dir_perms, partial=self.partial, in_place=self.in_place
         )
 
 
@@ -149,6 +176,9 @@ class Flags:
 class PullFlags(Flags):
     """What pull has besides: the limits of what one pod may send."""
 
+    strict_sources: Annotated[
+        bool, _flag("--strict-sources", help="A file that was appended to while it was read counts as changed.")
+    ] = False
     max_entries: Annotated[
         int, _flag("--max-entries", metavar="N", help="Refuse a pod that sends more files and directories.")
     ] = _DEFAULTS.limits.entries
@@ -170,7 +200,7 @@ class PullFlags(Flags):
         if min(self.max_entries, self.max_path, self.max_depth, size, header) < 1:
             raise UsageError("a limit is at least 1")
         limits = Limits(self.max_entries, size, self.max_path, self.max_depth, header)
-        return dataclasses.replace(Flags.options(self), limits=limits)
+        return dataclasses.replace(Flags.options(self), limits=limits, strict_sources=self.strict_sources)
 
 
 def _with_flags(command: Callable[[list[str], Any], None]) -> Callable[..., None]:
@@ -192,7 +222,8 @@ def _with_flags(command: Callable[[list[str], Any], None]) -> Callable[..., None
 @app.command()
 @_with_flags
 def push(
-    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE... [TARGET...]", show_default=False)], flags: Flags
+    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE... [TARGET...]", show_default=False)],
+    flags: PushFlags,
 ) -> None:
     """Copy files of this machine into every matched pod.
 

@@ -71,7 +71,13 @@ class Options:
     fail_fast: end the run when the first transfer fails; the default is that one pod's trouble is no other's.
     checksum: compare every file's digest at both ends before a transfer counts as complete.
     preserve_owner: keep numeric owners; needs root at the writing end.
-    want_size: have the pod add up a pull's size first, for a bar with an end.
+    want_size: have the pod add up a pull's size while it sends, for a bar with an end.
+    follow: a path that was named and is a symbolic link is copied as what it leads to (`cp -RH`); else as the link.
+    strict: a pod that was matched but skipped counts as failed.
+    strict_sources: a file that was only appended to while a pull read it counts as changed.
+    dir_perms: of a push: directories that are there already get the source's mode and time as well.
+    partial: of a push: put the rest in place when some of it can't be (a mounted file, a directory in the way).
+    in_place: of a push: where a file may be written but its directory may not, overwrite the file.
     limits: of what one pod of a pull may send.
     rate_per_s: bytes a second that all sessions together may bring and take; 0 is as many as there can be.
     compress: `auto`, `none`, or one of `wire.compression.CODECS`.
@@ -86,6 +92,12 @@ class Options:
     checksum: bool = False
     preserve_owner: bool = False
     want_size: bool = False
+    follow: bool = True
+    strict: bool = False
+    strict_sources: bool = False
+    dir_perms: bool = False
+    partial: bool = False
+    in_place: bool = False
     limits: Limits = DEFAULT_LIMITS
     compress: str = "auto"
     rate_per_s: int = 0

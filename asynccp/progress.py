@@ -12,6 +12,9 @@ class Observer(Protocol):
     def started(self, transfer: Transfer, total: int | None) -> None:
         """A session is open. `total`: archive bytes to move, about; None when nobody knows."""
 
+    def sized(self, transfer: Transfer, total: int) -> None:
+        """The pod has added up what there is: about so many archive bytes. Later than `started`, or never."""
+
     def advanced(self, transfer: Transfer, count: int) -> None:
         """`count` more archive bytes have moved."""
 
@@ -23,6 +26,9 @@ class NullObserver:
     """Hears everything and does nothing."""
 
     def started(self, transfer: Transfer, total: int | None) -> None:
+        """Ignore it."""
+
+    def sized(self, transfer: Transfer, total: int) -> None:
         """Ignore it."""
 
     def advanced(self, transfer: Transfer, count: int) -> None:

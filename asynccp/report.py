@@ -48,6 +48,20 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class NotKept:
+    """An entry that was copied, but for something of it: set-id bits, extended attributes, a mode that can't be set."""
+
+    path: bytes
+    what: str
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {self.what}"
+
+    def to_json(self) -> dict[str, str]:
+        return {"path": printable(self.path), "what": self.what}
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """How one transfer ended.
 
@@ -58,6 +72,9 @@ class Result:
     protocol: the exec subprotocol, `v4` or `v5`; empty when no session was opened.
     checksum: the program in the pod that its digests come from; empty when none were asked for. digests: of each file,
     the same at both ends, by its path in the archive.
+    left_out: entries that were not copied. not_kept: what of the entries that were copied did not come along.
+    grown: files that were appended to while they were read: complete up to the size that the pod told.
+    landed: where it came to stand, when that was decided in the pod (a push of one file or directory); else empty.
     """
 
     transfer: Transfer
@@ -76,6 +93,9 @@ class Result:
     archive_size: int = 0
     compression: str = ""
     compression_note: str = ""
+    not_kept: tuple[NotKept, ...] = ()
+    grown: tuple[bytes, ...] = ()
+    landed: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -93,6 +113,9 @@ class Result:
             "error": self.error or None,
             "hint": self.hint or None,
             "left_out": [one.to_json() for one in self.left_out],
+            "not_kept": [one.to_json() for one in self.not_kept],
+            "grown": [printable(path) for path in self.grown],
+            "landed": printable(self.landed) or None,
             **self._checksum_json(),
         }
 
@@ -113,7 +136,9 @@ def outcome_of(error: TransferError) -> Outcome:
 class Report:
     """How all transfers of one run ended.
 
-    left_out: entries of the local source that no pod was sent (devices, sockets, FIFOs).
+    left_out: entries of the local source that no pod was sent (devices, sockets, FIFOs). not_kept: what the archive
+    can't carry of the entries that were sent (extended attributes, capabilities).
+    strict: a pod that was matched but skipped counts as failed.
     """
 
     direction: str
@@ -121,16 +146,18 @@ class Report:
     skipped: Sequence[Skipped] = ()
     left_out: Sequence[LeftOut] = ()
     seconds: float = 0.0
+    not_kept: Sequence[NotKept] = ()
+    strict: bool = False
 
     @property
     def exit_code(self) -> int:
         outcomes = {result.outcome for result in self.results}
-        named_but_skipped = any(one.named for one in self.skipped)
+        missed = any(one.named or self.strict for one in self.skipped)
         if Outcome.INTERRUPTED in outcomes:
             return 130
         if outcomes <= {Outcome.FAILED}:
             return 1
-        if outcomes & {Outcome.FAILED, Outcome.PARTIAL} or self.left_out or named_but_skipped:
+        if outcomes & {Outcome.FAILED, Outcome.PARTIAL} or self.left_out or missed:
             return 23
         return 24 if Outcome.CHANGED in outcomes else 0
 
@@ -150,6 +177,7 @@ class Report:
             "pods": [result.to_json() for result in self.results],
             "skipped": [one.to_json() for one in self.skipped],
             "left_out": [one.to_json() for one in self.left_out],
+            "not_kept": [one.to_json() for one in self.not_kept],
         }
 
     def to_text(self) -> str:

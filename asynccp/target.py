@@ -76,7 +76,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One container that runs now. `uid` and `restarts` tell a pod from its replacement of the same name."""
+    """One container that runs now. `uid` and `restarts` tell a pod from its replacement of the same name.
+
+    others: the pod's other containers that run. ending: the pod is being deleted, and was named all the same.
+    """
 
     namespace: str
     pod: str
@@ -85,6 +88,8 @@ class Target:
     uid: str = ""
     image: str = ""
     restarts: int = 0
+    others: tuple[str, ...] = ()
+    ending: bool = False
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.pod}"

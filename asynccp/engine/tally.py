@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from asynccp.progress import Observer
-from asynccp.report import LeftOut, Outcome, Result
+from asynccp.report import LeftOut, NotKept, Outcome, Result
 from asynccp.target import Transfer
 
 
@@ -27,6 +27,9 @@ class Tally:
     checksum: str = ""
     digests: dict[bytes, str] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
+    not_kept: list[NotKept] = field(default_factory=list)
+    grown: list[bytes] = field(default_factory=list)
+    landed: str = ""
 
     def advance(self, count: int, wire_size: int) -> None:
         """`count` more archive bytes have moved, as `wire_size` bytes on the wire."""
@@ -37,7 +40,23 @@ class Tally:
     def result(self, outcome: Outcome, error: str = "", hint: str = "") -> Result:
         seconds = anyio.current_time() - self.begun if self.begun is not None else 0.0
         return Result(
-            self.transfer, outcome, self.size, self.entries, self.wire_size, seconds, self.attempts, self.protocol,
-            error, hint, tuple(self.left_out), self.checksum, self.digests,
-            self.archive_size, self.compression, self.compression_note,
-        )  # fmt: skip
+            self.transfer,
+            outcome,
+            size=self.size,
+            entries=self.entries,
+            wire_size=self.wire_size,
+            seconds=seconds,
+            attempts=self.attempts,
+            protocol=self.protocol,
+            error=error,
+            hint=hint,
+            left_out=tuple(self.left_out),
+            checksum=self.checksum,
+            digests=self.digests,
+            archive_size=self.archive_size,
+            compression=self.compression,
+            compression_note=self.compression_note,
+            not_kept=tuple(self.not_kept),
+            grown=tuple(self.grown),
+            landed=self.landed,
+        )

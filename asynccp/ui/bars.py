@@ -90,6 +90,11 @@ class Bars:
         self._namespaces.add(transfer.target.namespace)
         self._paths.add(transfer.path)
 
+    def sized(self, transfer: Transfer, total: int) -> None:
+        if active := self._active.get(transfer):
+            self._expect(active.expected, total)
+            active.expected = total
+
     def advanced(self, transfer: Transfer, count: int) -> None:
         active = self._active.get(transfer)
         if active is None:

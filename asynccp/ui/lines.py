@@ -53,6 +53,9 @@ class Lines:
             size = "" if total is None else f"  {human_size(total)} to move"
             self._say(f"{_name(transfer)}  started{size}")
 
+    def sized(self, transfer: Transfer, total: int) -> None:
+        """Say nothing: a line tells what has moved."""
+
     def advanced(self, transfer: Transfer, count: int) -> None:  # noqa: ARG002
         self._moved += count
 

@@ -298,6 +298,9 @@ class Recorder:
     def started(self, transfer: Transfer, total: int | None) -> None:
         self.started_with[transfer.target.pod] = total
 
+    def sized(self, transfer: Transfer, total: int) -> None:
+        pass
+
     def advanced(self, transfer: Transfer, count: int) -> None:
         self.advanced_by[transfer.target.pod] += count
 

@@ -57,6 +57,9 @@ class _StopWhenMoving(NullObserver):
     def __init__(self) -> None:
         self.stop = anyio.Event()
 
+    def sized(self, transfer: Transfer, total: int) -> None:
+        pass
+
     def advanced(self, transfer: Transfer, count: int) -> None:
         self.stop.set()
 
