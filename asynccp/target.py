@@ -4,13 +4,16 @@ A remote argument is one of
 
     SELECTOR:PATH        after -l; a label selector can't contain a colon, so the first one splits
     [[NAMESPACE/]POD:]PATH      as kubectl cp has it; a bare `:PATH` belongs to the -l selectors without a path
-    KIND/NAME:PATH       deploy, sts, ds, rs, job: the pods that the workload's selector matches, as in stern
+    pod/NAME:PATH        as `kubectl get -o name` prints it
+    KIND/NAME:PATH       deploy, sts, ds, rs, job, svc, with their API group or without: the pods that the selector of
+                         the workload, or of the service, matches, as in stern
 
-and everything without a colon, or that starts with `.` or `/`, is a local path (so `./a:b` is local).
+and everything without a colon, or that starts with `.` or `/`, is a local path (so `./a:b` is local), and so is what
+exists on this machine (a log that is named by the time of day).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,22 +22,39 @@ from asynccp.escape import printable
 
 Json = Mapping[str, Any]
 
-# kubectl's short, singular and plural names → (API path, plural resource).
+# kubectl's short, singular and plural names, alone or as KIND.GROUP and KIND.VERSION.GROUP → (API path, plural).
 WORKLOADS = {
-    name: (api, plural)
-    for api, plural, names in (
-        ("apis/apps/v1", "deployments", "deploy deployment deployments"),
-        ("apis/apps/v1", "statefulsets", "sts statefulset statefulsets"),
-        ("apis/apps/v1", "daemonsets", "ds daemonset daemonsets"),
-        ("apis/apps/v1", "replicasets", "rs replicaset replicasets"),
-        ("apis/batch/v1", "jobs", "job jobs"),
+    name + group: (api, plural)
+    for api, groups, plural, names in (
+        ("apis/apps/v1", ("", ".apps", ".v1.apps"), "deployments", "deploy deployment deployments"),
+        ("apis/apps/v1", ("", ".apps", ".v1.apps"), "statefulsets", "sts statefulset statefulsets"),
+        ("apis/apps/v1", ("", ".apps", ".v1.apps"), "daemonsets", "ds daemonset daemonsets"),
+        ("apis/apps/v1", ("", ".apps", ".v1.apps"), "replicasets", "rs replicaset replicasets"),
+        ("apis/batch/v1", ("", ".batch", ".v1.batch"), "jobs", "job jobs"),
+        ("api/v1", ("",), "services", "svc service services"),
     )
     for name in names.split()
+    for group in groups
 }
+_POD = ("pod", "pods", "po")
+_CRONJOB = ("cronjob", "cronjobs", "cj")
+# What a person may take for a kind that has pods. Whoever has a namespace of that name reaches it with -n.
+_OTHER_KINDS = frozenset(
+    (
+        *_CRONJOB,
+        *("configmap", "configmaps", "cm", "secret", "secrets", "node", "nodes", "namespace", "namespaces", "ns"),
+        *("ingress", "ingresses", "ing", "persistentvolumeclaim", "persistentvolumeclaims", "pvc"),
+        *("persistentvolume", "persistentvolumes", "pv", "replicationcontroller", "replicationcontrollers", "rc"),
+    )
+)
 
-# RFC 1123 subdomain, as the API server enforces for names (apimachinery validation.IsDNS1123Subdomain). Checked again
-# here, because names become local directories.
+# RFC 1123 subdomain and label, as the API server enforces for names of pods, and of namespaces and containers
+# (apimachinery validation.IsDNS1123Subdomain, IsDNS1123Label). Checked again here, because names become local
+# directories.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_OFFERED = 5  # of the containers that run beside one that doesn't
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"  # kubectl's podcmd.go; the API server ignores it
 
 
@@ -73,12 +93,30 @@ class Selection:
     container: str = ""
     fields: str = ""
 
+    def searches(self, default: str) -> list[tuple[Selector, str | None]]:
+        """Return what to look for, and in which namespace: None is all. default: the configuration's own."""
+        found: list[tuple[Selector, str | None]] = []
+        for selector in self.selectors:
+            if selector.namespace:
+                found.append((selector, selector.namespace))
+            elif self.all_namespaces and selector.kind == "labels":
+                found.append((selector, None))
+            else:
+                found += [(selector, namespace) for namespace in self.namespaces or [default]]
+        return found
+
+    def reaches_several_namespaces(self, default: str) -> bool:
+        """Tell whether pods of more than one namespace could match, be they there now or not."""
+        reached = {namespace for _, namespace in self.searches(default)}
+        return None in reached or len(reached) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """One container that runs now. `uid` and `restarts` tell a pod from its replacement of the same name.
 
     others: the pod's other containers that run. ending: the pod is being deleted, and was named all the same.
+    several: another container than this could have been meant, whether that one runs or not: so this one is named.
     """
 
     namespace: str
@@ -90,9 +128,15 @@ class Target:
     restarts: int = 0
     others: tuple[str, ...] = ()
     ending: bool = False
+    several: bool = False
+
+    @property
+    def label(self) -> str:
+        """The name where one namespace is in play: the pod, and the container where it isn't the only one."""
+        return f"{self.pod}/{self.container}" if self.several else self.pod
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.pod}"
+        return f"{self.namespace}/{self.label}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +162,11 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A pod that was matched, or named, but isn't copied, and why. A pod asked for by its own name counts as failed."""
+    """A pod that was matched, or named, but isn't copied, and why.
+
+    pod: NAMESPACE/POD, or NAMESPACE/KIND/NAME of a workload that has none. named: it counts as failed, since it was
+    asked for by its own name, or lacks the container that was asked for.
+    """
 
     pod: str
     reason: str
@@ -129,8 +177,49 @@ class Skipped:
 
 
 def is_remote(argument: str) -> bool:
-    """Tell whether an argument means a path in pods rather than on this machine."""
+    """Tell whether an argument means a path in pods, unless it exists here, rather than one on this machine."""
     return ":" in argument and not argument.startswith((".", "/", "~"))
+
+
+def split_arguments(arguments: Sequence[str], here: Collection[str] = ()) -> tuple[list[str], list[str]]:
+    """Split arguments into local paths and remote ones. here: those that exist on this machine. Raises UsageError."""
+    local = [one for one in arguments if one in here or not is_remote(one)]
+    if "-" in local:
+        raise UsageError(
+            "'-' is no file: asynccp reads no standard input and writes no files to standard output",
+            hint="a file or directory of that name is written ./-",
+        )
+    return local, [one for one in arguments if one not in local]
+
+
+def nothing_local(what: str, suspect: str, remotes: Sequence[str], example: str) -> UsageError:
+    """Return the error of arguments none of which is local. what: `source`; suspect: the one that was meant as such.
+
+    Raises UsageError when that one can't mean a pod either.
+    """
+    if not suspect or suspect.startswith(":"):
+        return UsageError(f"there is no local {what}", hint=example)
+    drives = [one for one in remotes if _DRIVE.match(one)]
+    if suspect in drives and (drives == [suspect] or not all(map(_may_be_a_pod, drives))):
+        return _of_windows(suspect)
+    argument = printable(suspect)
+    rest = "" if len(remotes) < 2 else "; asynccp cp SOURCE TARGET copies from pod to pod"
+    return UsageError(
+        f"there is no local {what}: {argument!r} was read as a path in {parse_remote(suspect)}",
+        hint=f"a path of this machine is written ./{argument}{rest or f'; {example}'}",
+    )
+
+
+def _of_windows(argument: str) -> UsageError:
+    path = f"/mnt/{argument[0].lower()}{argument[2:]}".replace("\\", "/")
+    hint = f"run asynccp in WSL and write {printable(path)}"
+    if _may_be_a_pod(argument):
+        hint += f"; if {argument[0]} is a pod, asynccp cp SOURCE TARGET copies from pod to pod"
+    return UsageError(f"{printable(argument)!r} looks like a path of Windows", hint=hint)
+
+
+def _may_be_a_pod(drive: str) -> bool:
+    return drive[0].islower() and drive[2] == "/"  # `c:/x`
 
 
 def parse_labels(argument: str) -> Selector:
@@ -143,23 +232,39 @@ def parse_labels(argument: str) -> Selector:
 
 def parse_remote(argument: str) -> Selector:
     """Parse `[[NAMESPACE/]POD:]PATH` or `KIND/NAME:PATH`; a bare `:PATH` gives a selector without a name."""
+    if _DRIVE.match(argument) and not _may_be_a_pod(argument):
+        raise _of_windows(argument)
     who, _, path = argument.partition(":")
     if not path:
         raise UsageError(f"{printable(argument)!r} has no path after the colon", hint="write POD:/path")
     if not who:
         return Selector("labels", "", path)
     first, slash, name = who.partition("/")
-    if slash and first in WORKLOADS:
-        selector = Selector(first, name, path)
+    if not slash:
+        selector = Selector("pod", who, path)
+    elif first in _POD or first in WORKLOADS:
+        selector = Selector("pod" if first in _POD else first, name, path)
+    elif first in _OTHER_KINDS or ("." in first and _NAME.fullmatch(first)):
+        raise _unknown_kind(first, name, argument)
     else:
-        selector = Selector("pod", name, path, first) if slash else Selector("pod", who, path)
-    for part in (selector.name, selector.namespace):
-        if part is not None and not _NAME.fullmatch(part):
+        selector = Selector("pod", name, path, first)
+    for part, allowed in ((selector.namespace, _LABEL), (selector.name, _NAME)):
+        if part is not None and not allowed.fullmatch(part):
             raise UsageError(
                 f"{printable(part)!r} in {printable(argument)!r} is not a name that Kubernetes allows",
                 hint="a pod is written [NAMESPACE/]POD:PATH; a local path that holds a colon is written ./a:b",
             )
     return selector
+
+
+def _unknown_kind(kind: str, name: str, argument: str) -> UsageError:
+    if kind.partition(".")[0] in _CRONJOB:
+        hint = "name its jobs: job/NAME:PATH"
+    else:
+        hint = "name pods, labels with -l, or a deploy, sts, ds, rs, job or svc: KIND/NAME:PATH"
+    if "." not in kind:  # as no namespace has
+        hint += f"; a pod in a namespace {kind} is written -n {kind} {printable(name)}:PATH"
+    return UsageError(f"{kind} in {printable(argument)!r} is a kind whose pods asynccp does not know", hint=hint)
 
 
 def parse_selectors(labels: Sequence[str] = (), remotes: Sequence[str] = ()) -> tuple[Selector, ...]:
@@ -199,52 +304,79 @@ def label_query(match: Json) -> str:
     return ",".join(terms)
 
 
+def pods_query(plural: str, found: Json) -> str:
+    """Return the label selector of the pods that a workload or a service (as JSON) means; empty when it means none.
+
+    A service's is a plain map, and may be missing: such a service leads elsewhere (ExternalName), or to endpoints that
+    somebody writes by hand.
+    """
+    selector = (found.get("spec") or {}).get("selector") or {}
+    return label_query({"matchLabels": selector} if plural == "services" else selector)
+
+
 def match_pod(pod: Json, container: str = "", *, named: bool = False) -> Target | Skipped:
     """Return the container of `pod` (a v1.Pod as JSON) that a copy goes to, or why there is none.
 
     container: the value of -c; empty means the default container, as kubectl chooses it: the annotation's, if such a
     container exists, else the first.
+    named: the pod was asked for by its own name. It is copied while it is being deleted, if its container still runs:
+    for what it holds it is the last chance. Whoever asked for labels wants the pods that stay.
     """
     metadata, spec, status = pod.get("metadata") or {}, pod.get("spec") or {}, pod.get("status") or {}
     namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
-    if not (_NAME.fullmatch(namespace) and _NAME.fullmatch(name)):
+    if not (_LABEL.fullmatch(namespace) and _NAME.fullmatch(name)):
         return Skipped(printable(f"{namespace}/{name}", 300), "its name is not one that Kubernetes allows", named)
-    label = f"{namespace}/{name}"
-    names = [one.get("name") for one in spec.get("containers") or ()]
-    others = [one.get("name") for key in ("initContainers", "ephemeralContainers") for one in spec.get(key) or ()]
-    chosen = container or _default_container(metadata, names)
-    if chosen not in names + others:
-        return Skipped(
-            label, f"has no container {printable(chosen)!r}: it has {printable(', '.join(map(str, names)))}", named
-        )
-    if not _NAME.fullmatch(chosen):
+    label, ending = f"{namespace}/{name}", bool(metadata.get("deletionTimestamp"))
+    if ending and not named:
+        return Skipped(label, "is being deleted")
+    regular = _names(spec, "containers")
+    names = regular + _names(spec, "initContainers", "ephemeralContainers")
+    chosen = container or _default_container(metadata, regular)
+    running = {str(one.get("name")): one for one in _statuses(status) if "running" in (one.get("state") or {})}
+    others = tuple(one for one in names if one in running and one != chosen and _LABEL.fullmatch(one))
+    if chosen not in names:
+        has = printable(", ".join(dict.fromkeys((*regular, *others))))
+        return Skipped(label, f"has no container {printable(chosen)!r}, only {has}", named or bool(container))
+    if not _LABEL.fullmatch(chosen):
         return Skipped(label, "the container's name is not one that Kubernetes allows", named)
-    if metadata.get("deletionTimestamp"):
-        return Skipped(label, "is being deleted", named)
-    for state in _statuses(status):
-        if state.get("name") == chosen and "running" in (state.get("state") or {}):
-            return Target(
-                namespace, name, chosen, str(spec.get("nodeName", "")), str(metadata.get("uid", "")),
-                str(state.get("imageID") or state.get("image") or ""), int(state.get("restartCount") or 0),
-            )  # fmt: skip
-    return Skipped(label, _why_not_running(status, chosen), named)
+    if (state := running.get(chosen)) is None:
+        return Skipped(label, _why_not_running(status, chosen) + _offer(others), named)
+    return Target(
+        namespace, name, chosen, str(spec.get("nodeName", "")), str(metadata.get("uid", "")),
+        str(state.get("imageID") or state.get("image") or ""), int(state.get("restartCount") or 0),
+        others, ending, several=len(regular) > 1 or chosen not in regular,
+    )  # fmt: skip
 
 
 def what_became_of(target: Target, pod: Json | None) -> str:
     """Say in words what happened to a target's pod since it was matched; empty when it runs as before."""
     if pod is None:
         return "the pod was deleted"
-    now = match_pod(pod, target.container)
-    if (pod.get("metadata") or {}).get("uid") != target.uid:
+    metadata, status = pod.get("metadata") or {}, pod.get("status") or {}
+    if metadata.get("uid") != target.uid:
         return "the pod was deleted, and another of the same name took its place"
-    if isinstance(now, Skipped):
-        return f"the pod's {now.reason}" if now.reason.startswith("container ") else f"the pod {now.reason}"
-    if now.restarts != target.restarts:
-        return "the container was restarted"
-    return ""
+    if metadata.get("deletionTimestamp") and not target.ending:
+        return "the pod is being deleted"
+    now = next((one for one in _statuses(status) if one.get("name") == target.container), {})
+    if "running" not in (now.get("state") or {}):
+        why = _why_not_running(status, target.container)
+        return f"the pod's {why}" if why.startswith("container ") else f"the pod {why}"
+    return "the container was restarted" if int(now.get("restartCount") or 0) != target.restarts else ""
 
 
-def _default_container(metadata: Json, names: list[Any]) -> str:
+def by_reason(skipped: Sequence[Skipped]) -> dict[str, list[str]]:
+    """Return reason → the pods that it is true of, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for one in skipped:
+        found.setdefault(one.reason, {})[one.pod] = None
+    return {reason: list(pods) for reason, pods in found.items()}
+
+
+def _names(spec: Json, *keys: str) -> list[str]:
+    return [str(one.get("name", "")) for key in keys for one in spec.get(key) or ()]
+
+
+def _default_container(metadata: Json, names: list[str]) -> str:
     annotated = (metadata.get("annotations") or {}).get(DEFAULT_CONTAINER)
     return str(annotated if annotated in names else next(iter(names), ""))
 
@@ -262,3 +394,9 @@ def _why_not_running(status: Json, container: str) -> str:
                     reason = (state["state"][phase] or {}).get("reason") or ""
                     return f"container {container} is {phase}" + (f" ({printable(str(reason), 60)})" if reason else "")
     return f"is {printable(str(status.get('phase') or 'in an unknown phase'), 60)}"
+
+
+def _offer(others: tuple[str, ...]) -> str:
+    if not others:
+        return ""
+    return f"; {', '.join(others[:_OFFERED])} {'run' if others[1:] else 'runs'}: -c {others[0]}"

@@ -1,5 +1,6 @@
 """Who is meant, and which container of a pod: tables of what a person writes and of what the API server says."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,16 +9,21 @@ from asynccp.errors import UsageError
 from asynccp.target import (
     DEFAULT_CONTAINER,
     WORKLOADS,
+    Selection,
     Selector,
     Skipped,
     Target,
     Transfer,
+    by_reason,
     is_remote,
     label_query,
     match_pod,
+    nothing_local,
     parse_labels,
     parse_remote,
     parse_selectors,
+    pods_query,
+    split_arguments,
     what_became_of,
 )
 
@@ -45,6 +51,75 @@ from asynccp.target import (
 )
 def test_an_argument_with_a_colon_is_remote_unless_it_looks_like_a_path(argument: str, remote: bool) -> None:
     assert is_remote(argument) is remote
+
+
+ROTATED = "2024-01-01T10:00:00.log"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "here", "local", "remote"),
+    [
+        (["config", "web-0:/etc"], [], ["config"], ["web-0:/etc"]),
+        ([ROTATED, "web-0:/tmp"], [ROTATED], [ROTATED], ["web-0:/tmp"]),
+        ([ROTATED, "web-0:/tmp"], [], [], [ROTATED, "web-0:/tmp"]),
+        (["web-0:/etc", "web-1:/etc", "logs:1"], ["logs:1"], ["logs:1"], ["web-0:/etc", "web-1:/etc"]),
+        (["./-", "./a:b", ":/x"], [], ["./-", "./a:b"], [":/x"]),
+        ([], [], [], []),
+    ],
+)
+def test_an_argument_with_a_colon_that_exists_here_is_local(
+    arguments: list[str], here: list[str], local: list[str], remote: list[str]
+) -> None:
+    assert split_arguments(arguments, here) == (local, remote)
+
+
+@pytest.mark.parametrize("arguments", [["-", "web-0:/d"], ["web-0:/f", "-"]])
+def test_standard_input_and_output_are_refused_and_a_file_of_that_name_is_not(arguments: list[str]) -> None:
+    with pytest.raises(UsageError, match="standard input") as caught:
+        split_arguments(arguments, ["-"])
+    assert "./-" in caught.value.hint
+
+
+EXAMPLE = "asynccp push ./config -l app=web:/etc/app"
+
+
+@pytest.mark.parametrize(
+    ("suspect", "remotes", "says", "helps"),
+    [
+        ("", [], "there is no local source$", [EXAMPLE]),
+        (":/x", [":/x"], "there is no local source$", [EXAMPLE]),
+        (
+            "web-0:/x",
+            ["web-0:/x"],
+            "there is no local source: 'web-0:/x' was read as a path in pod web-0$",
+            ["./web-0:/x", EXAMPLE],
+        ),
+        (
+            "shop/web-0:/x",
+            ["shop/web-0:/x", "web-1:/y"],
+            "'shop/web-0:/x' was read as a path in pod web-0 in namespace shop$",
+            ["./shop/web-0:/x", "asynccp cp SOURCE TARGET copies from pod to pod"],
+        ),
+        ("a:/x", ["a:/x", "b:/y"], "'a:/x' was read as a path in pod a$", ["asynccp cp"]),
+        (
+            "c:/temp/a.txt",
+            ["c:/temp/a.txt", "web-0:/tmp"],
+            "'c:/temp/a.txt' looks like a path of Windows",
+            ["run asynccp in WSL and write /mnt/c/temp/a.txt", "if c is a pod, asynccp cp"],
+        ),
+        ("c:/x", ["c:/x", "D:/y"], "'c:/x' looks like a path of Windows", ["write /mnt/c/x"]),
+        ("c:/temp/a.txt", ["c:/temp/a.txt"], "looks like a path of Windows", ["write /mnt/c/temp/a.txt"]),
+        ("d:\\a\\b", ["c:/x", "d:\\a\\b"], "looks like a path of Windows", ["write /mnt/d/a/b"]),
+        ("web\x1b-0:/x", ["web\x1b-0:/x"], r"web\\\\x1b-0.* is not a name that Kubernetes allows", ["./a:b"]),
+    ],
+)
+def test_without_anything_local_it_is_said_how_the_argument_was_read(
+    suspect: str, remotes: list[str], says: str, helps: list[str]
+) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        raise nothing_local("source", suspect, remotes, EXAMPLE)
+    assert [one for one in helps if one not in caught.value.hint] == []
+    assert "\x1b" not in str(caught.value) + caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -84,6 +159,14 @@ def test_labels_without_a_selector_are_a_usage_error(argument: str) -> None:
         ("ds/agent:/x", Selector("ds", "agent", "/x")),
         ("rs/web-5d4f:/x", Selector("rs", "web-5d4f", "/x")),
         ("job/import:/x", Selector("job", "import", "/x")),
+        ("svc/web:/x", Selector("svc", "web", "/x")),
+        ("deployment.apps/web:/x", Selector("deployment.apps", "web", "/x")),
+        ("deployments.v1.apps/web:/x", Selector("deployments.v1.apps", "web", "/x")),
+        ("job.batch/import:/x", Selector("job.batch", "import", "/x")),
+        ("pod/web-0:/x", Selector("pod", "web-0", "/x")),
+        ("pods/web-0:/x", Selector("pod", "web-0", "/x")),
+        ("po/web-0:/x", Selector("pod", "web-0", "/x")),
+        ("c:/x", Selector("pod", "c", "/x")),
         ("web-0:/some/filenamewith:in", Selector("pod", "web-0", "/some/filenamewith:in")),
         ("web-0::", Selector("pod", "web-0", ":")),
         ("web-0.db.example:/x", Selector("pod", "web-0.db.example", "/x")),
@@ -116,7 +199,12 @@ def test_every_name_of_a_workload_is_understood(kind: str) -> None:
         "/web:/x",
         "deploy/:/x",
         "deploy/Web:/x",
-        "namespace/pod/invalid:/x",
+        "pod/:/x",
+        "pod/shop/web:/x",
+        "shop/pod/invalid:/x",
+        "s" * 64 + "/web:/x",
+        "-shop/web:/x",
+        "sh..op-/web:/x",
         "deploy/web/0:/x",
         "Shop/web:/x",
         "env in (a,b):/x",
@@ -134,6 +222,38 @@ def test_a_bad_name_is_escaped_where_it_is_told() -> None:
         parse_remote("\x1b[2J:/x")
     assert "\x1b" not in str(caught.value)
     assert "\\x1b[2J" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("argument", "kind", "helps"),
+    [
+        ("cronjob/nightly:/x", "cronjob", "name its jobs: job/NAME:PATH"),
+        ("cj/nightly:/x", "cj", "name its jobs: job/NAME:PATH"),
+        ("cronjobs.v1.batch/nightly:/x", "cronjobs.v1.batch", "name its jobs: job/NAME:PATH"),
+        ("ingress/web:/x", "ingress", "-n ingress web:PATH"),
+        ("node/node-1:/x", "node", "KIND/NAME:PATH"),
+        ("ns/shop:/x", "ns", "KIND/NAME:PATH"),
+        ("deployment.extensions/web:/x", "deployment.extensions", "KIND/NAME:PATH"),
+        ("certificates.cert-manager.io/web:/x", "certificates.cert-manager.io", "KIND/NAME:PATH"),
+        ("my.shop/web:/x", "my.shop", "KIND/NAME:PATH"),
+    ],
+)
+def test_a_kind_whose_pods_nobody_knows_is_told_as_such(argument: str, kind: str, helps: str) -> None:
+    """No namespace has a dot in its name; one that is called like a kind is reached with -n."""
+    with pytest.raises(UsageError, match="is a kind whose pods asynccp does not know") as caught:
+        parse_remote(argument)
+    assert str(caught.value).startswith(f"{kind} in {argument!r} ")
+    assert helps in caught.value.hint
+    assert ("-n " in caught.value.hint) is ("." not in kind)
+
+
+@pytest.mark.parametrize(
+    ("argument", "path"), [("C:\\Users\\me", "/mnt/c/Users/me"), ("c:\\x", "/mnt/c/x"), ("D:/x", "/mnt/d/x")]
+)
+def test_a_path_of_windows_is_no_pod(argument: str, path: str) -> None:
+    with pytest.raises(UsageError, match="looks like a path of Windows") as caught:
+        parse_remote(argument)
+    assert caught.value.hint == f"run asynccp in WSL and write {path}"
 
 
 @pytest.mark.parametrize("argument", ["web-0:", ":", "deploy/web:"])
@@ -196,6 +316,49 @@ def test_a_workloads_selector_becomes_a_label_selector(match: dict[str, Any], qu
     assert label_query(match) == query
 
 
+@pytest.mark.parametrize(
+    ("plural", "found", "query"),
+    [
+        ("services", {"spec": {"selector": {"app": "web", "tier": "front"}}}, "app=web,tier=front"),
+        ("services", {"spec": {"selector": {"matchLabels": "yes"}}}, "matchLabels=yes"),
+        ("services", {"spec": {"type": "ExternalName"}}, ""),
+        ("services", {"spec": {"selector": None}}, ""),
+        ("deployments", {"spec": {"selector": {"matchLabels": {"app": "web"}}}}, "app=web"),
+        ("deployments", {"spec": {"selector": {}}}, ""),
+        ("deployments", {}, ""),
+    ],
+)
+def test_which_pods_a_workload_or_a_service_means(plural: str, found: dict[str, Any], query: str) -> None:
+    assert pods_query(plural, found) == query
+
+
+LABELS = Selector("labels", "app=web", "/x")
+POD = Selector("pod", "web-0", "/x")
+THERE = Selector("pod", "web-0", "/x", "shop")
+
+
+@pytest.mark.parametrize(
+    ("selection", "several"),
+    [
+        (Selection((LABELS,)), False),
+        (Selection((LABELS, POD)), False),
+        (Selection((LABELS,), ("shop",)), False),
+        (Selection((LABELS,), ("shop", "shop")), False),
+        (Selection((LABELS,), ("shop", "bar")), True),
+        (Selection((LABELS,), all_namespaces=True), True),
+        (Selection((POD,), all_namespaces=True), False),
+        (Selection((POD, LABELS), all_namespaces=True), True),
+        (Selection((THERE,)), False),
+        (Selection((THERE, LABELS)), True),
+        (Selection((THERE, LABELS), ("shop",)), False),
+        (Selection((THERE, Selector("pod", "web-0", "/x", "bar"))), True),
+        (Selection((Selector("pod", "web-0", "/x", "default"), LABELS)), False),
+    ],
+)
+def test_a_request_itself_tells_whether_it_reaches_several_namespaces(selection: Selection, several: bool) -> None:
+    assert selection.reaches_several_namespaces("default") is several
+
+
 def pod(
     *containers: str,
     name: str = "web-0",
@@ -243,6 +406,34 @@ def test_a_running_pod_becomes_a_target_with_all_that_tells_it_from_its_replacem
     assert match_pod(pod()) == Target("shop", "web-0", "main", "node-1", "u1", "sha256:main", 2)
 
 
+def test_the_containers_that_run_beside_it_are_known_in_the_order_of_the_pod() -> None:
+    found = with_others(pod("web", "proxy", "app", states={"proxy": waits("Bad")}), "init", "mesh", {"running": {}})
+    target = match_pod(found, "app")
+    assert isinstance(target, Target)
+    assert target.others == ("web", "mesh")
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "text"),
+    [
+        (pod(), "", "shop/web-0"),
+        (pod(), "main", "shop/web-0"),
+        (pod("app", "sidecar"), "", "shop/web-0/app"),
+        (pod("app", "sidecar"), "sidecar", "shop/web-0/sidecar"),
+        (pod("app", "sidecar", states={"sidecar": waits("Bad")}), "", "shop/web-0/app"),
+        (with_others(pod(), "init", "setup", ended("Completed")), "", "shop/web-0"),
+        (with_others(pod(), "init", "mesh", {"running": {}}), "mesh", "shop/web-0/mesh"),
+        (with_others(pod(), "ephemeral", "debugger", {"running": {}}), "debugger", "shop/web-0/debugger"),
+    ],
+)
+def test_the_container_is_named_wherever_another_could_be_meant(found: dict[str, Any], wanted: str, text: str) -> None:
+    target = match_pod(found, wanted)
+    assert isinstance(target, Target)
+    assert str(target) == text
+    assert str(Transfer(target, "/etc")) == f"{text}:/etc"
+    assert f"{target.namespace}/{target.label}" == text
+
+
 def annotated(container: Any) -> dict[str, Any]:
     return {"annotations": {DEFAULT_CONTAINER: container}}
 
@@ -276,13 +467,30 @@ def test_the_container_is_chosen_as_kubectl_does(found: dict[str, Any], wanted: 
         (pod(states={"main": {"waiting": {}}}), "", "container main is waiting"),
         (pod(states={"main": {"waiting": None}}), "", "container main is waiting"),
         (pod(states={"main": ended("OOMKilled")}), "", "container main is terminated (OOMKilled)"),
-        (pod("app", "main", states={"main": waits("Bad")}), "main", "container main is waiting (Bad)"),
+        (
+            pod("app", "main", states={"main": waits("Bad")}),
+            "main",
+            "container main is waiting (Bad); app runs: -c app",
+        ),
+        (
+            pod("main", "web", "side", states={"main": ended("Error")}),
+            "",
+            "container main is terminated (Error); web, side run: -c web",
+        ),
+        (
+            with_others(pod(states={"main": waits("CrashLoopBackOff")}), "ephemeral", "debugger", {"running": {}}),
+            "",
+            "container main is waiting (CrashLoopBackOff); debugger runs: -c debugger",
+        ),
         (with_others(pod(), "init", "setup", ended("Done")), "setup", "container setup is terminated (Done)"),
         (pod() | {"status": {"phase": "Pending"}}, "", "is Pending"),
         (pod() | {"status": {}}, "", "is in an unknown phase"),
         (pod() | {"status": None}, "", "is in an unknown phase"),
         (pod(deletionTimestamp="2026-11-23T17:00:00Z"), "", "is being deleted"),
-        (pod("app", "sidecar"), "db", "has no container 'db': it has app, sidecar"),
+        (pod("app", "sidecar"), "db", "has no container 'db', only app, sidecar"),
+        (with_others(pod(), "init", "mesh", {"running": {}}), "db", "has no container 'db', only main, mesh"),
+        (with_others(pod(), "init", "setup", ended("Completed")), "db", "has no container 'db', only main"),
+        (pod(deletionTimestamp="2026-11-23T17:00:00Z"), "db", "is being deleted"),
         (pod() | {"spec": {}}, "", "has no container ''"),
         (pod(states={"main": {}}), "", "is Running"),
     ],
@@ -292,13 +500,26 @@ def test_a_pod_that_does_not_count_says_why(found: dict[str, Any], wanted: str, 
     assert isinstance(skipped, Skipped)
     assert skipped.pod == "shop/web-0"
     assert skipped.reason.startswith(reason)
-    assert not skipped.named
+    assert skipped.named is ("has no container" in reason and wanted != "")
 
 
 def test_a_pod_asked_for_by_its_name_is_skipped_as_such() -> None:
-    skipped = match_pod(pod(deletionTimestamp="now"), named=True)
+    skipped = match_pod(pod(states={"main": waits("Bad")}), named=True)
     assert isinstance(skipped, Skipped)
     assert skipped.named
+
+
+def test_a_pod_asked_for_by_its_name_is_copied_while_it_is_being_deleted_and_runs() -> None:
+    ending = match_pod(pod(deletionTimestamp="now"), named=True)
+    assert isinstance(ending, Target)
+    assert ending.ending
+    over = match_pod(pod(deletionTimestamp="now", states={"main": ended("Completed")}), named=True)
+    assert over == Skipped("shop/web-0", "container main is terminated (Completed)", named=True)
+
+
+def test_pods_that_are_skipped_for_one_reason_are_told_together() -> None:
+    skipped = [Skipped("a/x", "is Pending"), Skipped("a/y", "is Failed"), Skipped("a/z", "is Pending")]
+    assert by_reason([*skipped, skipped[0]]) == {"is Pending": ["a/x", "a/z"], "is Failed": ["a/y"]}
 
 
 @pytest.mark.parametrize(
@@ -352,6 +573,22 @@ def test_what_became_of_a_pod(now: dict[str, Any] | None, became: str) -> None:
     assert what_became_of(TARGET, now) == became
 
 
+@pytest.mark.parametrize(
+    ("now", "became"),
+    [
+        (pod(deletionTimestamp="now"), ""),
+        (None, "the pod was deleted"),
+        (pod(deletionTimestamp="now", uid="u2"), "the pod was deleted, and another of the same name took its place"),
+        (
+            pod("main", "side", deletionTimestamp="now", states={"main": ended("Completed")}),
+            "the pod's container main is terminated (Completed)",
+        ),
+    ],
+)
+def test_that_a_pod_is_being_deleted_is_no_cause_where_it_was_known(now: dict[str, Any] | None, became: str) -> None:
+    assert what_became_of(replace(TARGET, ending=True), now) == became
+
+
 def test_a_restarted_container_is_told() -> None:
     now = pod()
     now["status"]["containerStatuses"][0]["restartCount"] = 3
@@ -365,6 +602,8 @@ def test_a_restarted_container_is_told() -> None:
         (Selector("pod", "web-0", "/x"), "pod web-0"),
         (Selector("pod", "web-0", "/x", "shop"), "pod web-0 in namespace shop"),
         (Selector("deploy", "web", "/x"), "deploy/web"),
+        (Selector("deployment.apps", "web", "/x"), "deployment.apps/web"),
+        (Selector("svc", "web", "/x"), "svc/web"),
     ],
 )
 def test_selectors_in_words(selector: Selector, text: str) -> None:

@@ -48,7 +48,8 @@ class Cluster(Protocol):
     def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
         """Yield pages of v1.Pod as JSON that `selector` matches; namespace None means all.
 
-        A pod or workload that is named and does not exist gives no page. Raises ClusterError, UsageError.
+        A pod, workload or service that is named and does not exist gives no page; one without pods an empty page.
+        Raises ClusterError, UsageError, and NoTargets for a service whose pods nobody can tell.
         """
 
     async def find_pod(self, target: Target) -> Json | None:

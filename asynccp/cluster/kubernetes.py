@@ -27,10 +27,10 @@ from asynccp.cluster.refusal import exec_refused, list_refused, retry_after_s
 from asynccp.cluster.renewal import Renewal
 from asynccp.cluster.unreachable import unreachable
 from asynccp.cluster.websocket import WebSocket
-from asynccp.errors import ClusterError, ConnectFailed, Refused
+from asynccp.errors import ClusterError, ConnectFailed, NoTargets, Refused
 from asynccp.escape import printable
 from asynccp.options import CLOSE_GRACE_S, hop_size
-from asynccp.target import WORKLOADS, Json, Selector, Target, label_query
+from asynccp.target import WORKLOADS, Json, Selector, Target, pods_query
 from asynccp.wire.websocket import handshake, make_key, refused_handshake
 
 Answered = TypeVar("Answered", Answer, Upgraded | Answer)
@@ -85,10 +85,15 @@ class KubernetesCluster:
         labels = selector.name
         if selector.kind in WORKLOADS:
             api, plural = WORKLOADS[selector.kind]
-            workload = await self._get(f"{api}/{where}{plural}/{selector.name}", {}, selector)
-            if workload is None:
+            owner = await self._get(f"{api}/{where}{plural}/{selector.name}", {}, selector)
+            if owner is None:
                 return
-            labels = label_query(workload["spec"]["selector"])
+            if not (labels := pods_query(plural, owner)):  # which as a query would mean every pod
+                name = f"{selector.kind}/{selector.name}"
+                raise NoTargets(
+                    f"{name} in namespace {namespace} has no selector, so no pods belong to it",
+                    hint="name the pods, POD:PATH, or their labels, -l SELECTOR:PATH",
+                )
         query = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE_SIZE)}
         while True:
             page = await self._get(

@@ -1,13 +1,35 @@
 """Select: selectors → the containers that run now, and the pods that don't count, with the reason."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import anyio
 
 from asynccp.cluster.base import Cluster
 from asynccp.engine.group import single_error
 from asynccp.errors import NoTargets
-from asynccp.target import Selection, Selector, Skipped, Target, Transfer, match_pod
+from asynccp.plan.plan import some
+from asynccp.target import Selection, Selector, Skipped, Target, Transfer, by_reason, match_pod
+
+_Place = tuple[str, str]  # NAMESPACE/POD and the path in it
+
+_SENTENCES = 5  # in an error, each about one search or one reason
+_NAMES = 3  # of pods that share a reason, in an error
+_LOOK = "kubectl get pods -A --show-labels shows what is there; -n or -A look elsewhere"
+
+
+@dataclass(slots=True)
+class _Search:
+    """What one selector found in one namespace (None: in all). exists: there is such a pod, or such a workload."""
+
+    selector: Selector
+    namespace: str | None
+    exists: bool = False
+    matches: list[Target | Skipped] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        return f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
 
 
 async def select(cluster: Cluster, selection: Selection) -> tuple[list[Transfer], list[Skipped]]:
@@ -15,62 +37,94 @@ async def select(cluster: Cluster, selection: Selection) -> tuple[list[Transfer]
 
     Raises NoTargets when there is nothing to do, UsageError and ClusterError as the cluster raises them.
     """
-    searches = _searches(selection, cluster.namespace)
-    found: list[list[Target | Skipped]] = [[] for _ in searches]
+    searches = [_Search(selector, where) for selector, where in selection.searches(cluster.namespace)]
 
-    async def search(index: int) -> None:
-        selector, namespace = searches[index]
-        named = selector.kind == "pod"
-        async for page in cluster.list_pods(selector, namespace, selection.fields):
-            found[index] += [match_pod(pod, selection.container, named=named) for pod in page]
+    async def look(search: _Search) -> None:
+        named = search.selector.kind == "pod"
+        async for page in cluster.list_pods(search.selector, search.namespace, selection.fields):
+            search.exists = True
+            search.matches += [match_pod(pod, selection.container, named=named) for pod in page]
 
     with single_error():
         async with anyio.create_task_group() as tasks:
-            for index in range(len(searches)):
-                tasks.start_soon(search, index)
+            for search in searches:
+                tasks.start_soon(look, search)
 
-    transfers: dict[Transfer, None] = {}
-    skipped: dict[Skipped, None] = {}
-    for (selector, namespace), matches in zip(searches, found, strict=True):
-        if not matches and selector.kind != "labels":
-            skipped[Skipped(f"{namespace}/{selector.name}", f"there is no such {_kind(selector)}", named=True)] = None
-        for match in matches:
+    transfers: dict[_Place, Transfer] = {}
+    for search in searches:
+        for match in search.matches:
             if isinstance(match, Target):
-                transfers[Transfer(match, selector.path)] = None
-            else:
-                skipped[match] = None
-    ordered = sorted(transfers, key=lambda one: (one.target.namespace, one.target.pod, one.path))
-    if not ordered:
-        raise _no_targets(searches, list(skipped))
-    return ordered, list(skipped)
+                place = (f"{match.namespace}/{match.pod}", search.selector.path)
+                transfers.setdefault(place, Transfer(match, search.selector.path))
+    if not transfers:
+        raise _no_targets(searches, selection.fields)
+    ordered = sorted(transfers.values(), key=lambda one: (one.target.namespace, one.target.pod, one.path))
+    return ordered, _skipped(searches, transfers.keys())
 
 
-def _searches(selection: Selection, default: str) -> list[tuple[Selector, str | None]]:
-    """Return what to look for, and in which namespace; None is all of them."""
-    searches: list[tuple[Selector, str | None]] = []
-    for selector in selection.selectors:
-        if selector.namespace:
-            searches.append((selector, selector.namespace))
-        elif selection.all_namespaces and selector.kind == "labels":
-            searches.append((selector, None))
-        else:
-            searches += [(selector, namespace) for namespace in selection.namespaces or [default]]
-    return searches
+def _skipped(searches: Sequence[_Search], copied: Collection[_Place]) -> list[Skipped]:
+    """Return who is skipped, each pod once for each reason.
+
+    A pod that was found twice, by its name too, counts as named; one that only its name lets in isn't skipped.
+    """
+    found: dict[tuple[str, str], Skipped] = {}
+    for search in searches:
+        for one in [*_absent(search), *search.matches]:
+            if isinstance(one, Skipped) and (one.pod, search.selector.path) not in copied:
+                before = found.setdefault((one.pod, one.reason), one)
+                if one.named and not before.named:
+                    found[one.pod, one.reason] = one
+    return list(found.values())
 
 
-def _kind(selector: Selector) -> str:
-    return "pod" if selector.kind == "pod" else f"{selector.kind}, or it has no pods"
+def _absent(search: _Search) -> Iterator[Skipped]:
+    """Yield what was asked for by name, and is not there, or has no pods."""
+    selector = search.selector
+    if search.matches or selector.kind == "labels":
+        return
+    if selector.kind == "pod":
+        yield Skipped(f"{search.namespace}/{selector.name}", "there is no such pod", named=True)
+    else:
+        reason = "has no pods" if search.exists else f"there is no such {selector.kind}"
+        yield Skipped(f"{search.namespace}/{selector.kind}/{selector.name}", reason, named=True)
 
 
-def _no_targets(searches: Sequence[tuple[Selector, str | None]], skipped: Sequence[Skipped]) -> NoTargets:
-    sought = dict.fromkeys(
-        f"{selector} {f'in namespace {namespace}' if namespace else 'in all namespaces'}"
-        if not selector.namespace else str(selector)
-        for selector, namespace in searches
-    )  # fmt: skip
-    if not skipped:
-        hint = "kubectl get pods --show-labels shows what is there; -n or -A look elsewhere"
-        return NoTargets(f"no pod matched: looked for {'; '.join(sought)}", hint=hint)
-    reasons = "; ".join(f"{one.pod} {one.reason}" for one in skipped[:5])
-    more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-    return NoTargets(f"no container to copy to or from, looking for {'; '.join(sought)}: {reasons}{more}")
+def _no_targets(searches: Sequence[_Search], fields: str) -> NoTargets:
+    sentences = list(dict.fromkeys(_sentences(searches, fields)))
+    hint = "" if any(one.matches for one in searches) else _LOOK
+    return NoTargets(some(sentences, _SENTENCES, "; "), hint=hint)
+
+
+def _sentences(searches: Sequence[_Search], fields: str) -> Iterator[str]:
+    """Yield why nothing can be copied: each names what was asked for, as it was asked for."""
+    absent: dict[str, list[str]] = {}
+    for search in searches:
+        if not search.exists and search.selector.kind != "labels":
+            selector = search.selector
+            name = f"pod {selector.name}" if selector.kind == "pod" else f"{selector.kind}/{selector.name}"
+            absent.setdefault(search.where, []).append(name)
+    for where, names in absent.items():
+        yield f"there is no {some(list(dict.fromkeys(names)), _SENTENCES, ' or ')} {where}"
+    for search in searches:
+        # The namespace that a selector itself names is part of its words.
+        sought = str(search.selector) if search.selector.namespace else f"{search.selector} {search.where}"
+        narrowed = f" with fields {fields}" if fields else ""
+        if search.matches:
+            skipped = [one for one in search.matches if isinstance(one, Skipped)]
+            named = search.selector.kind == "pod"
+            why = some([_why(*one, named=named) for one in by_reason(skipped).items()], _SENTENCES, "; ")
+            yield f"nothing can be copied to or from {sought}{'' if named else narrowed}: {why}"
+        elif search.selector.kind == "labels":
+            yield f"there are no {sought}{narrowed}"
+        elif search.exists:
+            yield f"{sought} has no pods{narrowed}"
+
+
+def _why(reason: str, pods: Sequence[str], *, named: bool) -> str:
+    """Say why pods don't count. Reasons begin with a verb (`is Pending`), or with another subject than the pod."""
+    verb, _, rest = reason.partition(" ")
+    if verb not in ("is", "has"):
+        return reason if named else f"{reason} ({some(pods, _NAMES)})"
+    if len(pods) > 1:
+        return f"{len(pods)} pods {'are' if verb == 'is' else 'have'} {rest} ({some(pods, _NAMES)})"
+    return f"{'it' if named else pods[0]} {reason}"

@@ -1,4 +1,4 @@
-"""The fake API server's reading half: pods and workloads, listed, selected, paged and refused. Nothing runs here."""
+"""The fake API server's reading half: pods, workloads and services, listed, selected and refused. Nothing runs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ from aiohttp.typedefs import Handler
 from asynccp.fake import documents, selector
 from asynccp.fake.documents import ApiError, Refused, Workload, bad_request, forbidden, not_found
 from asynccp.fake.pod import FakePod
-from asynccp.target import label_query
+from asynccp.target import pods_query
 
 POD = "/api/v1/namespaces/{namespace}/pods/{name}"
-_WORKLOADS = "/apis/{group:apps|batch}/v1"
+_OWNERS = ("/api/v1", "/apis/{group:apps|batch}/v1")  # of services, and of workloads
 
 
 @dataclass(slots=True)
 class Store:
-    """What the cluster knows: pods by namespace and name, workloads by plural, namespace and name.
+    """What the cluster knows: pods by namespace and name, workloads and services by plural, namespace and name.
 
     forbidden: user, verb and resource, in every namespace; `*` is any verb, any resource.
     accepted: the users whose credentials are good; None for everyone's.
@@ -76,9 +76,10 @@ def routes(store: Store) -> Iterable[web.RouteDef]:
     yield web.get("/api/v1/pods", api.list_pods)
     yield web.get("/api/v1/namespaces/{namespace}/pods", api.list_pods)
     yield web.get(POD, api.get_pod)
-    yield web.get(_WORKLOADS + "/{resource}", api.list_workloads)
-    yield web.get(_WORKLOADS + "/namespaces/{namespace}/{resource}", api.list_workloads)
-    yield web.get(_WORKLOADS + "/namespaces/{namespace}/{resource}/{name}", api.get_workload)
+    for base in _OWNERS:
+        yield web.get(base + "/{resource}", api.list_workloads)
+        yield web.get(base + "/namespaces/{namespace}/{resource}", api.list_workloads)
+        yield web.get(base + "/namespaces/{namespace}/{resource}/{name}", api.get_workload)
 
 
 def user_of(request: web.Request) -> str:
@@ -156,20 +157,21 @@ class _Api:
     async def get_workload(self, request: web.Request) -> web.Response:
         _, plural = _resource(request)
         self._store.authorize(request, "get", plural)
-        name, group = request.match_info["name"], request.match_info["group"]
+        name, group = request.match_info["name"], request.match_info.get("group", "")
         workload = self._store.workloads.get((plural, request.match_info["namespace"], name))
         if workload is None:
             raise not_found(plural, name, group)
         return web.json_response(self._described(workload))
 
     def _described(self, workload: Workload) -> dict[str, Any]:
-        pods = self._store.select(workload.namespace, label_query(workload.match))
-        return workload.to_json(len(pods))
+        query = pods_query(workload.plural, {"spec": {"selector": workload.match}})
+        return workload.to_json(len(self._store.select(workload.namespace, query)))
 
 
 def _resource(request: web.Request) -> tuple[str, str]:
-    """Return the API and plural that the path of a workload names."""
-    api, plural = f"apis/{request.match_info['group']}/v1", request.match_info["resource"]
+    """Return the API and plural that the path of a workload or service names."""
+    group, plural = request.match_info.get("group"), request.match_info["resource"]
+    api = f"apis/{group}/v1" if group else "api/v1"
     if plural not in documents.RESOURCES[api]:
         raise Refused(404, "404 page not found\n")
     return api, plural

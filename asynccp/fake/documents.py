@@ -1,4 +1,4 @@
-"""What the fake API server says, as JSON documents: errors, discovery, tables, workloads, a kubeconfig. Pure.
+"""What the fake API server says, as JSON documents: errors, discovery, tables, owners of pods, a kubeconfig. Pure.
 
 Texts and shapes were read off a Kubernetes 1.34 API server, or its source where no pod was at hand.
 """
@@ -21,7 +21,7 @@ VERSION = {"major": "1", "minor": "37", "gitVersion": "v1.37.2+asynccp-demo", "p
 
 # API group and version → plural → (kind, short names).
 RESOURCES: Mapping[str, Mapping[str, tuple[str, Sequence[str]]]] = {
-    "api/v1": {"pods": ("Pod", ["po"])},
+    "api/v1": {"pods": ("Pod", ["po"]), "services": ("Service", ["svc"])},
     "apis/apps/v1": {
         "daemonsets": ("DaemonSet", ["ds"]),
         "deployments": ("Deployment", ["deploy"]),
@@ -177,9 +177,9 @@ def _age(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment or another owner of pods; it owns them by its selector alone, and never makes one.
+    """A Deployment, another owner of pods, or a Service: it has them by its selector alone, and never makes one.
 
-    api: as in `apis/apps/v1`. match: the v1.LabelSelector.
+    api: as in `apis/apps/v1`. match: the v1.LabelSelector, of a Service the plain map that it has instead.
     """
 
     api: str
@@ -199,11 +199,17 @@ class Workload:
             "resourceVersion": "1",
             "creationTimestamp": timestamp(self.created),
         }
-        template = {"metadata": {"labels": self.match.get("matchLabels") or {}}, "spec": {"containers": []}}
-        return {
+        described = {
             "apiVersion": self.api.partition("/")[2],
             "kind": RESOURCES[self.api][self.plural][0],
             "metadata": metadata,
+        }
+        if self.plural == "services":
+            selected = {"selector": self.match} if self.match else {}
+            return {**described, "spec": {"type": "ClusterIP", **selected}, "status": {"loadBalancer": {}}}
+        template = {"metadata": {"labels": self.match.get("matchLabels") or {}}, "spec": {"containers": []}}
+        return {
+            **described,
             "spec": {"replicas": replicas, "selector": self.match, "template": template},
             "status": {"replicas": replicas, "readyReplicas": replicas},
         }

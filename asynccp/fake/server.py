@@ -120,9 +120,12 @@ class FakeCluster:
         chosen.restarts += 1
 
     def add_workload(self, kind: str, name: str, match: Mapping[str, Any], namespace: str = "default") -> None:
-        """Add the owner of pods. kind: any of kubectl's names for it. match: labels, or a v1.LabelSelector."""
+        """Add the owner of pods, or a service. kind: any of kubectl's names for it.
+
+        match: labels, or a v1.LabelSelector; a service may have no labels, and then it has no selector.
+        """
         group_version, plural = WORKLOADS[kind]
-        if match.keys().isdisjoint(("matchLabels", "matchExpressions")):
+        if plural != "services" and match.keys().isdisjoint(("matchLabels", "matchExpressions")):
             match = {"matchLabels": dict(match)}
         self._store.workloads[plural, namespace, name] = Workload(group_version, plural, name, dict(match), namespace)
 

@@ -3,6 +3,7 @@
 A plan is what `--dry-run` prints, and all that the engine needs besides a cluster.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +12,37 @@ from asynccp.entry import Entry, Kind
 from asynccp.errors import UsageError
 from asynccp.escape import printable
 from asynccp.plan.layout import ArchiveLayout
-from asynccp.report import LeftOut, human_size
-from asynccp.target import Skipped, Target, Transfer
+from asynccp.report import LeftOut, NotKept, counted, human_size
+from asynccp.target import Skipped, Target, Transfer, by_reason
+
+_NAMES = 8  # of pods, on one line
+_REASONS = 20  # for which pods are skipped, each a line
 
 
 @dataclass(frozen=True, slots=True)
 class PushPlan:
-    """One archive, and the targets that receive it. `Transfer.path` is the destination directory."""
+    """One archive, and the targets that receive it. `Transfer.path` is the destination directory.
+
+    renames: the archive is one file (or for `cp` one directory), and the path may be what it is called in the pod.
+    not_kept: what no archive can carry of the entries that are copied.
+    """
 
     sources: tuple[str, ...]
     layout: ArchiveLayout
     transfers: tuple[Transfer, ...]
     skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    renames: bool = False
+    not_kept: tuple[NotKept, ...] = ()
+
+    def landing(self, path: str, *, named: bool) -> str:
+        """Return where the one entry came to stand; empty when that never was in question.
+
+        named: the pod says that `path` is what it is called now.
+        """
+        if not self.renames:
+            return ""
+        return path if named else f"{path.rstrip('/')}/{os.fsdecode(self.entries[0].path)}"
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -48,14 +67,18 @@ class PushPlan:
             "archive_bytes": self.layout.size,
             "pods": [one.to_json() for one in self.transfers],
             **_rest_json(self.skipped, self.left_out),
+            "not_kept": [one.to_json() for one in self.not_kept],
         }
 
     def to_text(self) -> str:
         lines = [f"{_mark(entry)}{printable(entry.path)}" for entry in self.entries]
         lines += [f"left out {one}" for one in self.left_out]
-        lines += [f"→ {one}" for one in self.transfers]
-        what = f"{len(self.entries)} entries, {human_size(self.size)} ({human_size(self.layout.size)} on the wire)"
-        return "\n".join([*lines, f"would push {what} to each of {len(self.transfers)} pods"])
+        lines += [f"not kept {one}" for one in self.not_kept]
+        lines += [f"→ {one}" for one in self.transfers] + skipped_lines(self.skipped)
+        what = f"{counted(len(self.entries), 'entry', 'entries')}, {human_size(self.size)}"
+        pods = len({one.target for one in self.transfers})
+        whom = f"to each of {pods} pods" if pods > 1 else "to 1 pod"
+        return "\n".join([*lines, f"would push {what} ({human_size(self.layout.size)} on the wire) {whom}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +107,10 @@ class PullPlan:
         return ()
 
     @property
+    def not_kept(self) -> tuple[NotKept, ...]:
+        return ()
+
+    @property
     def expected_total(self) -> None:
         return None
 
@@ -98,18 +125,27 @@ class PullPlan:
     def to_text(self) -> str:
         root = self.destination.rstrip("/")
         lines = [f"{one.transfer} → {printable(root)}/{printable(one.directory)}/" for one in self.gathers]
-        return "\n".join(
-            [*lines, f"would pull from {len(self.gathers)} pods; their sizes are known when they are asked"]
-        )
+        pods = counted(len({one.transfer.target for one in self.gathers}), "pod", "pods")
+        last = f"would pull from {pods}; sizes are known once pods are asked"
+        return "\n".join([*lines, *skipped_lines(self.skipped), last])
 
 
-def build_pull(destination: str, transfers: Sequence[Transfer], skipped: Sequence[Skipped], token: str) -> PullPlan:
-    """Return the plan of a pull: each pod under `POD`, or `NAMESPACE/POD/CONTAINER` if there are several of those two.
+def build_pull(
+    destination: str,
+    transfers: Sequence[Transfer],
+    skipped: Sequence[Skipped],
+    token: str,
+    *,
+    several_namespaces: bool = False,
+) -> PullPlan:
+    """Return the plan of a pull: each pod under `POD`, or under `NAMESPACE/POD`.
+
+    several_namespaces: the request can reach more than one. It decides, and not who was matched today: else a script
+    that read `logs/web-0` finds nothing there on the day when one more namespace has such a pod. The container is no
+    part of it: one pull takes one container of each pod, so nothing can collide.
 
     Raises UsageError when two paths of one pod would land on one name.
     """
-    targets = [one.target for one in transfers]
-    deep = len({one.namespace for one in targets}) > 1 or len({one.container for one in targets}) > 1
     landed: dict[tuple[Target, str], str] = {}
     for one in transfers:
         name = one.path.rsplit("/", 1)[-1]
@@ -120,12 +156,28 @@ def build_pull(destination: str, transfers: Sequence[Transfer], skipped: Sequenc
                 f"{printable(before)} and {printable(one.path)} of {one.target} would land on one name",
                 hint="pull them one after the other, into two directories",
             )
-    gathers = tuple(Gather(one, _directory(one.target, deep)) for one in transfers)
+    gathers = tuple(Gather(one, _directory(one.target, several_namespaces)) for one in transfers)
     return PullPlan(destination, gathers, token, tuple(skipped))
 
 
-def _directory(target: Target, deep: bool) -> str:
-    return f"{target.namespace}/{target.pod}/{target.container}" if deep else target.pod
+def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
+    """Return a line for each reason, with the pods that it is true of; of very many reasons, how many more."""
+    lines = [
+        f"skipped {f'{len(pods)} pods' if len(pods) > 1 else pods[0]}: {reason}"
+        + (f" ({some(pods, _NAMES)})" if len(pods) > 1 else "")
+        for reason, pods in by_reason(skipped).items()
+    ]
+    return lines[:_REASONS] + ([f"skipped for {len(lines) - _REASONS} more reasons"] if len(lines) > _REASONS else [])
+
+
+def some(names: Sequence[str], limit: int = _NAMES, between: str = ", ") -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return between.join(names[:limit]) + more
+
+
+def _directory(target: Target, several_namespaces: bool) -> str:
+    return f"{target.namespace}/{target.pod}" if several_namespaces else target.pod
 
 
 def _mark(entry: Entry) -> str:

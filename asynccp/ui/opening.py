@@ -1,32 +1,28 @@
 """The first lines: which pods were matched, which were skipped, and why. Before the first byte moves."""
 
-from collections.abc import Sequence
-
 from asynccp.escape import printable
-from asynccp.plan.plan import PullPlan, PushPlan
+from asynccp.plan.plan import PullPlan, PushPlan, skipped_lines, some
 from asynccp.report import counted, human_size
-from asynccp.target import Skipped, Transfer
-
-_NAMES = 8
-_SKIPPED = 20
 
 
 def opening(plan: PushPlan | PullPlan) -> str:
-    """Return what a person should know before the work begins."""
-    who = _pods(plan.transfers)
+    """Return what a person should know before the work begins; how many are skipped is on the first line."""
     if isinstance(plan, PushPlan):
-        what = f"pushing {counted(len(plan.entries), 'entry', 'entries')} ({human_size(plan.size)}) to {who}"
+        what = f"pushing {counted(len(plan.entries), 'entry', 'entries')} ({human_size(plan.size)}) to {_who(plan)}"
     else:
-        what = f"pulling from {who} into {printable(plan.destination)}"
-    return "\n".join([what, *_skipped(plan.skipped), *(f"left out {one}" for one in plan.left_out)])
+        what = f"pulling from {_who(plan)} into {printable(plan.destination)}"
+    left_out = [f"left out {one}" for one in plan.left_out]
+    return "\n".join([what, *skipped_lines(plan.skipped), *_ending(plan), *left_out])
 
 
-def _pods(transfers: Sequence[Transfer]) -> str:
-    names = list(dict.fromkeys(str(one.target) for one in transfers))
-    shown = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
-    return f"{counted(len(names), 'pod', 'pods')}: {shown}"
+def _who(plan: PushPlan | PullPlan) -> str:
+    names = list(dict.fromkeys(str(one.target) for one in plan.transfers))
+    skipped = len({one.pod for one in plan.skipped})
+    if not skipped:
+        return f"{counted(len(names), 'pod', 'pods')}: {some(names)}"
+    return f"{len(names)} of {len(names) + skipped} pods, {skipped} skipped: {some(names)}"
 
 
-def _skipped(skipped: Sequence[Skipped]) -> list[str]:
-    more = [f"skipped {len(skipped) - _SKIPPED} more"] if len(skipped) > _SKIPPED else []
-    return [f"skipped {one.pod}: {one.reason}" for one in skipped[:_SKIPPED]] + more
+def _ending(plan: PushPlan | PullPlan) -> list[str]:
+    names = dict.fromkeys(str(one.target) for one in plan.transfers if one.target.ending)
+    return [f"{name} is being deleted, and copied while it runs" for name in names]

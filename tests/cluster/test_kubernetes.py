@@ -12,7 +12,7 @@ from asynccp.cluster import kubernetes
 from asynccp.cluster.access import Access
 from asynccp.cluster.base import Session
 from asynccp.cluster.kubernetes import KubernetesCluster
-from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, SessionLost, UsageError
+from asynccp.errors import ClusterError, ConnectFailed, NoTargets, ProtocolRefused, Refused, SessionLost, UsageError
 from asynccp.target import Json, Selector, Target
 from asynccp.wire.exec import MAX_MESSAGE_SIZE, V4, V5
 
@@ -72,6 +72,35 @@ async def test_every_page_of_a_long_list_is_asked_for() -> None:
         assert await names_of(cluster) == ["a", "b", "c"]
     assert [request.query.get("continue") for request in asked] == [None, "x y&z"]
     assert {request.query["labelSelector"] for request in asked} == {"app=web"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "selects"),
+    [
+        ("deploy", "/apis/apps/v1/namespaces/default/deployments/web", {"matchLabels": {"app": "web"}}),
+        ("statefulset.apps", "/apis/apps/v1/namespaces/default/statefulsets/web", {"matchLabels": {"app": "web"}}),
+        ("job.batch", "/apis/batch/v1/namespaces/default/jobs/web", {"matchLabels": {"app": "web"}}),
+        ("svc", "/api/v1/namespaces/default/services/web", {"app": "web"}),
+    ],
+)
+async def test_the_pods_of_a_workload_or_service_are_those_that_it_selects(
+    kind: str, path: str, selects: dict[str, Any]
+) -> None:
+    handler, asked = answers((200, {"spec": {"selector": selects}}, {}), (200, page("a"), {}))
+    async with served(handler) as cluster:
+        assert await names_of(cluster, Selector(kind, "web", "/x")) == ["a"]
+    assert [request.path for request in asked] == [path, "/api/v1/namespaces/default/pods"]
+    assert asked[1].query["labelSelector"] == "app=web"
+
+
+@pytest.mark.parametrize("owner", [{"spec": {"type": "ExternalName"}}, {"spec": {"selector": {}}}, {}])
+async def test_a_service_without_a_selector_never_means_every_pod(owner: dict[str, Any]) -> None:
+    handler, asked = answers((200, owner, {}), (200, page("a", "b"), {}))
+    async with served(handler) as cluster:
+        with pytest.raises(NoTargets, match=r"^svc/web in namespace default has no selector") as caught:
+            await names_of(cluster, Selector("svc", "web", "/x"))
+    assert "-l SELECTOR:PATH" in caught.value.hint
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("busy", [429, 503])

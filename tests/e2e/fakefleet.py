@@ -35,9 +35,12 @@ class FakeFleet:
     ) -> str:  # fmt: skip
         made = [Container(one, KINDS[OTHER_NAMES.get(kind, kind)]()) for one in containers]
         phase = "Pending" if node else "Running"
-        pod = FakePod(name, labels, namespace or self.namespace, made, annotations or {}, phase)
+        return self.run(FakePod(name, labels, namespace or self.namespace, made, annotations or {}, phase))
+
+    def run(self, pod: FakePod) -> str:
+        """Start a pod of one's own making; return its name."""
         self._portal.call(self.cluster.add_pod, pod)
-        return name
+        return pod.name
 
     def add_many(self, kind: str, labels: dict[str, str], replicas: int) -> list[str]:
         return [self.add(kind, f"many-{secrets.token_hex(4)}", labels) for _ in range(replicas)]
@@ -45,6 +48,9 @@ class FakeFleet:
     def add_deployment(self, name: str, kind: str, labels: dict[str, str], replicas: int) -> list[str]:
         self._portal.call(self.cluster.add_deployment, name, labels, self.namespace)
         return [self.add(kind, f"{name}-{secrets.token_hex(4)}", labels) for _ in range(replicas)]
+
+    def add_service(self, name: str, labels: dict[str, str]) -> None:
+        self._portal.call(self.cluster.add_workload, "svc", name, labels, self.namespace)
 
     def add_namespace(self) -> str:
         return f"other-{secrets.token_hex(3)}"

@@ -67,6 +67,9 @@ class Fleet(Protocol):
     def add_deployment(self, name: str, kind: str, labels: dict[str, str], replicas: int) -> list[str]:
         """Start a Deployment and return its pods' names."""
 
+    def add_service(self, name: str, labels: dict[str, str]) -> None:
+        """Make a service of the pods with these labels; without labels it selects none."""
+
     def add_namespace(self) -> str:
         """Make one more namespace and return its name."""
 

@@ -63,6 +63,10 @@ class RealFleet:
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
         return self.kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[*].metadata.name}").split()
 
+    def add_service(self, name: str, labels: dict[str, str]) -> None:
+        spec = {"ports": [{"port": 80}], **({"selector": labels} if labels else {})}
+        self.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec})
+
     def add_namespace(self) -> str:
         name = f"asynccp-test-{secrets.token_hex(3)}"
         self.kubectl("create", "namespace", name, namespace="default")

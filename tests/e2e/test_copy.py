@@ -192,7 +192,7 @@ def test_pods_of_a_deployment_in_several_namespaces_land_apart(fleet: Fleet, tmp
     assert (ran.code, sorted(ran.outcomes)) == (0, sorted([*pods, "elsewhere"]))
     where = ["-n", fleet.namespace, "-n", other, "-l", f"{selector(labels)}:/tmp/d/file"]
     assert asynccp(fleet, "pull", *where, tmp_path / "back").code == 0
-    assert (tmp_path / "back" / other / "elsewhere" / "main" / "file").read_text() == "x"
+    assert (tmp_path / "back" / other / "elsewhere" / "file").read_text() == "x"
     assert sorted(os.listdir(tmp_path / "back" / fleet.namespace)) == sorted(pods)
 
 

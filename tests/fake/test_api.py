@@ -12,7 +12,7 @@ from anyio import to_thread
 from asynccp.fake.kinds import distroless
 from asynccp.fake.pod import Container, FakePod
 from asynccp.fake.server import FakeCluster
-from asynccp.target import Skipped, Target, label_query, match_pod
+from asynccp.target import Skipped, Target, label_query, match_pod, pods_query
 from tests.fake.exec_client import Client
 
 PODS = "/api/v1/namespaces/default/pods"
@@ -129,6 +129,24 @@ def test_a_pod_that_does_not_run_says_why(pod: FakePod, reason: str) -> None:
     assert skipped.reason == reason
 
 
+async def test_services(fleet: Client) -> None:
+    """What a service selects is a plain map; one that leads elsewhere has none."""
+    fleet.cluster.add_workload("svc", "web", {"app": "web"})
+    fleet.cluster.add_workload("svc", "elsewhere", {}, "other")
+    status, found = await get(fleet, "/api/v1/namespaces/default/services/web")
+    assert (status, found["kind"], found["apiVersion"]) == (200, "Service", "v1")
+    assert found["spec"]["selector"] == {"app": "web"}
+    assert pods_query("services", found) == "app=web"
+    _, services = await get(fleet, "/api/v1/services")
+    assert (services["kind"], [one["spec"].get("selector") for one in services["items"]]) == (
+        "ServiceList",
+        [{"app": "web"}, None],
+    )
+    status, missing = await get(fleet, "/api/v1/namespaces/other/services/web")
+    assert (status, missing["message"]) == (404, 'services "web" not found')
+    assert missing["details"] == {"name": "web", "kind": "services"}
+
+
 async def test_workloads(fleet: Client) -> None:
     fleet.cluster.add_deployment("web", {"app": "web"})
     expression = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["db"]}]}
@@ -204,7 +222,16 @@ async def test_discovery_leads_to_every_resource(client: Client) -> None:
     assert versions == ["apps/v1", "batch/v1"]
     listed = [await get(client, path) for path in ("/api/v1", *(f"/apis/{version}" for version in versions))]
     found = {one["name"] for _, body in listed for one in body["resources"]}
-    assert found == {"pods", "pods/exec", "daemonsets", "deployments", "replicasets", "statefulsets", "jobs"}
+    assert found == {
+        "pods",
+        "pods/exec",
+        "services",
+        "daemonsets",
+        "deployments",
+        "replicasets",
+        "statefulsets",
+        "jobs",
+    }
 
 
 async def test_kubectl_gets_a_table(client: Client) -> None:

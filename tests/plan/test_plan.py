@@ -9,13 +9,14 @@ from asynccp.entry import Entry, Kind
 from asynccp.errors import UsageError
 from asynccp.options import RECORD_SIZE
 from asynccp.plan.layout import ArchiveLayout
-from asynccp.plan.plan import PullPlan, PushPlan, build_pull
-from asynccp.report import LeftOut
+from asynccp.plan.plan import PullPlan, PushPlan, build_pull, skipped_lines
+from asynccp.report import LeftOut, NotKept
 from asynccp.target import Skipped, Target, Transfer
 
 from .reference import TOKEN
 
 SKIPPED = (Skipped("shop/old", "is being deleted"),)
+NOT_KEPT = (NotKept(b"config/a\n", "extended attributes"),)
 LEFT_OUT = (LeftOut(b"config/\x1bpipe", "a FIFO, which is never copied"),)
 
 
@@ -30,7 +31,8 @@ def push_plan() -> PushPlan:
         Entry(b"config/link", Kind.SYMLINK, link=b"a"),
     ]
     transfers = (transfer(), transfer(pod="web-1"))
-    return PushPlan(("./config",), ArchiveLayout(entries, TOKEN), transfers, SKIPPED, LEFT_OUT)
+    layout = ArchiveLayout(entries, TOKEN)
+    return PushPlan(("./config",), layout, transfers, SKIPPED, LEFT_OUT, not_kept=NOT_KEPT)
 
 
 def pull_plan(*transfers: Transfer) -> PullPlan:
@@ -60,6 +62,7 @@ def test_a_push_as_json() -> None:
         "pods": [{**pod, "pod": "web-0"}, {**pod, "pod": "web-1"}],
         "skipped": [{"pod": "shop/old", "reason": "is being deleted"}],
         "left_out": [{"path": "config/\\x1bpipe", "reason": "a FIFO, which is never copied"}],
+        "not_kept": [{"path": "config/a\\n", "what": "extended attributes"}],
     }
 
 
@@ -69,9 +72,20 @@ def test_a_push_as_text() -> None:
         "   1.5 KiB  config/a\\n",
         "   symlink  config/link",
         "left out config/\\x1bpipe: a FIFO, which is never copied",
+        "not kept config/a\\n: extended attributes",
         "→ shop/web-0:/etc/app",
         "→ shop/web-1:/etc/app",
+        "skipped shop/old: is being deleted",
         "would push 3 entries, 1.5 KiB (128.0 KiB on the wire) to each of 2 pods",
+    ]
+
+
+def test_a_push_to_one_container_of_several_names_it() -> None:
+    target = Target("shop", "web-0", "side", several=True)
+    plan = PushPlan(("a",), ArchiveLayout([Entry(b"a", Kind.FILE, 1)], TOKEN), (Transfer(target, "/etc"),))
+    assert plan.to_text().splitlines()[1:] == [
+        "→ shop/web-0/side:/etc",
+        "would push 1 entry, 1 B (64.0 KiB on the wire) to 1 pod",
     ]
 
 
@@ -81,14 +95,7 @@ def test_a_push_as_text() -> None:
         ([transfer()], ["web-0"]),
         ([transfer(), transfer(pod="web-1")], ["web-0", "web-1"]),
         ([transfer("/a"), transfer("/b")], ["web-0", "web-0"]),
-        (
-            [transfer(), transfer(namespace="bar")],
-            ["shop/web-0/main", "bar/web-0/main"],
-        ),
-        (
-            [transfer(), transfer(pod="web-1", container="sidecar")],
-            ["shop/web-0/main", "shop/web-1/sidecar"],
-        ),
+        ([transfer(), transfer(pod="web-1", container="sidecar")], ["web-0", "web-1"]),
         ([], []),
     ],
 )
@@ -96,6 +103,44 @@ def test_where_each_pod_lands(transfers: list[Transfer], directories: list[str])
     plan = pull_plan(*transfers)
     assert [one.directory for one in plan.gathers] == directories
     assert plan.transfers == tuple(transfers)
+
+
+@pytest.mark.parametrize(
+    ("transfers", "directories"),
+    [
+        ([transfer()], ["shop/web-0"]),
+        ([transfer(), transfer(namespace="bar")], ["shop/web-0", "bar/web-0"]),
+        ([transfer(), transfer(pod="web-1", container="sidecar")], ["shop/web-0", "shop/web-1"]),
+    ],
+)
+def test_a_request_for_several_namespaces_lands_the_same_whoever_matches(
+    transfers: list[Transfer], directories: list[str]
+) -> None:
+    plan = build_pull("./logs", transfers, (), TOKEN, several_namespaces=True)
+    assert [one.directory for one in plan.gathers] == directories
+
+
+@pytest.mark.parametrize(
+    ("skipped", "lines"),
+    [
+        ([], []),
+        ([Skipped("a/x", "is Pending")], ["skipped a/x: is Pending"]),
+        (
+            [Skipped("a/x", "is Pending"), Skipped("a/y", "is Failed"), Skipped("a/z", "is Pending")],
+            ["skipped 2 pods: is Pending (a/x, a/z)", "skipped a/y: is Failed"],
+        ),
+        (
+            [Skipped(f"a/{number}", "is Pending") for number in range(300)],
+            ["skipped 300 pods: is Pending (a/0, a/1, a/2, a/3, a/4, a/5, a/6, a/7 and 292 more)"],
+        ),
+        (
+            [Skipped("a/x", f"reason {number}") for number in range(300)],
+            [*(f"skipped a/x: reason {number}" for number in range(20)), "skipped for 280 more reasons"],
+        ),
+    ],
+)
+def test_those_that_are_skipped_for_one_reason_are_one_line(skipped: list[Skipped], lines: list[str]) -> None:
+    assert skipped_lines(skipped) == lines
 
 
 @pytest.mark.parametrize(
@@ -153,7 +198,11 @@ def test_a_pull_as_text(destination: str, shown: str) -> None:
     plan = build_pull(destination, [transfer("/var/log")], (), TOKEN)
     assert plan.to_text().splitlines() == [
         f"shop/web-0:/var/log → {shown}",
-        "would pull from 1 pods; their sizes are known when they are asked",
+        "would pull from 1 pod; sizes are known once pods are asked",
+    ]
+    assert pull_plan(transfer(), transfer(pod="web-1")).to_text().splitlines()[2:] == [
+        "skipped shop/old: is being deleted",
+        "would pull from 2 pods; sizes are known once pods are asked",
     ]
 
 

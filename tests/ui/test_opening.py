@@ -1,0 +1,90 @@
+"""The first lines: who is matched, who is not and why, before anything moves."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from asynccp.entry import Entry, Kind
+from asynccp.plan.layout import ArchiveLayout
+from asynccp.plan.plan import PushPlan, build_pull
+from asynccp.report import LeftOut
+from asynccp.target import Skipped, Target, Transfer
+from asynccp.ui.opening import opening
+
+TOKEN = "0123456789abcdef"
+PENDING = [Skipped(f"default/web-{number}", "is Pending") for number in (4, 5, 6)]
+
+
+def target(number: int = 0, *, several: bool = False, ending: bool = False) -> Target:
+    return Target("default", f"web-{number}", "main", several=several, ending=ending)
+
+
+def pushed(targets: Sequence[Target], skipped: Sequence[Skipped] = (), left_out: Sequence[LeftOut] = ()) -> list[str]:
+    layout = ArchiveLayout([Entry(b"a", Kind.FILE, 1536)], TOKEN)
+    plan = PushPlan(("a",), layout, tuple(Transfer(one, "/x") for one in targets), tuple(skipped), tuple(left_out))
+    return opening(plan).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("targets", "skipped", "lines"),
+    [
+        ([target()], [], ["pushing 1 entry (1.5 KiB) to 1 pod: default/web-0"]),
+        ([target(), target(1)], [], ["pushing 1 entry (1.5 KiB) to 2 pods: default/web-0, default/web-1"]),
+        ([target(several=True)], [], ["pushing 1 entry (1.5 KiB) to 1 pod: default/web-0/main"]),
+        (
+            [target(), target(1)],
+            PENDING,
+            [
+                "pushing 1 entry (1.5 KiB) to 2 of 5 pods, 3 skipped: default/web-0, default/web-1",
+                "skipped 3 pods: is Pending (default/web-4, default/web-5, default/web-6)",
+            ],
+        ),
+        (
+            [target()],
+            [*PENDING[:1], Skipped("default/gone", "there is no such pod", named=True)],
+            [
+                "pushing 1 entry (1.5 KiB) to 1 of 3 pods, 2 skipped: default/web-0",
+                "skipped default/web-4: is Pending",
+                "skipped default/gone: there is no such pod",
+            ],
+        ),
+        (
+            [target()],
+            [Skipped("default/web-4", "is Pending"), Skipped("default/web-4", "is being deleted")],
+            [
+                "pushing 1 entry (1.5 KiB) to 1 of 2 pods, 1 skipped: default/web-0",
+                "skipped default/web-4: is Pending",
+                "skipped default/web-4: is being deleted",
+            ],
+        ),
+        (
+            [target(ending=True)],
+            [],
+            [
+                "pushing 1 entry (1.5 KiB) to 1 pod: default/web-0",
+                "default/web-0 is being deleted, and copied while it runs",
+            ],
+        ),
+    ],
+)
+def test_who_receives_a_push_and_who_does_not(targets: list[Target], skipped: list[Skipped], lines: list[str]) -> None:
+    assert pushed(targets, skipped) == lines
+
+
+def test_a_large_fleet_is_counted_and_its_first_pods_are_named() -> None:
+    (line,) = pushed([target(number) for number in range(300)])
+    assert " to 300 pods: default/web-0, default/web-1, " in line
+    assert line.endswith("default/web-7 and 292 more")
+
+
+def test_what_no_pod_is_sent_is_named() -> None:
+    lines = pushed([target()], left_out=[LeftOut(b"a/\x1bpipe", "a FIFO, which is never copied")])
+    assert lines[1:] == ["left out a/\\x1bpipe: a FIFO, which is never copied"]
+
+
+def test_a_pull_says_where_it_goes() -> None:
+    plan = build_pull("lo\x1bgs", [Transfer(target(), "/a"), Transfer(target(), "/b")], PENDING[:1], TOKEN)
+    assert opening(plan).splitlines() == [
+        "pulling from 1 of 2 pods, 1 skipped: default/web-0 into lo\\x1bgs",
+        "skipped default/web-4: is Pending",
+    ]
