@@ -1,4 +1,4 @@
-"""Result: how one transfer ended. Report: how all of them did, as text, as JSON, as an exit code.
+"""Result: how one transfer ended. Report: how all of them did, as JSON and as an exit code; `ui.text` has the words.
 
 Exit codes (rsync's numbers where rsync has one):
 
@@ -11,20 +11,21 @@ Exit codes (rsync's numbers where rsync has one):
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from asynccp.errors import Interrupted, SourceChanged, TransferError
 from asynccp.escape import printable
-from asynccp.target import Skipped, Transfer
+from asynccp.target import Skipped, Target, Transfer
 
-_NAMES = 20  # of pods that failed, in the closing lines
+_NAMES = 20  # of pods, in a group's JSON: each of them has its own place in `pods`
 
 
 class Outcome(Enum):
-    """How a transfer ended."""
+    """How a transfer ended, from good to bad."""
 
     COMPLETE = "complete"
     CHANGED = "changed"  # a source changed while it was read
@@ -41,7 +42,7 @@ class LeftOut:
     reason: str
 
     def __str__(self) -> str:
-        return f"{printable(self.path)}: {self.reason}"
+        return f"{printable(self.path)}: {printable(self.reason)}"
 
     def to_json(self) -> dict[str, str]:
         return {"path": printable(self.path), "reason": self.reason}
@@ -55,7 +56,7 @@ class NotKept:
     what: str
 
     def __str__(self) -> str:
-        return f"{printable(self.path)}: {self.what}"
+        return f"{printable(self.path)}: {printable(self.what)}"
 
     def to_json(self) -> dict[str, str]:
         return {"path": printable(self.path), "what": self.what}
@@ -125,6 +126,66 @@ class Result:
         return {"checksum": self.checksum, "digests": {printable(path): one for path, one in self.digests.items()}}
 
 
+def cause(result: Result) -> str:
+    """Return why a transfer is not complete, in words that pods in the same trouble share; empty when nobody said.
+
+    The server's refusals name the pod (`pods "web-0" is forbidden`). Where a cause calls its own pod by name, it says
+    POD here: in quotes, behind the namespace, behind the word, but nowhere else, since a pod may well be called `tar`.
+    Nothing more is taken away: where another detail differs it is another cause.
+    """
+    target = result.transfer.target
+    text = result.error
+    if not text and result.left_out:
+        first, *more = result.left_out
+        text = f"left out {first}" + (f", and {len(more)} more" if more else "")
+    if target.pod not in text:
+        return text
+    before = rf"[\"']|\b{re.escape(target.namespace)}/|\bpod "
+    return re.sub(rf"({before}){re.escape(target.pod)}(?![\w-]|\.\w)", r"\1POD", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Transfers that ended alike, for one cause and with one hint: three hundred of them are told once."""
+
+    outcome: Outcome
+    cause: str
+    hint: str
+    results: tuple[Result, ...]
+
+    @property
+    def pods(self) -> list[Target]:
+        """Each once, also when several paths of it were copied."""
+        return list(dict.fromkeys(one.transfer.target for one in self.results))
+
+    def to_json(self) -> dict[str, Any]:
+        pods = self.pods
+        return {
+            "outcome": self.outcome.value,
+            "error": self.cause or None,
+            "hint": self.hint or None,
+            "count": len(pods),
+            "pods": [str(one) for one in pods[:_NAMES]],
+        }
+
+
+def kind(result: Result) -> tuple[Outcome, str, str]:
+    """Return what transfers in the same trouble have in common: the outcome, the cause and the hint."""
+    return result.outcome, cause(result), result.hint
+
+
+def groups(results: Iterable[Result]) -> list[Group]:
+    """Return `results` by their kind, the largest group first; an error that all have word for word is unaltered."""
+    alike: dict[tuple[Outcome, str, str], list[Result]] = {}
+    for one in results:
+        alike.setdefault(kind(one), []).append(one)
+    found = [
+        Group(outcome, (len({one.error for one in those}) == 1 and those[0].error) or shared, hint, tuple(those))
+        for (outcome, shared, hint), those in alike.items()
+    ]
+    return sorted(found, key=lambda group: -len(group.results))
+
+
 def outcome_of(error: TransferError) -> Outcome:
     """Return the outcome that an error means."""
     if isinstance(error, SourceChanged):
@@ -150,14 +211,18 @@ class Report:
     strict: bool = False
 
     @property
+    def missed(self) -> list[Skipped]:
+        """The skipped pods that count as failed."""
+        return [one for one in self.skipped if one.named or self.strict]
+
+    @property
     def exit_code(self) -> int:
         outcomes = {result.outcome for result in self.results}
-        missed = any(one.named or self.strict for one in self.skipped)
         if Outcome.INTERRUPTED in outcomes:
             return 130
         if outcomes <= {Outcome.FAILED}:
             return 1
-        if outcomes & {Outcome.FAILED, Outcome.PARTIAL} or self.left_out or missed:
+        if outcomes & {Outcome.FAILED, Outcome.PARTIAL} or self.left_out or self.missed:
             return 23
         return 24 if Outcome.CHANGED in outcomes else 0
 
@@ -175,41 +240,11 @@ class Report:
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 3),
             "pods": [result.to_json() for result in self.results],
+            "groups": [group.to_json() for group in groups(self.failed)],
             "skipped": [one.to_json() for one in self.skipped],
             "left_out": [one.to_json() for one in self.left_out],
             "not_kept": [one.to_json() for one in self.not_kept],
         }
-
-    def to_text(self) -> str:
-        """Return the report for people: what was left out, one closing line, and the names of those that failed.
-
-        The causes were told when they happened; `to_json` has all of them.
-        """
-        lines = [f"left out {one}" for one in self.left_out] + [*self._compression(), self._summary()]
-        for outcome in (Outcome.FAILED, Outcome.PARTIAL, Outcome.CHANGED, Outcome.INTERRUPTED):
-            names = [str(one.transfer) for one in self.results if one.outcome is outcome]
-            more = [f"and {len(names) - _NAMES} more"] if len(names) > _NAMES else []
-            lines += [f"{outcome.value}: {', '.join(names[:_NAMES] + more)}"] if names else []
-        return "\n".join(lines)
-
-    def _compression(self) -> Iterator[str]:
-        for codec in sorted({one.compression for one in self.results} - {""}):
-            those = [one for one in self.results if one.compression == codec]
-            wire, archive = sum(one.wire_size for one in those), sum(one.archive_size for one in those)
-            pods = counted(len(those), "pod", "pods")
-            yield f"compressed with {codec} for {pods}: {human_size(wire)} instead of {human_size(archive)}"
-
-    def _summary(self) -> str:
-        counts = {outcome: sum(one.outcome is outcome for one in self.results) for outcome in Outcome}
-        arrow = "pushed to" if self.direction == "push" else "pulled from"
-        whole = f"{arrow} {counts[Outcome.COMPLETE]} of {counted(len(self.results), 'pod', 'pods')}"
-        rest = [
-            f"{count} {outcome.value}" for outcome, count in counts.items() if count and outcome is not Outcome.COMPLETE
-        ]
-        rest += [f"{len(self.skipped)} skipped"] if self.skipped else []
-        entries, size = sum(one.entries for one in self.results), sum(one.size for one in self.results)
-        what = f"{counted(entries, 'entry', 'entries')}, {human_size(size)} in {self.seconds:.1f} s"
-        return "; ".join([whole + (f" ({', '.join(rest)})" if rest else ""), what])
 
     def dumps(self) -> str:
         return json.dumps(self.to_json(), indent=2)

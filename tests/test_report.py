@@ -1,7 +1,6 @@
-"""How a run ended: the exit code that a script sees, and the text and the JSON that people and programs read."""
+"""How a run ended: the exit code that a script sees, and the JSON that programs read."""
 
 import json
-import unicodedata
 from collections.abc import Sequence
 
 import pytest
@@ -17,11 +16,12 @@ from asynccp.errors import (
     TransferError,
     UsageError,
 )
-from asynccp.report import LeftOut, Outcome, Report, Result, human_size, outcome_of
+from asynccp.report import LeftOut, NotKept, Outcome, Report, Result, cause, groups, human_size, outcome_of
 from asynccp.target import Skipped, Target, Transfer
 
 COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
 DEVICE = LeftOut(b"dev/null", "a device, which is never copied")
+SET_ID = NotKept(b"bin/su", "set-id bits")
 NAMED = Skipped("shop/gone", "there is no such pod", named=True)
 MATCHED = Skipped("shop/old", "is being deleted")
 
@@ -87,48 +87,109 @@ def test_what_an_error_means_for_its_transfer(error: TransferError, outcome: Out
     assert outcome_of(error) is outcome
 
 
-def test_text_of_a_whole_success() -> None:
-    found = Report(
-        "push", [result(size=3 * 512, entries=2), result(pod="web-1", size=3 * 512, entries=2)], seconds=0.84
-    )
-    assert found.to_text() == "pushed to 2 of 2 pods; 4 entries, 3.0 KiB in 0.8 s"
-
-
-def test_text_of_a_pull_of_one_file_from_one_pod() -> None:
-    report = Report("pull", [result(size=5, entries=1)], seconds=2)
-    assert report.to_text() == "pulled from 1 of 1 pod; 1 entry, 5 B in 2.0 s"
-
-
-def test_text_counts_and_names_all_that_is_not_complete() -> None:
-    found = report(COMPLETE, FAILED, FAILED, CHANGED, PARTIAL, INTERRUPTED, skipped=[MATCHED, NAMED], left_out=[DEVICE])
-    lines = found.to_text().splitlines()
-    assert lines[0] == "left out dev/null: a device, which is never copied"
-    assert lines[1].startswith("pushed to 1 of 6 pods (1 changed, 1 partial, 2 failed, 1 interrupted, 2 skipped); ")
-    assert lines[2:] == [
-        "failed: shop/web-1:/etc/app, shop/web-2:/etc/app",
-        "partial: shop/web-4:/etc/app",
-        "changed: shop/web-3:/etc/app",
-        "interrupted: shop/web-5:/etc/app",
-    ]
-    assert [str(one.transfer) for one in found.failed] == [f"shop/web-{index}:/etc/app" for index in range(1, 6)]
+def test_the_skipped_pods_that_count_as_failed() -> None:
+    assert report(COMPLETE, skipped=[MATCHED, NAMED]).missed == [NAMED]
+    strict = Report("push", [result()], [MATCHED, NAMED], strict=True)
+    assert strict.missed == [MATCHED, NAMED]
+    assert Report("push", [result()], [MATCHED], strict=True).exit_code == 23
 
 
 @pytest.mark.parametrize(
-    ("count", "named", "more"), [(20, 20, ""), (21, 20, ", and 1 more"), (500, 20, ", and 480 more")]
+    ("pod", "error", "expected"),
+    [
+        ("web-0", "there is no tar in the container", "there is no tar in the container"),
+        ("web-0", 'pods "web-0" is forbidden: User "ci"', 'pods "POD" is forbidden: User "ci"'),
+        ("web-0", "shop/web-0: shop/web-0/main: pod web-0.", "shop/POD: shop/POD/main: pod POD."),
+        ("web-1", 'pod web-10, "web-1-x", shop/web-1.shop, myshop/web-1 and /web-1 are others', None),
+        ("tar", "there is no tar in the container of pod tar", "there is no tar in the container of pod POD"),
+        ("a.b", "'a-b' is another than 'a.b'", "'a-b' is another than 'POD'"),
+        ("web-0", "", ""),
+    ],
 )
-def test_a_fleet_that_failed_does_not_fill_the_screen(count: int, named: int, more: str) -> None:
-    last = report(*[FAILED] * count).to_text().splitlines()[-1]
-    assert last.count("shop/web-") == named
-    assert last.endswith(f"shop/web-{named - 1}:/etc/app{more}")
+def test_a_cause_is_the_error_without_the_pods_own_name(pod: str, error: str, expected: str | None) -> None:
+    assert cause(result(FAILED, pod, error=error)) == (error if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (1, "left out 0: a FIFO"),
+        (2, "left out 0: a FIFO, and 1 more"),
+        (300, "left out 0: a FIFO, and 299 more"),
+    ],
+)
+def test_the_cause_of_a_partial_copy_is_what_was_left_out(count: int, expected: str) -> None:
+    left_out = tuple(LeftOut(str(number).encode(), "a FIFO") for number in range(count))
+    assert cause(result(PARTIAL, left_out=left_out)) == expected
+    assert cause(result(PARTIAL, left_out=left_out, error="tar passed over some")) == "tar passed over some"
+
+
+def forbidden(pod: str, hint: str = "") -> Result:
+    return result(FAILED, pod, error=f'pods "{pod}" is forbidden', hint=hint)
+
+
+FIFO = (LeftOut(b"p", "a FIFO"),)
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([], []),
+        ([forbidden("a")], [(FAILED, 'pods "a" is forbidden', "", 1)]),
+        ([forbidden("a"), forbidden("b")], [(FAILED, 'pods "POD" is forbidden', "", 2)]),
+        (
+            [result(FAILED, "a", error="full"), forbidden("b"), forbidden("c")],
+            [(FAILED, 'pods "POD" is forbidden', "", 2), (FAILED, "full", "", 1)],
+        ),
+        (
+            [forbidden("a", "ask for it"), forbidden("b", "log in")],
+            [(FAILED, 'pods "a" is forbidden', "ask for it", 1), (FAILED, 'pods "b" is forbidden', "log in", 1)],
+        ),
+        (
+            [result(FAILED, "a", error="grew"), result(CHANGED, "b", error="grew")],
+            [(FAILED, "grew", "", 1), (CHANGED, "grew", "", 1)],
+        ),
+        (
+            [result(PARTIAL, "a", left_out=FIFO), result(PARTIAL, "b", left_out=FIFO), result(PARTIAL, "c")],
+            [(PARTIAL, "left out p: a FIFO", "", 2), (PARTIAL, "", "", 1)],
+        ),
+        (
+            [result(FAILED, "a", error="exit code 1"), result(FAILED, "b", error="exit code 2")],
+            [(FAILED, "exit code 1", "", 1), (FAILED, "exit code 2", "", 1)],
+        ),
+    ],
+)
+def test_pods_that_failed_for_one_cause_are_one_group_and_the_largest_is_first(
+    results: list[Result], expected: list[tuple[Outcome, str, str, int]]
+) -> None:
+    assert [(one.outcome, one.cause, one.hint, len(one.pods)) for one in groups(results)] == expected
+
+
+def test_a_group_in_json_counts_all_its_pods_and_names_twenty() -> None:
+    found = report(COMPLETE, *[FAILED] * 312).to_json()["groups"]
+    (group,) = found
+    assert (group["outcome"], group["error"], group["hint"], group["count"]) == ("failed", None, None, 312)
+    assert group["pods"] == [f"shop/web-{number}" for number in range(1, 21)]
+
+
+def test_a_pod_with_two_paths_is_counted_once_in_its_group() -> None:
+    target = Target("shop", "web-0", "main")
+    (group,) = groups([Result(Transfer(target, path), FAILED, error="full") for path in ("/a", "/b")])
+    assert (group.to_json()["count"], len(group.results)) == (1, 2)
+
+
+def test_a_thousand_causes_of_a_thousand_pods_are_grouped_at_once() -> None:
+    results = [forbidden(f"web-{number}") for number in range(1000)]
+    assert len(groups(results)) == 1
 
 
 def test_json_has_everything_and_survives_a_round_trip() -> None:
     one = result(
         PARTIAL, size=10, entries=2, wire_size=2048, seconds=0.12345, attempts=2, protocol="v4", left_out=(DEVICE,),
-        archive_size=10240, compression="gzip",
+        archive_size=10240, compression="gzip", not_kept=(SET_ID,), grown=(b"log/big",), landed="/etc/app/a",
     )  # fmt: skip
     two = result(FAILED, pod="web-1", error="there is no tar in the container", hint="name another with -c")
-    found = Report("pull", [one, two], [NAMED], [DEVICE], 1.23456)
+    found = Report("pull", [one, two], [NAMED], [DEVICE], 1.23456, [SET_ID])
     assert json.loads(found.dumps()) == found.to_json()
     assert found.to_json() == {
         "direction": "pull",
@@ -154,6 +215,9 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "error": None,
                 "hint": None,
                 "left_out": [{"path": "dev/null", "reason": "a device, which is never copied"}],
+                "not_kept": [{"path": "bin/su", "what": "set-id bits"}],
+                "grown": ["log/big"],
+                "landed": "/etc/app/a",
             },
             {
                 "namespace": "shop",
@@ -174,21 +238,44 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "error": "there is no tar in the container",
                 "hint": "name another with -c",
                 "left_out": [],
+                "not_kept": [],
+                "grown": [],
+                "landed": None,
+            },
+        ],
+        "groups": [
+            {
+                "outcome": "partial",
+                "error": "left out dev/null: a device, which is never copied",
+                "hint": None,
+                "count": 1,
+                "pods": ["shop/web-0"],
+            },
+            {
+                "outcome": "failed",
+                "error": "there is no tar in the container",
+                "hint": "name another with -c",
+                "count": 1,
+                "pods": ["shop/web-1"],
             },
         ],
         "skipped": [{"pod": "shop/gone", "reason": "there is no such pod"}],
         "left_out": [{"path": "dev/null", "reason": "a device, which is never copied"}],
+        "not_kept": [{"path": "bin/su", "what": "set-id bits"}],
     }
 
 
-def test_nothing_unescaped_reaches_text_or_json() -> None:
-    hostile = LeftOut(b"a\x1b[2J\n\xff\xe2\x80\xae.txt", "a device")
-    transfer = Transfer(Target("shop", "web-0", "main"), "/etc/\x1b[31m\n\u202eapp")
-    found = Report("push", [Result(transfer, PARTIAL, left_out=(hostile,))], left_out=[hostile])
-    shown = [*found.to_text().splitlines(), str(hostile), *json.dumps(found.to_json(), ensure_ascii=False).splitlines()]
-    unsafe = [character for line in shown for character in line if unicodedata.category(character) in ("Cc", "Cf")]
-    assert unsafe == []
-    assert found.to_json()["left_out"][0]["path"] == "a\\x1b[2J\\n\\xff\\u202e.txt"
+def test_json_is_ascii_whatever_a_pod_says() -> None:
+    hostile = "a\x1b[2J\n\xe9\u202e.txt"
+    transfer = Transfer(Target("shop", "web-0", "main", node=hostile), hostile)
+    lost = Result(
+        transfer, PARTIAL, error=hostile, hint=hostile, left_out=(LeftOut(hostile.encode(), hostile),),
+        not_kept=(NotKept(hostile.encode(), hostile),), grown=(hostile.encode(), b"\xff"), landed=hostile,
+    )  # fmt: skip
+    text = Report("push", [lost], left_out=lost.left_out).dumps()
+    assert text.isascii()
+    assert set(text) & set(map(chr, range(32))) == {"\n"}
+    assert Report("push", [lost]).to_json()["pods"][0]["left_out"][0]["path"] == "a\\x1b[2J\\n\xe9\\u202e.txt"
 
 
 @pytest.mark.parametrize(
@@ -209,12 +296,3 @@ def test_nothing_unescaped_reaches_text_or_json() -> None:
 )
 def test_sizes_as_people_read_them(size: float, text: str) -> None:
     assert human_size(size) == text
-
-
-def test_what_compression_saved_is_told_in_one_line() -> None:
-    packed = [
-        result(COMPLETE, pod=f"web-{n}", wire_size=2 << 20, archive_size=20 << 20, compression="gzip") for n in "01"
-    ]
-    plain = result(COMPLETE, pod="web-2", wire_size=20 << 20, archive_size=20 << 20)
-    first, _ = Report("push", [*packed, plain]).to_text().splitlines()
-    assert first == "compressed with gzip for 2 pods: 4.0 MiB instead of 40.0 MiB"

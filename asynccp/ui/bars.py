@@ -7,7 +7,8 @@ piece. So a thousand pods cost a thousand additions, never a thousand bars, a fr
 that was stopped with ^S stops no transfer.
 
 The longest active transfers have the bars: when one ends its bar goes to the next that has waited for one, so in the
-end the stragglers are what is left to see. A pod that failed leaves its line above the bars at once.
+end the stragglers are what is left to see. A pod that failed, or that left entries out, leaves its line above the bars
+at once. How far the whole is, is estimated (`ui.estimate`): the pods of a pull tell their sizes late, or never.
 
 tqdm moves the cursor, draws the bar and cuts the line to the screen; what stands left and right of the bar is made
 here, because tqdm's own rate has powers of 1000 next to sizes in powers of 1024, and never falls while nothing moves.
@@ -31,6 +32,7 @@ from tqdm.utils import disp_len, disp_trim
 from asynccp.escape import printable
 from asynccp.report import Outcome, Result, human_size
 from asynccp.target import Transfer
+from asynccp.ui.estimate import Over, Steady, expected_bytes, fraction_done
 from asynccp.ui.lines import Lines
 
 MOST_BARS = 8  # more than that nobody reads
@@ -59,7 +61,7 @@ class Bars:
         self._verbose = verbose
         self._clock = clock
         self._size = size or (lambda: terminal_size(stream))
-        self._lines = Lines(stream, count, verbose=verbose, quiet=not verbose, silence_s=math.inf)
+        self._lines = Lines(stream, count, verbose=verbose, brief=not verbose, silence_s=math.inf)
         self._encoding = stream.encoding or "utf-8"
         self._screen = _Screen(ascii=not _has_blocks(self._encoding))
         self._active: dict[Transfer, _Active] = {}  # in the order in which they started
@@ -67,16 +69,13 @@ class Bars:
         self._namespaces: set[str] = set()
         self._paths: set[str] = set()
         self._longest_name = 0  # columns; it only grows, else the bars would dance
-        self._finished = 0
-        self._failed = 0
+        self._over = Over()
+        self._steady = Steady()
         self._moved = 0  # archive bytes that count: what an attempt in vain has moved is taken off again
         self._heard = 0  # archive bytes in all
         self._heard_at = clock()
         self._speed = Speed(clock())
-        # What each transfer is expected to move; None for those that nobody can tell. `_unknown` counts the latter.
         self._share = None if expected_total is None or not count else expected_total // count
-        self._expected = (self._share or 0) * count
-        self._unknown = 0 if self._share is not None else count
 
     def started(self, transfer: Transfer, total: int | None) -> None:
         now = self._clock()
@@ -85,14 +84,13 @@ class Bars:
         if before:  # another attempt
             self._moved -= before.moved
             active.attempt = before.attempt + 1
-        self._expect(before.expected if before else self._share, active.expected)
+            active.expected = before.expected if total is None else total
         self._active[transfer] = active
         self._namespaces.add(transfer.target.namespace)
         self._paths.add(transfer.path)
 
     def sized(self, transfer: Transfer, total: int) -> None:
         if active := self._active.get(transfer):
-            self._expect(active.expected, total)
             active.expected = total
 
     def advanced(self, transfer: Transfer, count: int) -> None:
@@ -106,10 +104,8 @@ class Bars:
 
     def finished(self, result: Result) -> None:
         active = self._active.pop(result.transfer, None)
-        # From now on it is expected to move what it has moved, so the total reaches its end also when some have failed.
-        self._expect(active.expected if active else self._share, active.moved if active else 0)
-        self._finished += 1
-        self._failed += result.outcome is not Outcome.COMPLETE
+        failed = result.outcome in (Outcome.FAILED, Outcome.INTERRUPTED)
+        self._over.add(active.moved if active else 0, whole=not failed)
         if result.outcome is not Outcome.INTERRUPTED or self._verbose:  # who pressed ^C knows
             self._lines.finished(result)
 
@@ -134,22 +130,19 @@ class Bars:
         columns, lines = self._size()
         return self._screen.draw([], columns - 1, lines, self._lines.last_frame())
 
-    def _expect(self, before: int | None, after: int | None) -> None:
-        self._unknown += (after is None) - (before is None)
-        self._expected += (after or 0) - (before or 0)
-
     def _total_row(self, now: float, width: int, longest_s: float) -> "Row":
-        name = f"{self._finished}/{self._count}" + (" pods" if width >= WIDE else "")
-        name += f", {self._failed} failed" if self._failed else ""
+        over, failed = self._over, self._over.count - self._over.whole
+        name = f"{over.count}/{self._count}" + (" pods" if width >= WIDE else "")
+        name += f", {failed} failed" if failed else ""
         speed, note = self._speed.measure(now, self._heard), ""
-        fraction = self._finished / max(1, self._count)
-        if not self._unknown and self._expected:
-            fraction = self._moved / self._expected
+        expected = expected_bytes(self._count, self._share, over, self._active.values())
+        done = self._steady.show(fraction_done(self._count, over, self._moved, expected))
+        if expected:
             # The fleet's speed promises too much when one slow pod is what everybody will wait for.
-            note = _eta(max(_seconds(self._expected - self._moved, speed), longest_s))
-        if self._finished < self._count and now - self._heard_at >= IDLE_AFTER_S:
+            note = _eta(max(_seconds(expected - self._moved, speed), longest_s))
+        if over.count < self._count and now - self._heard_at >= IDLE_AFTER_S:
             speed, note = 0.0, _idle(now - self._heard_at)
-        return Row(name, fraction, self._moved, speed, note, cut=False)
+        return Row(name, done, self._moved, speed, note, cut=False)
 
     def _pod_row(self, transfer: Transfer, active: "_Active", now: float) -> "Row":
         target = transfer.target
@@ -353,7 +346,7 @@ def _open_bar(file: io.StringIO, position: int, width: int, lines: int, *, ascii
     )  # fmt: skip
 
 
-def _seconds(left: int, speed: float) -> float:
+def _seconds(left: float, speed: float) -> float:
     return left / speed if left > 0 and speed >= 1 else 0.0
 
 

@@ -3,22 +3,28 @@
     [1/3] default/web-0:/etc/app  complete  200 entries  1.5 MiB  0.8 s
     [2/3] default/web-1:/etc/app  failed: the container has no tar
         add tar to the image
+    [3/3] default/web-2:/etc/app  partial: 2 entries left out  198 entries  1.5 MiB  0.8 s
+        left out app/pipe, app/pipe2: a FIFO, which is never copied
 
 Observer calls only keep the text; `frame` hands it over and somebody else writes it, because a pipe that nobody reads
 (`2>&1 | less`) blocks its writer, and the writer must not be the event loop.
 
-A hint is said once, not for each of 300 pods that lack the same permission. When nothing was said for a minute a line
-tells how far the run is: CI servers kill jobs that keep silent.
+A hint is said once, not for each of 300 pods that lack the same permission, and of pods that failed alike the first ten
+have a line: the others are counted in the closing lines (`ui.text`). When nothing was said for a minute a line tells
+how far the run is: CI servers kill jobs that keep silent.
 """
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from asynccp.escape import printable
-from asynccp.report import Outcome, Result, counted, human_size
+from asynccp.report import Outcome, Result, counted, human_size, kind
 from asynccp.target import Transfer
+from asynccp.ui.entries import notes
 
+MOST_ALIKE = 10  # lines for pods that have the same to tell
 SILENCE_S = 60.0  # CircleCI ends a job after ten silent minutes; people doubt it sooner
 _CAUSE_LIMIT = 4000  # characters; a cause is cut by whoever raised it, this only bounds the line
 
@@ -26,25 +32,29 @@ _CAUSE_LIMIT = 4000  # characters; a cause is cut by whoever raised it, this onl
 class Lines:
     """Says each finished transfer in one line.
 
-    count: how many transfers there are. verbose: also say what started, the protocol and the attempts.
-    quiet: say only what is not complete. silence_s: how long to say nothing at most. clock: seconds, monotonic.
+    count: how many transfers there are. verbose: also say what started, the protocol, and each that failed, however
+    many are alike. quiet: say only what is not complete. brief: of what is complete, say only what has more to tell
+    than that. silence_s: how long to say nothing at most. clock: seconds, monotonic.
     """
 
     def __init__(
-        self, stream: TextIO, count: int, *, verbose: int = 0, quiet: bool = False,
+        self, stream: TextIO, count: int, *, verbose: int = 0, quiet: bool = False, brief: bool = False,
         silence_s: float = SILENCE_S, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.stream = stream
         self._count = count
         self._verbose = verbose
         self._quiet = quiet
+        self._brief = brief
         self._silence_s = silence_s
         self._clock = clock
         self._said: list[str] = []
         self._said_at = clock()
         self._hints: set[str] = set()
+        self._alike: Counter[tuple[object, ...]] = Counter()
         self._active: set[Transfer] = set()
         self._finished = 0
+        self._failed = 0
         self._moved = 0  # archive bytes
 
     def started(self, transfer: Transfer, total: int | None) -> None:
@@ -62,17 +72,33 @@ class Lines:
     def finished(self, result: Result) -> None:
         self._active.discard(result.transfer)
         self._finished += 1
-        if self._quiet and result.outcome is Outcome.COMPLETE:
+        self._failed += result.outcome is Outcome.FAILED
+        more = notes(result)
+        if not self._is_worth_a_line(result, more):
             return
         self._say(f"{_name(result.transfer)}  {describe(result, verbose=self._verbose)}")
         if result.hint and result.hint not in self._hints:
             self._hints.add(result.hint)
-            self._said.append(f"    {printable(result.hint, _CAUSE_LIMIT)}")
+            more.append(printable(result.hint, _CAUSE_LIMIT))
+        self._said += [f"    {line}" for line in more]
+
+    def _is_worth_a_line(self, result: Result, more: Sequence[str]) -> bool:
+        if result.outcome is Outcome.COMPLETE:
+            if self._quiet or (self._brief and not more):
+                return False
+            if not self._brief:
+                return True
+        like = (*kind(result), *more) if result.outcome is Outcome.COMPLETE else kind(result)
+        self._alike[like] += 1
+        if self._alike[like] == MOST_ALIKE + 1 and not self._verbose:
+            self._said.append("    more pods of this kind are counted at the end (-v names each)")
+        return self._alike[like] <= MOST_ALIKE or self._verbose > 0
 
     def frame(self) -> str:
         """Return the lines since the last frame; empty when there is nothing to say."""
         if not self._said and not self._quiet and self._clock() - self._said_at >= self._silence_s:
-            self._say(f"{len(self._active)} active, {human_size(self._moved)} moved")
+            failed = f", {self._failed} failed" if self._failed else ""
+            self._say(f"{len(self._active)} active, {human_size(self._moved)} moved{failed}")
         if not self._said:
             return ""
         self._said_at = self._clock()
@@ -97,6 +123,7 @@ def describe(result: Result, *, verbose: int = 0) -> str:
     if result.outcome not in (Outcome.FAILED, Outcome.INTERRUPTED):
         entries = counted(result.entries, "entry", "entries")
         facts += [entries, human_size(result.size), f"{result.seconds:.1f} s"]
+        facts += [f"landed as {printable(result.landed)}"] if result.landed else []
     if verbose:
         facts += [f"{human_size(result.wire_size)} on the wire", result.protocol, _compression(result)]
     return "  ".join(fact for fact in facts if fact)

@@ -3,12 +3,13 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asynccp.report import Outcome, Result
+from asynccp.report import LeftOut, NotKept, Outcome, Result
 from asynccp.target import Transfer
 from asynccp.ui.bars import Bars, Row, Speed, assign, duration, layout, name_limit, shorten, terminal_size
 
@@ -70,15 +71,90 @@ def test_a_pull_of_unknown_size_shows_bytes_and_speed_without_an_end() -> None:
     assert row.split() == ["web-1", "3.0", "MiB", "3.0", "MiB/s"]
 
 
-def test_the_end_is_known_as_soon_as_every_total_is() -> None:
+def test_a_pull_has_an_end_as_soon_as_one_pod_has_told_its_size() -> None:
     show = Show(2)
     first, second = pods(2)
-    show.bars.started(first, 4 * MIB)
+    show.bars.started(first, None)
+    show.bars.started(second, None)
     show.move(first, 2 * MIB, seconds=1)
+    assert "  0%|" in show.draw()[0]
     assert "eta" not in show.draw()[0]
-    show.bars.started(second, 4 * MIB)
-    assert "25%|" in show.draw()[0]
-    assert "eta 3s" in show.draw()[0]
+    show.bars.sized(first, 4 * MIB)
+    total, row, other = show.draw()
+    assert "25%|" in total
+    assert total.endswith("eta 3s")
+    assert "50%|" in row
+    assert "|" not in other
+    show.bars.sized(second, 12 * MIB)  # a giant: the bar goes back, once
+    assert " 12%|" in show.draw()[0]
+    assert "eta 7s" in show.draw()[0]
+
+
+def test_a_pull_of_pods_that_never_tell_their_size_moves_with_those_that_end() -> None:
+    show = Show(10)
+    seen = []
+    for transfer in pods(10):
+        show.bars.started(transfer, None)
+        show.move(transfer, MIB, seconds=1)
+        show.bars.finished(complete(transfer))
+        (total,) = show.draw()
+        seen.append(int(total.split("%")[0].split()[-1]))
+        assert ("eta" in total) is (len(seen) < 10)
+    assert seen == [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
+
+
+def test_a_bar_of_a_pull_does_not_tremble_when_sizes_become_known() -> None:
+    """Pods of 10 to 19 MiB that tell their sizes one after the other: the bar never goes back."""
+    show = Show(10)
+    seen = []
+    for transfer in pods(10):
+        show.bars.started(transfer, None)
+    for number, transfer in enumerate(pods(10)):
+        show.bars.sized(transfer, (10 + number) * MIB)
+        for other in pods(10):
+            show.move(other, MIB, seconds=0.1)
+        seen.append(int(show.draw()[0].split("%")[0].split()[-1]))
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 5
+
+
+def test_a_size_that_was_told_is_known_to_the_next_attempt() -> None:
+    show = Show(2)
+    show.bars.started(pod(), None)
+    show.bars.sized(pod(), 4 * MIB)
+    show.bars.started(pod(), None)
+    show.move(pod(), MIB, seconds=1)
+    assert "25%|" in show.draw()[1]
+
+
+def test_a_size_of_a_pod_that_is_not_under_way_does_no_harm() -> None:
+    show = Show(2)
+    show.bars.sized(pod(), 5)
+    show.bars.finished(complete(pod()))
+    show.bars.sized(pod(), 5)
+    assert len(show.draw()) == 1
+
+
+def test_the_bar_is_not_full_before_all_is_done() -> None:
+    show = Show(2)
+    first, second = pods(2)
+    for transfer in (first, second):
+        show.bars.started(transfer, 100 * MIB)
+        show.move(transfer, 100 * MIB, seconds=1)
+    assert "100%|" in show.draw()[0]  # all that was told has come
+    show.bars.sized(second, 104 * MIB)
+    assert " 99%|" in show.draw()[0]
+
+
+def test_pods_that_were_refused_leave_the_bar_to_the_others() -> None:
+    show = Show(4)
+    for transfer in pods(3):
+        show.bars.finished(failed(transfer))
+    show.bars.started(pod("web-4"), None)
+    assert "3/4 pods, 3 failed   0%|" in show.draw()[-2]
+    show.bars.sized(pod("web-4"), 4 * MIB)
+    show.move(pod("web-4"), MIB, seconds=1)
+    assert " 25%|" in show.draw()[-2]
 
 
 def test_the_slowest_pod_decides_the_eta() -> None:
@@ -205,6 +281,37 @@ def test_a_failed_pod_leaves_its_line_a_complete_one_does_not() -> None:
     assert rows[:2] == said
     assert rows[2].startswith("3/3 pods, 2 failed")
     assert show.close() == said
+
+
+def test_a_partial_pod_leaves_its_line_with_what_was_left_out_and_is_not_called_failed() -> None:
+    show = Show(3)
+    show.bars.started(pod(), None)
+    show.draw()
+    show.bars.finished(Result(pod(), Outcome.PARTIAL, left_out=(LeftOut(b"log/pipe", "a FIFO"),)))
+    rows = show.draw()
+    assert rows[:2] == [
+        "[1/3] default/web-1:/etc/app  partial: 1 entry left out  0 entries  0 B  0.0 s",
+        "    left out log/pipe: a FIFO",
+    ]
+    assert rows[2].startswith("1/3 pods ")
+
+
+def test_a_complete_pod_leaves_a_line_if_there_is_more_to_tell() -> None:
+    show = Show(3)
+    show.bars.finished(replace(complete(pod()), not_kept=(NotKept(b"bin/su", "set-id bits"),)))
+    assert show.close() == [
+        "[1/3] default/web-1:/etc/app  complete  200 entries  1.5 MiB  0.8 s",
+        "    not kept: bin/su: set-id bits",
+    ]
+
+
+def test_three_hundred_pods_that_fail_alike_do_not_fill_the_screen() -> None:
+    show = Show(300)
+    for transfer in pods(300):
+        show.bars.finished(failed(transfer, hint="add tar to the image"))
+    rows = show.close()
+    assert len(rows) == 12
+    assert rows[-1] == "    more pods of this kind are counted at the end (-v names each)"
 
 
 def test_verbose_leaves_a_line_for_a_complete_pod() -> None:
@@ -379,7 +486,7 @@ assert "multiprocessing.synchronize" not in sys.modules, "tqdm made its lock bet
 
 
 CALLS = st.tuples(
-    st.sampled_from(["started", "advanced", "finished", "failed", "draw", "wait"]),
+    st.sampled_from(["started", "sized", "advanced", "finished", "failed", "draw", "wait"]),
     st.integers(0, 11),
     st.none() | st.integers(0, 1 << 40),
 )
@@ -397,6 +504,8 @@ def test_whatever_happens_no_bar_wraps_and_none_stays(
         match call:
             case "started":
                 show.bars.started(transfer, size)
+            case "sized":
+                show.bars.sized(transfer, size or 0)
             case "advanced":
                 show.bars.advanced(transfer, size or 0)
             case "finished":

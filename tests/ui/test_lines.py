@@ -1,8 +1,9 @@
 import io
+from dataclasses import replace
 
 import pytest
 
-from asynccp.report import LeftOut, Outcome, Result
+from asynccp.report import LeftOut, NotKept, Outcome, Result
 from asynccp.ui.lines import Lines, describe
 
 from .screen import Clock, complete, failed, pod
@@ -24,6 +25,11 @@ def lines(count: int = 3, **options: object) -> Lines:
         (Result(WEB, Outcome.COMPLETE, attempts=3), 0, "complete after 3 attempts  0 entries  0 B  0.0 s"),
         (Result(WEB, Outcome.PARTIAL, left_out=LEFT_OUT), 0, "partial: 2 entries left out  0 entries  0 B  0.0 s"),
         (Result(WEB, Outcome.CHANGED, error="a.log grew"), 0, "changed: a.log grew  0 entries  0 B  0.0 s"),
+        (
+            Result(WEB, Outcome.COMPLETE, entries=1, landed="/etc/b\x1b.conf"),
+            0,
+            "complete  1 entry  0 B  0.0 s  landed as /etc/b\\x1b.conf",
+        ),
         (failed(WEB), 0, "failed: the container has no tar"),
         (Result(WEB, Outcome.FAILED, attempts=4, error="no route"), 0, "failed after 4 attempts: no route"),
         (Result(WEB, Outcome.FAILED), 0, "failed"),
@@ -56,6 +62,79 @@ def test_a_hint_is_said_once() -> None:
     assert text.count("ask for create") == text.count("add tar") == 1
 
 
+def test_what_was_left_out_and_what_was_not_kept_is_named_under_the_pods_line() -> None:
+    printer = lines(quiet=True)
+    lack = NotKept(b"bin/su", "set-id bits")
+    printer.finished(Result(WEB, Outcome.PARTIAL, left_out=LEFT_OUT, not_kept=(lack,), grown=(b"log",), hint="look"))
+    assert printer.frame() == (
+        "[1/3] default/web-1:/etc/app  partial: 2 entries left out  0 entries  0 B  0.0 s\n"
+        "    left out dev/null: a device\n"
+        "    left out run/s: a socket\n"
+        "    not kept: bin/su: set-id bits\n"
+        "    1 file grew while it was read, complete up to the size it had: log\n"
+        "    look\n"
+    )
+
+
+def test_what_a_complete_pod_lacks_is_named_but_where_it_is_quiet() -> None:
+    result = replace(complete(WEB), not_kept=(NotKept(b"bin/su", "set-id bits"),))
+    loud, quiet = lines(), lines(quiet=True)
+    for printer in (loud, quiet):
+        printer.finished(result)
+    assert loud.frame().splitlines()[1] == "    not kept: bin/su: set-id bits"
+    assert quiet.frame() == ""
+
+
+def named(text: str) -> int:
+    return text.count("default/web-")
+
+
+@pytest.mark.parametrize(
+    ("count", "verbose", "quiet", "expected", "notice"),
+    [(10, 0, False, 10, 0), (11, 0, False, 10, 1), (300, 0, False, 10, 1), (300, 0, True, 10, 1),
+     (300, 1, False, 300, 0), (300, 1, True, 300, 0)],
+)  # fmt: skip
+def test_of_pods_that_fail_alike_ten_have_a_line(
+    count: int, verbose: int, quiet: bool, expected: int, notice: int
+) -> None:
+    printer = lines(count, verbose=verbose, quiet=quiet)
+    for number in range(count):
+        printer.finished(failed(pod(f"web-{number}"), f'pods "web-{number}" is forbidden', "ask for it"))
+    text = printer.last_frame()
+    assert named(text) == expected
+    assert text.count("counted at the end") == notice
+    assert text.count("ask for it") == 1
+
+
+def test_another_cause_and_another_hint_are_told_however_many_came_before() -> None:
+    printer = lines(50)
+    for number in range(40):
+        printer.finished(failed(pod(f"web-{number}")))
+    printer.finished(failed(pod("web-40"), "the disk is full"))
+    printer.finished(failed(pod("web-41"), hint="add tar to the image"))
+    *_, other, same, hint = printer.frame().splitlines()
+    assert other == "[41/50] default/web-40:/etc/app  failed: the disk is full"
+    assert same == "[42/50] default/web-41:/etc/app  failed: the container has no tar"
+    assert hint == "    add tar to the image"
+
+
+def test_each_complete_pod_has_its_line_however_many_are_alike() -> None:
+    printer = lines(300)
+    for number in range(300):
+        printer.finished(replace(complete(pod(f"web-{number}")), grown=(b"log",)))
+    assert named(printer.frame()) == 300
+
+
+def test_brief_says_of_complete_pods_only_what_else_there_is_and_of_equals_ten() -> None:
+    printer = lines(300, brief=True)
+    for number in range(50):
+        printer.finished(complete(pod(f"web-{number}")))
+        printer.finished(replace(complete(pod(f"web-a{number}")), grown=(b"log",)))
+    text = printer.frame()
+    assert named(text) == text.count("default/web-a") == 10
+    assert text.count("counted at the end") == 1
+
+
 def test_quiet_says_only_failures() -> None:
     printer = lines(quiet=True, verbose=1)
     printer.started(WEB, 10)
@@ -82,6 +161,10 @@ def test_after_a_minute_of_silence_a_line_says_how_far_it_is() -> None:
     clock.now += 1
     assert printer.frame() == "[0/3] 1 active, 1.0 KiB moved\n"
     assert printer.frame() == ""
+    printer.finished(failed(pod("web-2")))
+    assert printer.frame().startswith("[1/3] default/web-2")
+    clock.now += 60
+    assert printer.frame() == "[1/3] 1 active, 1.0 KiB moved, 1 failed\n"
 
 
 def test_quiet_is_silent_for_hours() -> None:

@@ -1,0 +1,161 @@
+"""The report as people read it, after the last pod: what was missing, one line for the whole, and who is in trouble.
+
+    pushed to 3 of 318 pods (315 failed, 2 skipped); 600 entries, 4.5 MiB in 8.1 s
+    slowest: default/web-3 7.9 s (median 1.1 s)
+    312 pods failed: permission denied … (default/web-0, default/web-1, default/web-2 and 309 more)
+    3 pods failed: there is no tar in the container (default/db-0, default/db-1, default/db-2)
+    skipped 2 pods that matched: is being deleted (default/old-0); is Pending (default/old-1)
+
+Everything here is bounded, whatever the size of the fleet; `to_json` has all of it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from asynccp.escape import printable
+from asynccp.report import Group, Outcome, Report, Result, counted, groups, human_size
+from asynccp.target import Skipped, Target, by_reason
+from asynccp.ui.entries import left_out_lines, listed, not_kept_lines
+from asynccp.ui.lines import MOST_ALIKE
+
+_NAMES = 3  # of pods that are alike
+_LINES = 10  # of causes, of reasons, of places, of what was not kept
+_CAUSE_LIMIT = 500  # characters
+_SLOW = 2.0  # times the median
+_SLOW_S = 1.0  # below, nobody waits for a pod
+
+
+def closing(report: Report) -> str:
+    """Return the report's text. Causes were told when they happened; here equal ones are told once, with a count."""
+    lines = [*left_out_lines(report.left_out), *not_kept_lines(report.not_kept)]
+    lines += [*_of_several_pods(report.results), *_compression(report.results), _summary(report)]
+    lines += [*_slowest(report.results), *_places(report), *_troubles(report), *_skipped(report)]
+    return "\n".join(lines)
+
+
+def quiet_closing(report: Report) -> str:
+    """Return what is to be said at the end also to those who want it quiet; empty when there is nothing.
+
+    Who was skipped, and the causes that had too many pods to name each when it failed.
+    """
+    many = [group for group in groups(report.failed) if len(group.results) > MOST_ALIKE]
+    return "\n".join([*_group_lines(many, _namer(report)), *_skipped(report)])
+
+
+def worst(results: Sequence[Result]) -> dict[Target, Outcome]:
+    """Return how each pod fared: as the worst of its transfers, when several paths of it were copied."""
+    found: dict[Target, Outcome] = {}
+    for outcome in Outcome:  # from good to bad
+        found |= {one.transfer.target: outcome for one in results if one.outcome is outcome}
+    return found
+
+
+def slowest(results: Sequence[Result]) -> tuple[list[Result], float]:
+    """Return the complete transfers that took much longer than most, at most three, and the median; often none.
+
+    Much: more than a second, and more than twice the median. Of an even number, the median is the smaller of the two
+    in the middle, so that one of two can be slow.
+    """
+    by_time = sorted((one for one in results if one.outcome is Outcome.COMPLETE), key=lambda one: -one.seconds)
+    if not by_time:
+        return [], 0.0
+    median = by_time[len(by_time) // 2].seconds
+    return [one for one in by_time[:_NAMES] if one.seconds > max(_SLOW_S, _SLOW * median)], median
+
+
+def _summary(report: Report) -> str:
+    results, pods = report.results, worst(report.results)
+    counts = Counter(pods.values())
+    arrow = "pushed to" if report.direction == "push" else "pulled from"
+    whole = f"{arrow} {counts[Outcome.COMPLETE]} of {counted(len(pods), 'pod', 'pods')}"
+    incomplete = [outcome for outcome in Outcome if counts[outcome] and outcome is not Outcome.COMPLETE]
+    rest = [f"{counts[outcome]} {outcome.value}" for outcome in incomplete]
+    rest += [f"{len({one.pod for one in report.skipped})} skipped"] if report.skipped else []
+    entries, size = sum(one.entries for one in results), sum(one.size for one in results)
+    what = f"{counted(entries, 'entry', 'entries')}, {human_size(size)} in {report.seconds:.1f} s"
+    landed = {one.landed for one in results if one.landed}
+    where = f" as {printable(landed.pop())}" if len(landed) == 1 else ""
+    return "; ".join([whole + where + (f" ({', '.join(rest)})" if rest else ""), what])
+
+
+def _compression(results: Sequence[Result]) -> Iterator[str]:
+    for codec in sorted({one.compression for one in results} - {""}):
+        those = [one for one in results if one.compression == codec]
+        wire, archive = sum(one.wire_size for one in those), sum(one.archive_size for one in those)
+        pods = counted(len(those), "pod", "pods")
+        yield f"compressed with {codec} for {pods}: {human_size(wire)} instead of {human_size(archive)}"
+
+
+def _of_several_pods(results: Sequence[Result]) -> Iterator[str]:
+    """Add up what more than one pod has; what only one has was said with it."""
+    grown = [len(one.grown) for one in results if one.grown]
+    if len(grown) > 1:
+        yield (
+            f"{sum(grown)} files of {len(grown)} pods grew while they were read, complete up to the size they had"
+            " (-o json names them)"
+        )
+    entries = Counter(lack.what for one in results for lack in one.not_kept)
+    pods = Counter(what for one in results for what in {lack.what for lack in one.not_kept})
+    for what, count in entries.most_common(_LINES):
+        if pods[what] > 1:
+            yield f"not kept: {printable(what)} of {count} entries of {pods[what]} pods (-o json names them)"
+
+
+def _slowest(results: Sequence[Result]) -> Iterator[str]:
+    slow, median = slowest(results)
+    if slow:
+        yield f"slowest: {', '.join(f'{_pod(one)} {one.seconds:.1f} s' for one in slow)} (median {median:.1f} s)"
+
+
+def _places(report: Report) -> Iterator[str]:
+    """Say where it landed, when that is not the same everywhere."""
+    places = Counter(one.landed for one in report.results if one.landed)
+    if len(places) < 2:
+        return
+    for place, count in places.most_common(_LINES):
+        pods = [_pod(one) for one in report.results if one.landed == place]
+        yield f"landed as {printable(place)}: {listed(pods[:_NAMES], count)}"
+
+
+def _troubles(report: Report) -> Iterator[str]:
+    found = groups(report.failed)
+    yield from _group_lines(found[:_LINES], _namer(report))
+    if rest := sum(len(group.results) for group in found[_LINES:]):
+        yield f"{counted(rest, 'pod', 'pods')} for {len(found) - _LINES} other causes (-o json has all)"
+
+
+def _group_lines(found: Sequence[Group], name: Callable[[Result], str]) -> Iterator[str]:
+    for group in found:
+        cause = "" if group.outcome is Outcome.INTERRUPTED else group.cause  # who pressed ^C knows
+        who = listed([name(one) for one in group.results[:_NAMES]], len(group.results))
+        what = f"{counted(len(group.pods), 'pod', 'pods')} {group.outcome.value}"
+        yield what + (f": {printable(cause, _CAUSE_LIMIT)}" if cause else "") + f" ({who})"
+
+
+def _namer(report: Report) -> Callable[[Result], str]:
+    """Return how pods are named: with the path only where not all have the same."""
+    one_path = len({one.transfer.path for one in report.results}) < 2
+    return _pod if one_path else lambda result: printable(str(result.transfer))
+
+
+def _pod(result: Result) -> str:
+    return printable(str(result.transfer.target))
+
+
+def _skipped(report: Report) -> Iterator[str]:
+    """Name the pods that were matched or named but not copied; those that count as failed are apart."""
+    missed = report.missed
+    yield from _skipped_line(missed, "that count as failed" if len(missed) > 1 else "that counts as failed")
+    others = [one for one in report.skipped if not (one.named or report.strict)]
+    yield from _skipped_line(others, "that matched")
+
+
+def _skipped_line(skipped: Sequence[Skipped], which: str) -> Iterator[str]:
+    reasons = by_reason(skipped)
+    if not reasons:
+        return
+    told = [
+        f"{printable(why)} ({listed([*map(printable, pods[:_NAMES])], len(pods))})" for why, pods in reasons.items()
+    ]
+    more = f"; and for {len(told) - _LINES} other reasons" if len(told) > _LINES else ""
+    yield f"skipped {counted(len(skipped), 'pod', 'pods')} {which}: {'; '.join(told[:_LINES])}{more}"
