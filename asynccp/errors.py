@@ -11,9 +11,10 @@
         ├── SessionLost         the session ended before the pod had said its last word retryable
         ├── Stalled             nothing moved for too long
         ├── ProtocolViolation   the far end sent what the protocol doesn't allow
-        ├── CommandMissing      no shell, or no tar, in the container
+        ├── CommandMissing      no shell (ShellMissing), or no tar, in the container
         ├── CommandFailed       the command in the pod failed: exit code, its last words
         ├── DestinationError    the place to write to, in the pod or here, can't be written
+        ├── EntriesMissing      a tar ended well, but brought less than there is        retryable
         ├── DigestsDiffer       a file arrived, but it is not what was sent                 retryable
         ├── SourceMissing       the pod has no such path
         ├── SourceChanged       a source changed while it was read                      exit 24
@@ -102,12 +103,22 @@ class CommandMissing(TransferError):
     """The container lacks a program that the copy needs."""
 
 
+class ShellMissing(CommandMissing):
+    """The container has no shell by the name under which it was looked for."""
+
+
 class CommandFailed(TransferError):
     """The command in the pod failed."""
 
 
 class DestinationError(TransferError):
     """The destination, in the pod or on this machine, can't be written."""
+
+
+class EntriesMissing(TransferError):
+    """A tar that ended well brought fewer entries than there are. In a tree that moves it may be wrong by chance."""
+
+    retryable = True
 
 
 class DigestsDiffer(TransferError):

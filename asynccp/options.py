@@ -52,6 +52,10 @@ SLOWEST_DIGEST_PER_S = 20_000_000
 """Bytes that a pod digests in a second, at least: what a network volume of a small cloud disk gives. For so long as its
 files take at that pace, a pod that digests may be silent."""
 
+SLOWEST_WALK_PER_S = 2_000
+"""Entries that a pod lists in a second, at least, each a question to a network file system. For so long as its entries
+take at that pace, a pod that counts them may be silent."""
+
 RESUME_RECORDS = 64
 """Records of an archive (4 MiB) from which on a pull that lost its session continues: below, starting over is cheaper
 than having the pod read everything twice."""

@@ -16,6 +16,7 @@ from asynccp.engine.tally import Tally
 from asynccp.errors import CommandFailed
 from asynccp.report import LeftOut
 from asynccp.target import Skipped, Transfer
+from asynccp.ui.text import closing
 from asynccp.wire.exec import V4, ExitStatus, decode
 
 
@@ -38,7 +39,7 @@ async def run_everywhere(namespace: str, selector: str, argv: list[str]) -> int:
         plan = _Plan(tuple(transfers), tuple(skipped))
         report = await run_transfers("push", plan, one, cluster, Options(), NullObserver(), None)
         if report.exit_code:
-            print(report.to_text(), file=sys.stderr)
+            print(closing(report), file=sys.stderr)
         return report.exit_code
 
 

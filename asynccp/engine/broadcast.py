@@ -36,7 +36,7 @@ class Broadcast:
         self.chunks = packing.parts if packing else layout.chunks
         self.size = layout.size
         self.reads = 0
-        self._layout = layout
+        self.layout = layout
         self._packing = packing
         self._window_size = window_size
         self._taken_size = 0
@@ -60,7 +60,7 @@ class Broadcast:
             if self._packing is not None:
                 chunk = await to_thread.run_sync(self._packing.read, index)
             else:
-                chunk = await to_thread.run_sync(read_chunk, self._layout, index)
+                chunk = await to_thread.run_sync(read_chunk, self.layout, index)
         except TransferError as exc:
             self._broken = exc
             raise

@@ -1,9 +1,9 @@
-"""Exchange: one exec session as push and pull see it: stdout to read, the last words of stderr, and how it ended.
+"""Exchange: one exec session as push and pull see it: stdout to read, what stderr says, and how it ended.
 
 It also watches the clock: a session in which nothing moves is pinged, and after the deadline ended.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
@@ -11,57 +11,76 @@ import anyio
 from asynccp.cluster.base import Cluster, Session
 from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, Stalled, TransferError
 from asynccp.escape import printable
-from asynccp.options import CLOSE_GRACE_S, LOOK_EVERY_S, PING_AFTER_S, STDERR_TAIL_SIZE, Options
+from asynccp.options import CLOSE_GRACE_S, LOOK_EVERY_S, PING_AFTER_S, Options
+from asynccp.remote.script import Command
 from asynccp.target import Target
-from asynccp.wire.dialogue import ACKNOWLEDGEMENT, Line, LineReader, refusal, verdict
-from asynccp.wire.exec import ExitStatus, Stderr, Stdout, decode
+from asynccp.wire.complaints import Complaints
+from asynccp.wire.dialogue import ACKNOWLEDGEMENT, Line, LineReader, verdict
+from asynccp.wire.exec import ExitStatus, Stderr, Stdout, decode, stdin_message
+from asynccp.wire.notes import Note, NoteReader
+from asynccp.wire.problems import refusal
+
+LATE_S = 5.0
+"""Seconds without a byte, after the pod has said that its tar ended, from which on the rest of an archive is not waited
+for any more: what was under way came long ago."""
 
 
 @asynccontextmanager
 async def opened(
-    cluster: Cluster, target: Target, argv: Sequence[str], protocol: str, token: str, options: Options
+    cluster: Cluster, target: Target, command: Command, protocol: str, token: str, options: Options
 ) -> AsyncIterator["Exchange"]:
     """Run a command in the target. Raises as `Cluster.open_exec`, and ConnectFailed when the server does not answer."""
     async with AsyncExitStack() as stack:
         with anyio.move_on_after(options.open_timeout_s) as limit:
-            session = await stack.enter_async_context(cluster.open_exec(target, argv, protocol))
+            session = await stack.enter_async_context(cluster.open_exec(target, command.argv, protocol))
+            exchange = Exchange(session, token, options)
+            await exchange.tell(stdin_message(command.script))
         if limit.cancelled_caught:
             raise ConnectFailed(f"the API server did not answer within {options.open_timeout_s:.0f} s")
-        yield Exchange(session, token, options)
+        yield exchange
 
 
 class Exchange:
-    """One session, and what has been heard in it."""
+    """One session, and what has been heard in it.
+
+    complaints: what the pod's programs said on stderr. on_note: called with what its script has said there.
+    ended: whether the last of both has come. brings: an archive is under way to us.
+    """
 
     def __init__(self, session: Session, token: str, options: Options) -> None:
         self.status: ExitStatus | None = None
         self.patience_s = 0.0  # beyond the deadline, while the pod has silent work to do
         self.session = session
         self.token = token
+        self.complaints = Complaints()
+        self.on_note: Callable[[Note], None] = lambda _: None
+        self.ended = False
+        self.brings = False
         self._options = options
-        self._stderr = bytearray()
+        self._notes = NoteReader(token)
         self._ahead = b""
+        self._hears = False  # waits for the next message
+        self._let_go = False
         self._moves = 0  # a count, not a time: on the path of a byte the clock cost an eighth of a pull's CPU
 
     @property
     def said(self) -> str:
         """The last words on stderr, escaped, on one line."""
-        lines = bytes(self._stderr).strip().splitlines()
-        return printable(b"; ".join(line.strip() for line in lines[-5:]), 600)
+        return self.complaints.said
 
     @property
     def ending(self) -> str:
         """How the session ended, in words; empty for a regular end."""
         return self.session.ending
 
-    async def hello(self, path: str, *, patience_s: float = 0.0) -> Line:
+    async def hello(self, path: str, target: Target, *, patience_s: float = 0.0) -> Line:
         """Return the pod's first line; raise what stands in the way when the pod can't do it.
 
         patience_s: how much longer than usual it may take, because the pod has work to do before it speaks.
         """
         timeout_s, self.patience_s = self._options.open_timeout_s + patience_s, patience_s
         with anyio.move_on_after(timeout_s) as limit:
-            hello = await self.line("hello")
+            hello = await self.line("hello", banner=True)
         self.patience_s = 0.0
         if limit.cancelled_caught:
             raise ConnectFailed(f"the pod did not answer within {timeout_s:.0f} s")
@@ -71,13 +90,16 @@ class Exchange:
             with anyio.move_on_after(CLOSE_GRACE_S):  # for its last words
                 await self.acknowledge()
                 await self.drain()
-        if problem := refusal(hello, printable(path), self.said):
+        if problem := refusal(hello, printable(path), self.said, target.others):
             raise problem
         return hello
 
-    async def line(self, word: str) -> Line | None:
-        """Return the next line of the dialogue, None when the session ends before it."""
-        reader = LineReader(self.token, word)
+    async def line(self, word: str, *, banner: bool = False) -> Line | None:
+        """Return the next line of the dialogue, None when the session ends before it.
+
+        banner: other text may stand before it.
+        """
+        reader = LineReader(self.token, word, banner=banner)
         while (data := await self.stdout()) is not None:
             if found := reader.feed(data):
                 line, self._ahead = found
@@ -89,19 +111,51 @@ class Exchange:
         if self._ahead:
             data, self._ahead = self._ahead, b""
             return data
-        while (message := await self.session.receive()) is not None:
-            self.moved()
-            match decode(message):
-                case Stdout(payload):
-                    if self.status:
-                        raise ProtocolViolation("the server sent output after the command's end")
-                    return payload
-                case Stderr(payload):
-                    self._stderr += payload
-                    del self._stderr[:-STDERR_TAIL_SIZE]
-                case ExitStatus() as status:
-                    self.status = status
+        while (message := await self._message()) is not None:
+            if data := self._taken(message):
+                return data
+        self._take_rest_of_stderr()
         return None
+
+    def _taken(self, message: bytes | memoryview) -> memoryview | None:
+        """Take a message in; return what it has of stdout."""
+        self.moved()
+        match decode(message):
+            case Stdout(payload):
+                if self.status:
+                    raise ProtocolViolation("the server sent output after the command's end")
+                return payload
+            case Stderr(payload):
+                self._take_stderr(payload)
+            case ExitStatus() as status:
+                self.status = status
+        return None
+
+    async def _message(self) -> bytes | memoryview | None:
+        self._hears = True
+        try:
+            return await self.session.receive()
+        finally:
+            self._hears = False
+
+    def _take_stderr(self, data: bytes | memoryview) -> None:
+        for one in self._notes.feed(data):
+            if isinstance(one, Note):
+                self.ended = self.ended or one.word == "ended"
+                self.on_note(one)
+            else:
+                self.complaints.feed(one)
+
+    def _take_rest_of_stderr(self) -> None:
+        self.complaints.feed(self._notes.rest())
+        self.complaints.end()
+        self.ended = True
+
+    async def hear_stderr_out(self) -> None:
+        """Wait until the pod's own last word on stderr has come: stdout may have overtaken it."""
+        while not self.ended and (message := await self._message()) is not None:
+            if self._taken(message):
+                raise ProtocolViolation("the pod sent output after its last word")
 
     async def drain(self) -> None:
         """Hear the session out: its status, and what is left on stderr."""
@@ -120,15 +174,22 @@ class Exchange:
         await self.session.send_frame(frame)
         self.moved()
 
-    async def acknowledge(self, message: bytes = ACKNOWLEDGEMENT) -> None:
-        """Let the process in the pod go. If the session is gone, it has gone already, and `drain` tells."""
+    async def acknowledge(self) -> None:
+        """Let the process in the pod go."""
+        await self.tell(ACKNOWLEDGEMENT)
+
+    async def tell(self, message: bytes) -> None:
+        """Send a message that needs no answer. If the session is gone, whoever hears it out is told why."""
         try:
             await self.session.send(message)
         except SessionLost:
             return
 
     async def watch(self) -> None:
-        """Run beside the transfer: ping while nothing flows, and raise Stalled at the deadline."""
+        """Run beside the transfer: ping while nothing flows, and raise Stalled at the deadline.
+
+        A pod whose tar has ended, but which sends no more of an archive that isn't whole, is let go.
+        """
         moves, moved_at = self._moves, anyio.current_time()
         ping_at = moved_at + PING_AFTER_S
         while True:
@@ -140,6 +201,9 @@ class Exchange:
                     f"nothing moved for {now - moved_at:.0f} s" + (f": {self.said}" if self.said else ""),
                     hint="raise --timeout if the pod's disk is that slow; or its memory limit has ended the command",
                 )
+            if self.ended and self.brings and self._hears and not self._let_go and now - moved_at >= LATE_S:
+                self._let_go = True
+                await self.acknowledge()
             if now >= ping_at:
                 ping_at = now + PING_AFTER_S
                 with anyio.move_on_after(LOOK_EVERY_S):  # what takes no bytes takes no ping either

@@ -3,7 +3,8 @@
 from collections.abc import Container
 from dataclasses import dataclass, field
 
-from asynccp.errors import Refused
+from asynccp.errors import ProtocolRefused, Refused, ShellMissing
+from asynccp.remote.script import ABSOLUTE_SHELL, SHELL
 from asynccp.wire.exec import V4, V5
 
 
@@ -29,6 +30,20 @@ class Protocols:
 
     refused: set[str] = field(default_factory=set)
     uncounted: set[str] = field(default_factory=set)  # images without dd and head
+    shells: dict[str, str] = field(default_factory=dict)  # image → its shell, where that isn't on its PATH
+
+    def shell(self, image: str) -> str:
+        """Return the name under which to look for a shell in a container of `image`."""
+        return self.shells.get(image, SHELL)
+
+    def learn(self, refusal: ProtocolRefused | ShellMissing, image: str, protocol: str) -> None:
+        """Remember what was refused, so that the next attempt asks for something else. Raises what can't be helped."""
+        if isinstance(refusal, ProtocolRefused):
+            self.refused.add(protocol)
+        elif self.shell(image) == SHELL:
+            self.shells[image] = ABSOLUTE_SHELL
+        else:
+            raise refusal
 
     def offer(self, image: str, tried: Container[str] = ()) -> str:
         """Return what to offer for a container of `image`. tried: what was refused to it."""

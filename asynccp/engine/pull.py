@@ -19,7 +19,6 @@ import anyio
 from anyio import to_thread
 
 from asynccp.cluster.base import Cluster
-from asynccp.cluster.commands import pull_argv, pull_name
 from asynccp.disk.digest import digest_below
 from asynccp.disk.extract import Extractor
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
@@ -29,24 +28,42 @@ from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
-from asynccp.engine.verify import algorithm_of, verify
+from asynccp.engine.verify import algorithm_of, differing, digests_differ, grown
 from asynccp.engine.writer import Writer
-from asynccp.errors import ConnectFailed, DigestsDiffer, ProtocolRefused, ProtocolViolation, SessionLost, TransferError
+from asynccp.errors import (
+    ConnectFailed,
+    DigestsDiffer,
+    EntriesMissing,
+    ProtocolRefused,
+    ProtocolViolation,
+    SessionLost,
+    ShellMissing,
+    SourceMissing,
+    TransferError,
+)
+from asynccp.escape import printable
 from asynccp.options import (
     RECORD_SIZE,
     RESUME_RECORDS,
     SLOWEST_DIGEST_PER_S,
+    SLOWEST_WALK_PER_S,
     Options,
 )
 from asynccp.plan.plan import PullPlan
 from asynccp.progress import NullObserver, Observer
-from asynccp.report import Report
+from asynccp.remote.commands import PullRequest, pull_command, pull_name
+from asynccp.remote.script import Command
+from asynccp.report import Outcome, Report, counted
 from asynccp.target import Transfer
+from asynccp.wire.census import missing
+from asynccp.wire.complaints import Complaint, Fate, changed, failure, judge
 from asynccp.wire.compression import Unpacker
-from asynccp.wire.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader, verdict
+from asynccp.wire.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader, tar_code, verdict
+from asynccp.wire.notes import Note
 from asynccp.wire.prefix import Overlap
 
 Bytes = bytes | memoryview
+_ARCHIVED_SIZE = 768  # bytes that an entry takes in an archive besides its content: a header, and half a block
 
 
 async def pull(
@@ -83,26 +100,21 @@ async def pull(
 
 
 async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protocols, options: Options) -> None:
-    tally = gathering.tally
+    tally, target = gathering.tally, gathering.tally.transfer.target
     tried: set[str] = set()
     while True:
         protocol = protocols.offer("", tried)
         try:
-            argv = await gathering.argv()
-            async with opened(cluster, tally.transfer.target, argv, protocol, gathering.token, options) as exchange:
+            command = await gathering.command(protocols.shell(target.image))
+            async with opened(cluster, target, command, protocol, gathering.token, options) as exchange:
                 tally.protocol = protocol[:2]
                 await gathering.run(exchange)
                 return
-        except ProtocolRefused:
-            tried.add(protocol)
-            protocols.refused.add(protocol)
+        except (ProtocolRefused, ShellMissing) as refusal:
+            protocols.learn(refusal, target.image, protocol)
+            tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
         except _BetterCompressed:
             continue
-
-
-def _size(hello: Line) -> int | None:
-    text = hello.facts.get("size", "")
-    return int(text) * 1024 if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 
 class _BetterCompressed(TransferError):
@@ -128,23 +140,24 @@ class _Gathering:
         records = self._extractor.prefix.records if self._extractor else 0
         return records if records >= RESUME_RECORDS else 0
 
-    async def argv(self) -> list[str]:
+    async def command(self, shell: str) -> Command:
         """Return the command for the next session: it continues where the last one was lost, if that pays."""
         digest = None
         if self._extractor and self._records:
             digest = await to_thread.run_sync(self._extractor.prefix.digest)
         records = self._records if digest else 0
-        path, want_size = self.tally.transfer.path, self._options.want_size and not records
         self._offer = self._packing.offer
-        return pull_argv(
-            self.token,
-            path,
-            want_size=want_size,
+        request = PullRequest(
+            token=self.token,
+            path=self.tally.transfer.path,
             records=records,
             digest=digest or "",
             codecs=self._offer.codecs,
             most_load=MOST_LOAD if self._options.compress == "auto" else 0,
+            want_size=self._options.want_size and not records,
+            follow=self._options.follow,
         )
+        return pull_command(request, shell=shell)
 
     async def run(self, exchange: Exchange) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
@@ -162,7 +175,8 @@ class _Gathering:
 
     async def _run(self, exchange: Exchange) -> None:
         here_size = self._records * RECORD_SIZE
-        hello = await exchange.hello(self.tally.transfer.path, patience_s=here_size / SLOWEST_DIGEST_PER_S)
+        path, target = self.tally.transfer.path, self.tally.transfer.target
+        hello = await exchange.hello(path, target, patience_s=here_size / SLOWEST_DIGEST_PER_S)
         if self._options.checksum:
             self.tally.checksum = algorithm_of(hello)
         self.tally.compression, self.tally.compression_note = self._offer.taken(hello)
@@ -173,19 +187,21 @@ class _Gathering:
             await self.close()
             self._extractor = Extractor(
                 self._root,
-                pull_name(self.tally.transfer.path),
+                pull_name(path),
                 preserve_owner=self._options.preserve_owner,
                 limits=self._options.limits,
                 listed=self._options.checksum,
             )
-            self.tally.observer.started(self.tally.transfer, _size(hello))
+            self.tally.observer.started(self.tally.transfer, None)
         packing = self._packing if not self._offer.codecs else None  # once compressed, or refused, it stays so
+        exchange.complaints.requested = pull_name(path)
         writing = _Writing(exchange, self.tally, self._root, self._extractor, overlap, packing, self._writer)
         try:
-            await writing.run()
+            await writing.run(self._options)
         finally:
             self.tally.size, self.tally.entries = self._extractor.size, self._extractor.entries
-            self.tally.left_out = list(self._extractor.left_out)
+            self.tally.left_out = [*self._extractor.left_out, *exchange.complaints.left_out]
+            self.tally.not_kept = list(self._extractor.not_kept)
 
     async def close(self) -> None:
         """Remove what is not whole. Harmless when called again."""
@@ -218,29 +234,99 @@ class _Writing:
         self._extractor = extractor
         self._overlap = overlap
         self._done: Line | None = None
+        self._before = self._after = ""  # how many entries the pod has counted
+        self._harmless: set[bytes] = set()  # paths that changed, but not for the worse
         self._trailer = LineReader(exchange.token, "done", after_zeros=True)
 
-    async def run(self) -> None:
+    async def run(self, options: Options) -> None:
+        """Hear the session out. Raises what keeps the transfer from being complete."""
+        exchange = self._exchange
+        exchange.on_note, exchange.brings = self._hear, True
         if self._tally.compression:  # in a thread: the codec's library may have to be loaded
             self._unpacker = await to_thread.run_sync(Unpacker, self._tally.compression)
-        while (data := await self._exchange.stdout()) is not None:
+        while (data := await exchange.stdout()) is not None:
             size, rest = await self._writer.run(self._take, data)
             self._tally.advance(size, len(data))
-            self._exchange.moved()
+            exchange.moved()
             self._look(data)
+            if self._extractor.ended:
+                exchange.patience_s = self._extractor.members / SLOWEST_WALK_PER_S  # the pod counts them
             if rest and (found := self._trailer.feed(rest)):
                 self._done, after = found
                 if after:
                     raise ProtocolViolation("the pod sent output after its last word")
-                if self._tally.checksum and self._done.facts.get("rc") == "0":
-                    await self._verify()
-                await self._exchange.acknowledge()
+                exchange.brings, exchange.patience_s = False, 0.0
+                await exchange.hear_stderr_out()
+                if self._done.facts.get("rc") in ("0", "1"):
+                    await self._ask(options)
+                await exchange.acknowledge()
         whole = self._extractor.ended and self._done is not None
+        error = self._verdict(whole)
         if whole:
             await to_thread.run_sync(self._extractor.finish)
-        exchange = self._exchange
-        if error := verdict(self._done, exchange.status, exchange.said, whole=whole, ending=exchange.ending):
+        if error:
             raise error
+
+    def _hear(self, note: Note) -> None:
+        """Take a note of the pod's: how many entries there are, and bytes."""
+        match note.word:
+            case "census":
+                self._before, size = note.facts.get("entries", ""), note.facts.get("bytes", "")
+                if size.isascii() and size.isdigit() and self._before.isdigit() and len(size + self._before) < 30:
+                    total = int(size) + int(self._before) * _ARCHIVED_SIZE
+                    self._tally.observer.sized(self._tally.transfer, total)
+            case "ended":
+                self._after = note.facts.get("entries", "")
+
+    async def _ask(self, options: Options) -> None:
+        """Ask the pod about what may have changed: every file, if digests are wanted, else what its tar has named.
+
+        Raises DigestsDiffer.
+        """
+        exchange, changed = self._exchange, [one.path for one in self._exchange.complaints.of(Fate.CHANGED)]
+        self._harmless = {path for path in changed if self._extractor.is_directory(path)}
+        if self._tally.checksum:
+            differ = await differing(exchange, self._tally, self._extractor.files, self._digest)
+            sizes = {path: self._extractor.files[path] for path in differ}
+            same = await grown(exchange, self._tally, sizes, self._digest)
+            if others := [path for path in differ if path not in set(same)]:
+                raise digests_differ(others)
+        else:
+            found = {path: self._extractor.size_of(path) for path in changed if path not in self._harmless}
+            same = await grown(exchange, self._tally, {path: size for path, size in found.items() if size is not None})
+        if options.strict_sources:
+            self._harmless = set()
+            if same and not changed:  # a tar that says nothing of it
+                exchange.complaints.told += [Complaint(path, Fate.CHANGED) for path in same]
+        else:
+            self._harmless |= set(same)
+            self._tally.grown = same
+
+    def _verdict(self, whole: bool) -> TransferError | None:
+        """Return why the transfer is not complete, None when it is, but for what is named as left out."""
+        exchange, done, code = self._exchange, self._done, tar_code(self._done, self._exchange.status)
+        if not whole or done is None or code not in (0, 1, 2):
+            return verdict(done, exchange.status, exchange.said, whole=whole, ending=exchange.ending)
+        match judge(code, whole, exchange.complaints, self._harmless):
+            case Outcome.FAILED:
+                return failure(code, exchange.complaints)
+            case Outcome.CHANGED:
+                return changed(exchange.complaints, self._harmless)
+        if done.facts.get("hidden"):
+            path = printable(self._tally.transfer.path)
+            return SourceMissing(f"{path} has content, but its size is told as 0: no tar can copy it")
+        passed_over = exchange.complaints.count(Fate.UNREADABLE)
+        if short := missing(self._before, self._after, self._extractor.members, passed_over):
+            told = counted(short, "entry is", "entries are")
+            there = min(int(self._before), int(self._after))
+            return EntriesMissing(
+                f"tar ended without an error, but {told} missing of the {there} that are in the container",
+                hint="is its tar a wrapper, or told by a variable to skip something?",
+            )
+        return None
+
+    async def _digest(self, path: bytes, algorithm: str) -> str | None:
+        return await to_thread.run_sync(digest_below, self._root, path, algorithm)
 
     def _look(self, data: Bytes) -> None:
         """Raise _BetterCompressed if this session had better be another one."""
@@ -274,9 +360,3 @@ class _Writing:
                 raise DigestsDiffer("the container's files changed while the session was lost: they are read anew")
             data = new
         return self._extractor.feed(data)
-
-    async def _verify(self) -> None:
-        async def here(path: bytes, algorithm: str) -> str | None:
-            return await to_thread.run_sync(digest_below, self._root, path, algorithm)
-
-        await verify(self._exchange, self._tally, self._extractor.files, here, self._exchange.stdout)

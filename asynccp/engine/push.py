@@ -13,7 +13,6 @@ import anyio
 from anyio import to_thread
 
 from asynccp.cluster.base import Cluster
-from asynccp.cluster.commands import push_argv
 from asynccp.disk.digest import digest_source
 from asynccp.disk.pack import Packing
 from asynccp.engine.broadcast import Broadcast
@@ -21,17 +20,19 @@ from asynccp.engine.compression import FAR_S, Offer, offer_push
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
 from asynccp.engine.pace import paced
+from asynccp.engine.placing import Placing, unsettled
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
 from asynccp.engine.verify import algorithm_of, verify
 from asynccp.entry import Entry, Kind
-from asynccp.errors import ProtocolRefused, ProtocolViolation, SessionLost
-from asynccp.options import CLOSE_GRACE_S, Options
+from asynccp.errors import ProtocolRefused, ProtocolViolation, SessionLost, ShellMissing
+from asynccp.options import CLOSE_GRACE_S, SLOWEST_WALK_PER_S, Options
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PushPlan
 from asynccp.progress import NullObserver, Observer
-from asynccp.report import LeftOut, Report
+from asynccp.remote.commands import PushRequest, push_command
+from asynccp.report import NotKept, Report
 from asynccp.wire.dialogue import ACKNOWLEDGEMENT, GO, Line, verdict
 from asynccp.wire.exec import CLOSE_STDIN, V4
 
@@ -71,34 +72,40 @@ async def _push_one(
     digests: "_Digests",
     options: Options,
 ) -> None:
-    target, directory, layout = tally.transfer.target, tally.transfer.path, plan.layout
-    argv = push_argv(
-        layout.token,
-        directory,
-        layout.records,
-        identity=target.uid[:8],
-        preserve_owner=options.preserve_owner,
+    target, path, layout = tally.transfer.target, tally.transfer.path, plan.layout
+    request = PushRequest(
+        token=layout.token,
+        directory=path,
+        records=layout.records,
+        renames=plan.renames,
+        identity=f"{target.uid[:8]}-{target.container}",
         codecs=offer.codecs,
+        preserve_owner=options.preserve_owner,
+        dir_perms=options.dir_perms,
+        partial=options.partial,
+        in_place=options.in_place,
     )
     tried: set[str] = set()
     while True:
         protocol = protocols.offer(target.image, tried)
+        command = push_command(request, shell=protocols.shell(target.image))
         try:
-            async with opened(cluster, target, argv, protocol, layout.token, options) as exchange:
+            async with opened(cluster, target, command, protocol, layout.token, options) as exchange:
                 tally.protocol = protocol[:2]
-                hello = await exchange.hello(directory)
+                hello = await exchange.hello(path, target)
                 counted = hello.facts.get("count") != "none"
                 if options.checksum:
                     tally.checksum = algorithm_of(hello, can_be_asked=counted)
                 if counted or protocol != V4:
                     tally.compression, tally.compression_note = offer.taken(hello)
+                    tally.landed = plan.landing(path, named=hello.facts.get("named") == "yes")
                     broadcast = forms.of(tally.compression)
                     await _Delivery(exchange, tally, broadcast, digests, half_close=not counted).run()
                     break
                 protocols.uncounted.add(target.image)
-        except ProtocolRefused:
-            tried.add(protocol)
-            protocols.refused.add(protocol)
+        except (ProtocolRefused, ShellMissing) as refusal:
+            protocols.learn(refusal, target.image, protocol)
+            tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
     tally.size, tally.entries = plan.size, len(plan.entries)
 
 
@@ -140,6 +147,9 @@ class _Delivery:
         self, exchange: Exchange, tally: Tally, broadcast: Broadcast, digests: _Digests, *, half_close: bool
     ) -> None:
         self._exchange = exchange
+        self._layout = broadcast.layout
+        self._placing = Placing()
+        exchange.on_note = self._placing.hear
         self._tally = tally
         self._digests = digests
         self._half_close = half_close
@@ -154,13 +164,17 @@ class _Delivery:
                 tasks.start_soon(self._feed.run)
                 done = await self._converse()
                 tasks.cancel_scope.cancel()
-        exchange = self._exchange
-        if error := verdict(done, exchange.status, exchange.said, whole=self._feed.whole, ending=exchange.ending):
-            raise error
-        if done is not None and done.facts.get("settled") != "yes":
-            reason = "the modes and times of directories that were there before could not all be set"
-            path = os.fsencode(self._tally.transfer.path)
-            self._tally.left_out.append(LeftOut(path, f"{reason}: {exchange.said}"))
+        exchange, path = self._exchange, self._tally.transfer.path
+        error = verdict(
+            done, exchange.status, exchange.said, whole=self._feed.whole, ending=exchange.ending, sent=self._layout.sent
+        )
+        if error or done is None:
+            raise self._placing.refusal(done) or error or SessionLost("the session ended too early")
+        self._tally.left_out = self._placing.left_out(done)
+        self._tally.not_kept = self._placing.not_kept(done, path)
+        if what := unsettled(done, exchange.said):
+            self._tally.not_kept.append(NotKept(os.fsencode(path), what))
+            self._tally.partial = True
 
     async def _converse(self) -> Line | None:
         """Return the last line that the pod says."""
@@ -172,14 +186,14 @@ class _Delivery:
             if not self._feed.whole:
                 raise ProtocolViolation("the pod said that it has everything before everything was sent")
             if self._tally.checksum:
-                await verify(self._exchange, self._tally, self._digests.sizes, self._digests.of, self._exchange.stdout)
+                await verify(self._exchange, self._tally, self._digests.sizes, self._digests.of)
             if not self._half_close:
-                await self._exchange.acknowledge(GO)
+                await self._exchange.tell(GO)
             last = await self._exchange.line("done") or last
         # A tar that failed left bytes unread, and containerd, which can't hand them over, may never tell the status.
         with anyio.move_on_after(CLOSE_GRACE_S if last.word == "received" else None):
             # Once stdin is closed it takes no line; its end says the same, and closing it again is harmless.
-            await self._exchange.acknowledge(CLOSE_STDIN if self._half_close else ACKNOWLEDGEMENT)
+            await self._exchange.tell(CLOSE_STDIN if self._half_close else ACKNOWLEDGEMENT)
             await self._exchange.drain()
         return last
 
@@ -222,3 +236,4 @@ class _Feed:
             self._tally.advance(chunk.size, chunk.wire_size)
         if self._half_close:
             await self._exchange.send(CLOSE_STDIN)
+        self._exchange.patience_s = len(self._broadcast.layout.entries) / SLOWEST_WALK_PER_S  # the pod counts them

@@ -92,7 +92,8 @@ async def run_transfers(
             results[tally.transfer] = result = _unfinished(tally, first_failed)
             observer.finished(result)
     ordered = [results[transfer] for transfer in plan.transfers]
-    return Report(direction, ordered, plan.skipped, plan.left_out, anyio.current_time() - begun)
+    seconds = anyio.current_time() - begun
+    return Report(direction, ordered, plan.skipped, plan.left_out, seconds, plan.not_kept, strict=options.strict)
 
 
 def _unfinished(tally: Tally, first_failed: list[Transfer]) -> Result:
@@ -116,7 +117,7 @@ async def _attempt(
         if not became and budget.allows(exc, tally.attempts):
             return delay_s(tally.attempts, chance=random.random(), after_s=exc.after_s)  # noqa: S311 (not a secret)
         return tally.result(outcome_of(exc), f"{became} ({exc})" if became else str(exc), _GONE if became else exc.hint)
-    return tally.result(Outcome.PARTIAL if tally.left_out else Outcome.COMPLETE)
+    return tally.result(Outcome.PARTIAL if tally.left_out or tally.partial else Outcome.COMPLETE)
 
 
 async def _what_became_of(target: Target, cluster: Cluster) -> str:

@@ -11,7 +11,10 @@ from asynccp.target import Transfer
 
 @dataclass(slots=True)
 class Tally:
-    """Counts for one transfer; fields as in `Result`. `begun`: when its first attempt began, None before."""
+    """Counts for one transfer; fields as in `Result`.
+
+    begun: when its first attempt began, None before. partial: something that was asked for could not be done.
+    """
 
     transfer: Transfer
     observer: Observer
@@ -30,6 +33,7 @@ class Tally:
     not_kept: list[NotKept] = field(default_factory=list)
     grown: list[bytes] = field(default_factory=list)
     landed: str = ""
+    partial: bool = False
 
     def advance(self, count: int, wire_size: int) -> None:
         """`count` more archive bytes have moved, as `wire_size` bytes on the wire."""

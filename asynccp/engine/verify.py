@@ -1,10 +1,10 @@
-"""Verify: every file of one transfer has the same digest here and in the pod.
+"""Verify: every file of one transfer has the same digest here and in the pod, or has only grown there.
 
 One question at a time goes to the pod; while it works on the answer, so do we. Silence is right then, for as long as
 the files take at the pace of the slowest disk that is worth waiting for.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
@@ -15,7 +15,6 @@ from asynccp.report import counted
 from asynccp.wire.dialogue import Line, verdict
 from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
 
-Heard = Callable[[], Awaitable[bytes | memoryview | None]]
 Here = Callable[[bytes, str], Awaitable[str | None]]
 _NAMES = 3  # of files that differ, in the error
 
@@ -36,42 +35,82 @@ def algorithm_of(hello: Line, *, can_be_asked: bool = True) -> str:
     return program
 
 
-async def verify(exchange: Exchange, tally: Tally, sizes: dict[bytes, int], here: Here, heard: Heard) -> None:
-    """Compare the files of `sizes` (path in the archive → bytes). Raises DigestsDiffer with the names of some.
+async def verify(exchange: Exchange, tally: Tally, sizes: Mapping[bytes, int], here: Here) -> None:
+    """Compare the files of `sizes` (path in the archive → bytes). Raises DigestsDiffer with the names of some."""
+    if differ := await differing(exchange, tally, sizes, here):
+        raise digests_differ(differ)
 
-    here: returns the digest of a file on this machine. heard: returns what the pod says next on stdout.
+
+async def differing(exchange: Exchange, tally: Tally, sizes: Mapping[bytes, int], here: Here) -> list[bytes]:
+    """Return which of the files of `sizes` (path in the archive → bytes) are not the same here and in the pod.
+
+    here: returns the digest of a file on this machine. The tally gets the digests of those that are the same.
     """
-    differ: list[str] = []
+    differ: list[bytes] = []
     for paths in questions(sizes):
         exchange.patience_s = sum(sizes[path] for path in paths) / SLOWEST_DIGEST_PER_S
         await exchange.send(encode_question(paths))
         ours = [await here(path, tally.checksum) for path in paths]
         exchange.moved()
-        theirs = await _answer(exchange, paths, tally.checksum, heard)
+        theirs = await _answer(exchange, paths, tally.checksum)
         for path, one, other in zip(paths, ours, theirs, strict=True):
             if one is None or one != other:
-                differ.append(printable(path, 200))
+                differ.append(path)
             else:
                 tally.digests[path] = one
     exchange.patience_s = 0.0
-    if differ:
-        raise DigestsDiffer(_told(differ), hint="a file that changes while it is copied differs too; copy it again")
+    return differ
 
 
-async def _answer(exchange: Exchange, paths: Sequence[bytes], algorithm: str, heard: Heard) -> list[str | None]:
+async def grown(exchange: Exchange, tally: Tally, sizes: Mapping[bytes, int], here: Here | None = None) -> list[bytes]:
+    """Return which of the files of `sizes` (path → bytes that came) are larger in the pod now.
+
+    here: as above; then only those whose beginning, of so many bytes, is the same here and there.
+    """
+    found: list[bytes] = []
+    for paths in questions(sizes):
+        await exchange.send(encode_question(paths, "size"))
+        now = await _answer(exchange, paths, "size")
+        found += [path for path, size in zip(paths, now, strict=True) if _is_more(size, sizes[path])]
+    return [path for path in found if here is None or await _begins_the_same(exchange, tally, path, sizes[path], here)]
+
+
+def digests_differ(paths: Sequence[bytes]) -> DigestsDiffer:
+    """Return the error of files that are not the same here and in the pod."""
+    hint = "a file that changes while it is copied differs too; copy it again"
+    return DigestsDiffer(_told([printable(path, 200) for path in paths]), hint=hint)
+
+
+async def _begins_the_same(exchange: Exchange, tally: Tally, path: bytes, size: int, here: Here) -> bool:
+    exchange.patience_s = size / SLOWEST_DIGEST_PER_S
+    await exchange.send(encode_question([path], f"head {size}"))
+    ours = await here(path, tally.checksum)
+    exchange.moved()
+    (theirs,) = await _answer(exchange, [path], tally.checksum)
+    exchange.patience_s = 0.0
+    if ours is None or ours != theirs:
+        return False
+    tally.digests[path] = ours
+    return True
+
+
+def _is_more(told: str | None, size: int) -> bool:
+    return told is not None and told.isdigit() and len(told) < 20 and int(told) > size
+
+
+async def _answer(exchange: Exchange, paths: Sequence[bytes], algorithm: str) -> list[str | None]:
     reader = AnswerReader(exchange.token, paths, algorithm)
-    while (data := await heard()) is not None:
+    while (data := await exchange.stdout()) is not None:
         if found := reader.feed(data):
             digests, more = found
             if more:
                 raise ProtocolViolation("the pod said more than it was asked for")
             return digests
     error = verdict(None, exchange.status, exchange.said, ending=exchange.ending)
-    raise error or SessionLost("the session ended before the pod had told its files' digests")
+    raise error or SessionLost("the session ended before the pod had told of its files")
 
 
-def _told(differ: Iterable[str]) -> str:
-    names = list(differ)
+def _told(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     what = counted(len(names), "file is", "files are")
     return f"{what} not the same here and in the container: {', '.join(names[:_NAMES])}{more}"

@@ -11,8 +11,9 @@ set it when all is done, but BusyBox never does, and bsdtar doesn't where the di
 makes hard links and some symlinks after everything else: if there are links in directories, a second archive follows,
 of the directories and the sentinel, for a second tar.
 
-The sentinel is an empty file in the destination, named after the run's token: extracted, it proves that the pod's tar
-came to the archive's end (`cluster.commands` removes it).
+The sentinel is an empty file, named after the run's token and what was sent: `.asynccp-TOKEN-ENTRIES-BYTES`. Extracted,
+it proves that the pod's tar came to the archive's end, and the pod compares what stands there with these numbers
+(`remote/scripts/receive.sh` removes it).
 """
 
 from bisect import bisect_right
@@ -40,7 +41,11 @@ class Piece:
 
 
 class ArchiveLayout:
-    """Where every entry lies. `records`: how many RECORD_SIZE units the first tar reads, and how many the second."""
+    """Where every entry lies.
+
+    records: how many RECORD_SIZE units the first tar reads, and how many the second. sent: `ENTRIES-BYTES`, what will
+    stand where it is extracted.
+    """
 
     def __init__(self, entries: Sequence[Entry], token: str) -> None:
         self.token = token
@@ -49,7 +54,8 @@ class ArchiveLayout:
         self._starts: list[int] = []
         self.size = 0
         again = [entry for entry in reversed(self.entries) if entry.kind is Kind.DIRECTORY]
-        sentinel = Entry(f".asynccp-{token}".encode(), Kind.FILE)
+        self.sent = _sent(self.entries)
+        sentinel = Entry(f".asynccp-{token}-{self.sent}".encode(), Kind.FILE)
         first = self._append([*self.entries, *again, sentinel])
         late = any(entry.kind in _LINKS and b"/" in entry.path for entry in self.entries)
         self.records = (first, self._append([*again, sentinel]) if late and again else 0)
@@ -94,6 +100,13 @@ class ArchiveLayout:
         records = -(-(end + 2 * BLOCK - begin) // RECORD_SIZE)
         self.size = begin + records * RECORD_SIZE
         return records
+
+
+def _sent(entries: Sequence[Entry]) -> str:
+    """Return what will stand where these are extracted, as `ENTRIES-BYTES`. A hard link counts as its file does."""
+    sizes = {entry.path: entry.size for entry in entries if entry.kind is Kind.FILE}
+    size = sum(sizes.values()) + sum(sizes.get(entry.link, 0) for entry in entries if entry.kind is Kind.HARDLINK)
+    return f"{len(entries)}-{size}"
 
 
 def _size(member: Entry) -> int:

@@ -3,15 +3,18 @@
     pod  → us   asynccp TOKEN hello KEY=VALUE …      what it found; before any byte of the archive
     …the archive, one way or the other…
     pod  → us   asynccp TOKEN received KEY=VALUE …   a push: all was extracted, beside its place
-    us   → pod  questions for digests                if they are wanted (`wire.digests`)
+    us   → pod  questions about files                if they are wanted (`wire.digests`)
     us   → pod  go                                   a push: put it in its place
     pod  → us   asynccp TOKEN done KEY=VALUE …       it is in its place; or, of a pull, how its tar ended
+    us   → pod  questions about files                of a pull
     us   → pod  one line on stdin                    we have it all: you may go
+
+What there is to tell beside the archive comes on stderr (`wire.notes`), the last of it `ended`, before `done`.
 
 The process in the pod lives until it has our last line, so the API server's proxy never sees it end while bytes are
 under way: that race cuts the tail of a pull (kubernetes #60140). TOKEN is new for each run: what else may stand on
-stdout can't be taken for a line of the dialogue. A pod is not trusted: every line is parsed as hostile input, and has a
-bound.
+stdout, such as the banner of a shell that is a wrapper, can't be taken for a line of the dialogue. A pod is not
+trusted: every line is parsed as hostile input, and has a bound.
 """
 
 from collections.abc import Mapping
@@ -24,8 +27,7 @@ from asynccp.errors import (
     DestinationError,
     ProtocolViolation,
     SessionLost,
-    SourceChanged,
-    SourceMissing,
+    ShellMissing,
     TransferError,
 )
 from asynccp.escape import printable
@@ -36,8 +38,7 @@ GO = b"\x00go\n"  # likewise
 MAX_LINE_SIZE = 4096  # bytes; ours are below 200
 MAX_PADDING_SIZE = 1024 * 1024  # bytes of zeros after the end marker; GNU tar and bsdtar write up to 10,240
 
-# What GNU tar says, with exit code 1, of a source that changed under it (LC_ALL=C; tar/src/create.c).
-_CHANGED = ("file changed as we read it", "File removed before we read it", "File shrank by")
+MAX_BANNER_SIZE = 64 * 1024  # bytes on stdout before the hello: of a shell that greets
 
 # "Wrote only": GNU tar names no reason when a write was cut short, which on a regular file means a full disk.
 _FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
@@ -55,11 +56,13 @@ class LineReader:
     """Cuts one line of the dialogue off the front of a byte stream.
 
     after_zeros: the line follows an archive, whose writer may fill its last record with zeros.
+    banner: other text may stand before it.
     """
 
-    def __init__(self, token: str, word: str, *, after_zeros: bool = False) -> None:
+    def __init__(self, token: str, word: str, *, after_zeros: bool = False, banner: bool = False) -> None:
         self._start = f"asynccp {token} {word} ".encode()
         self._word = word
+        self._banner_left = MAX_BANNER_SIZE if banner else 0
         self._zeros_left = MAX_PADDING_SIZE if after_zeros else 0
         self._buffer = bytearray()
 
@@ -69,6 +72,7 @@ class LineReader:
         Raises ProtocolViolation as soon as the bytes can't become the line.
         """
         self._buffer += self._unpadded(bytes(data))
+        self._skip_banner()
         start = bytes(self._buffer[: len(self._start)])
         if not self._start.startswith(start):
             raise ProtocolViolation(
@@ -83,6 +87,16 @@ class LineReader:
         facts = dict(word.partition("=")[::2] for word in words)
         return Line(self._word, facts), bytes(self._buffer[end + 1 :])
 
+    def _skip_banner(self) -> None:
+        at = self._buffer.find(self._start)
+        if at < 0:  # its end may be the beginning of the line
+            at = max(0, len(self._buffer) - len(self._start) + 1)
+            if self._start.startswith(bytes(self._buffer[:at])):
+                return
+        skipped = min(at, self._banner_left)
+        self._banner_left -= skipped
+        del self._buffer[:skipped]
+
     def _unpadded(self, data: bytes) -> bytes:
         if self._zeros_left == 0 or self._buffer:
             return data
@@ -91,56 +105,22 @@ class LineReader:
         return unpadded
 
 
-def refusal(hello: Line, path: str, said: str) -> TransferError | None:
-    """Return the error that a hello means, None when the pod is ready.
-
-    said: the tail of the pod's stderr, escaped; it holds the system's own reason.
-    """
-    because = f" ({said})" if said else ""
-    match hello.facts.get("problem"):
-        case None:
-            return None
-        case "no-tar" | "no-mv" | "no-rmdir" as problem:
-            program = problem.removeprefix("no-")
-            return CommandMissing(
-                f"there is no {program} in the container",
-                hint=f"name a container that has one with -c, or add {program} to the image",
-            )
-        case "missing":
-            return SourceMissing(
-                f"{path} does not exist in the container, or its directory may not be entered{because}"
-            )
-        case "unreadable":
-            return SourceMissing(f"{path} may not be read by the container's user{because}")
-        case "not-a-directory":
-            return DestinationError(
-                f"{path} is not a directory", hint="the path after the colon is the directory that receives the source"
-            )
-        case "no-contents":
-            return SourceMissing(f"{path} is not a directory", hint="leave the slash at its end out")
-        case "cannot-create":
-            return DestinationError(f"{path} can't be created in the container{because}")
-        case "not-writable":
-            return DestinationError(
-                f"{path} is not writable for the container's user, or on a read-only file system{because}"
-            )
-        case problem:
-            return ProtocolViolation(f"the pod reports a problem that is not known here: {printable(problem, 60)}")
-
-
 def verdict(
-    done: Line | None, status: ExitStatus | None, said: str, *, whole: bool = True, ending: str = ""
-) -> TransferError | None:
+    done: Line | None, status: ExitStatus | None, said: str, *, whole: bool = True, ending: str = "", sent: str = "",
+) -> TransferError | None:  # fmt: skip
     """Return why a transfer is not complete, None when it is. The one place that decides it.
 
     Complete means all of: everything was handed on (`whole`: the archive's end marker was decoded, or the last byte of
     a push was sent), the pod's `done` line came and says that its commands ended with 0, a push's sentinel was
-    extracted and what it came with was put in its place; and an explicit Success. How the connection ended proves
-    nothing, so it decides nothing.
+    extracted, as many entries and bytes stand there as were sent, and what it came with was put in its place; and an
+    explicit Success. How the connection ended proves nothing, so it decides nothing.
+
+    A pull whose tar has ended with 1 or 2, but brought the archive's end marker, is judged by what the tar complained
+    of (`wire.complaints`).
 
     done: the pod's last line, None when it never came. A push that isn't whole in the pod ends with `received`.
     status: None when the session ended without one. said: stderr's tail, escaped. ending: how the session ended, in
-    words, escaped; empty for a regular end.
+    words, escaped; empty for a regular end. sent: `ENTRIES-BYTES` of a push.
     """
     code = _exit_code(done, status)
     if code in (None, 0) and (done is None or status is None):
@@ -149,20 +129,39 @@ def verdict(
         return SessionLost(
             "the session ended before the pod had said its last word" + (f": {ending}" if ending else "")
         )
-    if code == 1 and whole and any(sign in said for sign in _CHANGED):
-        return SourceChanged(f"a source changed while tar read it: {said}")
     if code is None:
         return SessionLost(f"the server does not know how the command ended: {status.message if status else ''}")
     if code != 0:
         settling = done is not None and "settled" in done.facts
         return _failed(code, said, settling=settling)  # the status would say our whole script again
     if done is not None and done.facts.get("sentinel", "yes") != "yes":
-        return ProtocolViolation("tar ended without an error, but the last member of the archive was not extracted")
+        return _not_whole(done, sent)
     if done is not None and done.word == "received":
         return ProtocolViolation("the pod has everything, but did not put it in its place")
     if not whole:
         return ProtocolViolation("the pod says that it is done, but the archive has not come to its end")
     return None
+
+
+def _not_whole(received: Line, sent: str) -> TransferError:
+    entries, size = received.facts.get("entries", ""), received.facts.get("bytes", "")
+    sent_entries, _, sent_size = sent.partition("-")
+    if not entries or (entries, size or sent_size) == (sent_entries, sent_size):
+        return ProtocolViolation("tar ended without an error, but the last member of the archive was not extracted")
+    got = f"{printable(entries, 20)} of {sent_entries} entries"
+    got += f", {printable(size, 20)} of {sent_size} bytes" if size else ""
+    return CommandFailed(
+        f"tar ended without an error, but left something out: {got} came to stand in the container",
+        hint="is its tar a wrapper, or its file system one that takes two names for one? nothing was changed",
+    )
+
+
+def tar_code(done: Line | None, status: ExitStatus | None) -> int | None:
+    """Return the code with which a pull's tar ended, if pod and server say the same; None otherwise."""
+    if done is None or status is None or status.code is None:
+        return None
+    code = _exit_code(done, status)
+    return code if code == status.code else None
 
 
 def _exit_code(done: Line | None, status: ExitStatus | None) -> int | None:
@@ -191,7 +190,7 @@ _AWAY = (
 
 def _not_run(status: ExitStatus) -> TransferError:
     if "executable file not found" in status.message or "/sh: no such file or directory" in status.message:
-        return CommandMissing(
+        return ShellMissing(
             "there is no shell in the container",
             hint="name a container that has a shell and tar with -c; kubectl debug can add one to a running pod",
         )
@@ -208,7 +207,10 @@ def _failed(code: int, said: str, *, settling: bool) -> TransferError:
     if code in (126, 127):
         return CommandMissing(f"a program could not be run in the container ({code}): {said or 'no reason given'}")
     if any(sign in said for sign in _FULL):
-        return DestinationError(f"the disk in the container is full: {said}")
+        return DestinationError(
+            f"the disk in the container is full: {said}",
+            hint="a push needs room for the old files and the new ones, until the new ones are in their place",
+        )
     if settling:
         return DestinationError(
             f"what was received could not all be put in its place: {said or f'exit code {code}'}",
@@ -217,5 +219,5 @@ def _failed(code: int, said: str, *, settling: bool) -> TransferError:
     denied = "Permission denied" in said or "Operation not permitted" in said
     return CommandFailed(
         f"tar failed in the container with exit code {code}: {said or 'it said nothing'}",
-        hint="the container's user may not do that; what else there is has been copied, but not all" if denied else "",
+        hint="the container's user may not do that" if denied else "",
     )

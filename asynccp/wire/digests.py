@@ -4,6 +4,9 @@
     pod  → us   DIGEST  NAME                         as sha256sum prints it, in the order of the names
     pod  → us   asynccp TOKEN summed
 
+Two other questions are answered in the same form: `size` by sizes instead of digests, and `head N`, which is about one
+name, by the digest of the first N bytes.
+
 Names begin with `./`. On the way to the pod, bytes that a shell's `read` might mistake are written as printf's `%b`
 reads them (POSIX printf: `\\0` and three octal digits). On the way back the names are known, so that the answer can be
 read to the byte: coreutils mark a name with a newline or a backslash and escape it, BusyBox and toybox print it raw.
@@ -75,13 +78,13 @@ def questions(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield group
 
 
-def encode_question(paths: Sequence[bytes]) -> bytes:
-    """Return the exec message that asks for the digests of these paths."""
-    return b"\0sum\n" + b"".join(b"./%b\n" % _escaped(path) for path in paths) + b"\n"
+def encode_question(paths: Sequence[bytes], what: str = "sum") -> bytes:
+    """Return the exec message that asks about these paths: `sum`, `size`, or `head N`, the digest of N bytes."""
+    return b"\0%b\n" % what.encode() + b"".join(b"./%b\n" % _escaped(path) for path in paths) + b"\n"
 
 
 class AnswerReader:
-    """Reads the digests of `paths` and the line behind them. algorithm: a key of ALGORITHMS."""
+    """Reads the digests of `paths` and the line behind them. algorithm: a key of ALGORITHMS, or `size`."""
 
     def __init__(self, token: str, paths: Sequence[bytes], algorithm: str) -> None:
         self._end = f"asynccp {token} summed\n".encode()

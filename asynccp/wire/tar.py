@@ -25,9 +25,11 @@ from asynccp.errors import ProtocolViolation, UnsafeEntry
 from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits, raise_hint
 from asynccp.report import LeftOut
+from asynccp.wire.attributes import words_of_records
 from asynccp.wire.header import (
     BLOCK,
     END,
+    NAME_SIZE,
     TYPEFLAGS,
     Header,
     decode_header,
@@ -51,9 +53,13 @@ _OCTAL_SIZE_LIMIT = 8**11  # bytes; from here on GNU tar leaves 0 in the header 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An entry begins. `entry.path` is clean: relative, no `.` or `..`; empty for the directory that was archived."""
+    """An entry begins. `entry.path` is clean: relative, no `.` or `..`; empty for the directory that was archived.
+
+    not_kept: what the archive has of it that is never set here, in words.
+    """
 
     entry: Entry
+    not_kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +235,14 @@ class TarDecoder:
         return ()
 
     def _begin_member(self, header: Header) -> Iterable[Event]:
-        records, self._records, self._pax = self._records, {}, False
+        records, self._records = self._records, {}
+        pax, self._pax = self._pax, False
         stored_size = _stored_size(header, records)
         name, real_size = _name_and_real_size(header, records)
         kind = _KINDS.get(header.typeflag)
         path = member_path(name, directory=kind is Kind.DIRECTORY, limits=self._limits)
+        if records and not pax:
+            _check_beginnings(header, records)
         self._count(path, max(stored_size, real_size or 0))
         if kind is not Kind.FILE and real_size is not None:
             raise ProtocolViolation(f"{printable(path)} is sparse, but no file")
@@ -241,9 +250,8 @@ class TarDecoder:
             return self._leave_out(path, header.typeflag, stored_size)
         if kind is not Kind.FILE and stored_size:
             raise ProtocolViolation(f"{printable(path)} has content, but is no file")
-        member = Member(
-            _entry(kind, path, stored_size if real_size is None else real_size, header, records, self._limits)
-        )
+        entry = _entry(kind, path, stored_size if real_size is None else real_size, header, records, self._limits)
+        member = Member(entry, words_of_records(records)) if pax else Member(entry)
         self._path = path
         if real_size is None:
             return (member, *self._begin_content([(0, stored_size)], stored_size))
@@ -312,6 +320,21 @@ def member_path(name: bytes, *, directory: bool = False, limits: Limits = DEFAUL
     if len(path) > MAX_COMPONENT_SIZE and max(map(len, parts)) > MAX_COMPONENT_SIZE:
         raise UnsafeEntry(f"the archive has a name that no file system takes: {printable(name, 200)}")
     return path
+
+
+def _check_beginnings(header: Header, records: Mapping[bytes, bytes]) -> None:
+    """Refuse GNU's record of a name that is not this member's: a header has the first 100 bytes of it.
+
+    toybox writes the record before it opens a file, and leaves it there when it can't: then the next file comes under
+    the name of one that may not be read.
+    """
+    for keyword, beginning in ((b"path", header.name), (b"linkpath", header.link)):
+        if keyword in records and records[keyword][:NAME_SIZE] != beginning:
+            raise ProtocolViolation(
+                f"a member has two names: '{printable(beginning, 100)}' in its header, "
+                f"'{printable(records[keyword], 100)}' before it",
+                hint="toybox's tar does so behind a file with a long name that it can't read",
+            )
 
 
 def _stored_size(header: Header, records: Mapping[bytes, bytes]) -> int:

@@ -1,7 +1,7 @@
 """The null cluster: an API server that runs nothing, so that the client is what is measured.
 
 It answers what asynccp asks a cluster for, over TLS on loopback: lists of pods, and exec sessions in which the dialogue
-of the scripts in `asynccp.cluster.commands` is spoken without running them. What is pushed is counted and forgotten,
+of the scripts in `asynccp.remote.commands` is spoken without running them. What is pushed is counted and forgotten,
 not even unmasked; what is pulled was encrypted from the same bytes again and again. Nothing here imports asynccp: what
 both know is the protocol.
 

@@ -29,13 +29,15 @@ def accept(stream: Stream, key: str) -> None:
 
 
 def serve(stream: Stream, argv: Sequence[str]) -> None:
-    """Speak as the script would that these arguments call: sh -c SCRIPT sh TOKEN DIRECTORY …"""
+    """Speak as the script would that is called so: sh -c BOOTSTRAP sh TOKEN SIZE DIRECTORY NAME KEY=VALUE…"""
     stdin = _Stdin(stream)
-    token, directory, *values = argv[4:]
-    if values[2].startswith("-x"):  # tar's options: a push
-        _swallow(stream, stdin, token, directory, records=int(values[0]) + int(values[1]))
+    token, size, directory, name, *words = argv[4:]
+    values = dict(word.split("=", 1) for word in words)
+    stdin.skip(int(size))
+    if "tar_options" in values:  # a push
+        _swallow(stream, stdin, token, directory, records=int(values["records"]) + int(values["more_records"]))
     else:
-        _give(stream, stdin, token, directory, PurePosixPath(values[0]).name)
+        _give(stream, stdin, token, directory, PurePosixPath(name).name)
     stream.send(_SUCCESS + _CLOSE)
     stdin.end()
 
@@ -46,17 +48,17 @@ def _swallow(stream: Stream, stdin: "_Stdin", token: str, directory: str, record
     _meet(directory)
     stream.send(_line(token, "received rc=0 sentinel=yes"))
     stdin.expect(b"go\n")
-    stream.send(_line(token, "done rc=0 settled=yes"))
+    stream.send(_note(token, "ended") + _line(token, "done rc=0 settled=yes"))
     stdin.expect(b"ok\n")
 
 
 def _give(stream: Stream, stdin: "_Stdin", token: str, directory: str, name: str) -> None:
     count, size = numbers(name)
-    stream.send(_line(token, f"hello size={count * size // 1024} sum=none"))
+    stream.send(_line(token, "hello sum=none") + _note(token, f"census entries={count} bytes={count * size}"))
     _meet(directory)
     for messages in archive(name):
         stream.send(messages)
-    stream.send(_line(token, "done rc=0"))
+    stream.send(_note(token, "ended rc=0 entries=") + _line(token, "done rc=0"))
     stdin.expect(b"ok\n")
 
 
@@ -73,6 +75,10 @@ def _meeting(count: int) -> threading.Barrier:
 
 def _line(token: str, text: str) -> bytes:
     return stdout(f"asynccp {token} {text}\n".encode())
+
+
+def _note(token: str, text: str) -> bytes:
+    return frame(f"\x02asynccp {token} {text}\n".encode())
 
 
 class _Stdin:

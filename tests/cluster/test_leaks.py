@@ -10,6 +10,7 @@ from asynccp import ClusterError, NullObserver, Options, Selection, connect, par
 from asynccp.cluster.access import Access
 from asynccp.cluster.kubeconfig import read_kubeconfig
 from asynccp.fake.server import FakeCluster
+from asynccp.ui.text import closing
 from tests.cluster.gateways import write_kubeconfig
 from tests.cluster.leaks import FAILURES, fail, one_error, planted
 from tests.cluster.test_credentials import names_seen
@@ -55,7 +56,7 @@ async def test_a_refused_handshake_puts_no_token_into_the_report(cluster: FakeCl
         report = await push(connected, plan, options=Options(), observer=NullObserver())
     assert report.exit_code == 1
     assert "Unauthorized" in report.dumps()
-    assert "s3cr3t" not in report.dumps() + report.to_text()
+    assert "s3cr3t" not in report.dumps() + closing(report)
 
 
 def test_a_yaml_error_is_not_chained(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Pod:
     def __init__(self, target: Target, argv: Sequence[str], protocol: str) -> None:
         self.target = target
         self.argv = list(argv)
+        self.words = dict(word.partition("=")[::2] for word in argv[8:])
         self.protocol = protocol
         self.ending = ""
         self.heard = 0  # bytes of stdin
@@ -60,12 +61,14 @@ class Pod:
         if self.stdin_closed:
             return b""
         assert message[0] == 0, "not for stdin"
+        if bytes(message).endswith(f"#{TOKEN}\n".encode()):
+            return await self.hear()  # it was the script that this one stands for
         self.heard += len(message) - 1
         return bytes(message[1:])
 
     async def hear_archive(self) -> None:
         """Hear as many bytes as the command was told to expect, or until stdin is closed."""
-        size = sum(map(int, self.argv[6:8])) * RECORD_SIZE
+        size = (int(self.words["records"]) + int(self.words["more_records"])) * RECORD_SIZE
         while self.heard < size and await self.hear():
             pass
         assert self.heard <= size
@@ -92,7 +95,11 @@ class Pod:
     async def received(self, facts: str = "rc=0 sentinel=yes") -> None:
         await self.say(f"asynccp {TOKEN} received {facts}\n".encode())
 
+    async def note(self, text: str) -> None:
+        await self.complain(f"asynccp {TOKEN} {text}\n")
+
     async def done(self, facts: str = "rc=0 settled=yes") -> None:
+        await self.note("ended")
         await self.say(f"asynccp {TOKEN} done {facts}\n".encode())
 
     async def end(self, status: ExitStatus = SUCCESS) -> None:

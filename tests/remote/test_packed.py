@@ -11,11 +11,11 @@ from subprocess import PIPE
 
 import pytest
 
-from asynccp.cluster.commands import pull_argv, push_argv
 from asynccp.disk.pack import Packing
 from asynccp.disk.scan import scan
 from asynccp.options import RECORD_SIZE
 from asynccp.plan.layout import ArchiveLayout
+from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
 from asynccp.wire.compression import CODECS, GZIP, ZSTD, Unpacker
 from asynccp.wire.dialogue import verdict
 from asynccp.wire.exec import ExitStatus
@@ -78,7 +78,7 @@ def packed(box: Path, tree: Path) -> Packed:
 
 
 def push(box: Path, here: Path, records: tuple[int, int]) -> Process:
-    return Process(box, push_argv(TOKEN, "to", records, codecs=CODECS), here)
+    return Process(box, push_command(PushRequest(token=TOKEN, directory="to", records=records, codecs=CODECS)), here)
 
 
 def test_a_packed_push_is_complete_on_every_shell_and_tar(
@@ -174,7 +174,8 @@ def logs(tmp_path: Path) -> Path:
 
 
 def pull(box: Path, of: Path, *, records: int = 0, digest: str = "") -> Process:
-    return Process(box, pull_argv(TOKEN, f"{of}/", records=records, digest=digest, codecs=CODECS), of)
+    request = PullRequest(token=TOKEN, path=f"{of}/", records=records, digest=digest, codecs=CODECS)
+    return Process(box, pull_command(request), of)
 
 
 def unpacked(box: Path, data: bytes) -> bytes:

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from asynccp.remote.script import Command
 from asynccp.wire.dialogue import Line, LineReader
 
 TOKEN = "0123456789abcdef"
@@ -30,10 +31,10 @@ UTILITIES = (
     "cat",
     "dd",
     "head",
-    "du",
     "gzip",
     "sha256sum",
     "sleep",
+    "find",
 )
 NOBODY = 65534
 
@@ -73,15 +74,15 @@ def _programs(kind: str) -> dict[str, str]:
             return _machine("dash", "tar", "mv")
         case "no-stat":
             return _machine("dash", "tar", "stat", "touch")
-        case "no-du":
-            return _machine("dash", "tar", "du")
+        case "no-find":
+            return _machine("dash", "tar", "find")
         case _:
             shell, tar, *more = kind.split("-")
             return _machine(shell, "tar" if tar == "gnu" else tar) | {name: name for name in more}
 
 
 WITH_TAR = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox", "toybox", "no-dd")
-ALL = (*WITH_TAR, "no-count", "no-du", "no-tar", "no-mv", "no-stat", "md5sum", "cksum", "no-sum")
+ALL = (*WITH_TAR, "no-count", "no-find", "no-tar", "no-mv", "no-stat", "md5sum", "cksum", "no-sum")
 
 
 def make(directory: Path, kind: str) -> Path | None:
@@ -100,16 +101,23 @@ class Process:
     """A command of ours in a box. `stdin` and `stdout` are unbuffered; every wait has an end."""
 
     def __init__(
-        self, box: Path, argv: Sequence[str], directory: Path, *, powerless: bool = False, life_s: int = 60
+        self,
+        box: Path,
+        command: Command,
+        directory: Path,
+        *,
+        powerless: bool = False,
+        life_s: int = 60,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._process = subprocess.Popen(
-            argv,
-            executable=box / argv[0],
+            command.argv,
+            executable=box / command.argv[0],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=directory,
-            env={"PATH": str(box), "ASYNCCP_LIFE_S": str(life_s)},
+            env={"PATH": str(box), "ASYNCCP_LIFE_S": str(life_s), **(environment or {})},
             bufsize=0,
             user=NOBODY if powerless and os.getuid() == 0 else None,
             start_new_session=True,
@@ -118,6 +126,7 @@ class Process:
         assert self._process.stdout
         assert self._process.stderr
         self.stdin, self.stdout, self.stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        self.stdin.write(command.script)
 
     def __enter__(self) -> Self:
         return self
@@ -180,7 +189,8 @@ class Process:
 
     def put_in_place(self) -> Line:
         """Hear that everything was received, let it be put in its place, and return how that went."""
-        assert self.line("received").facts == {"rc": "0", "sentinel": "yes"}, self.said()
+        received = self.line("received").facts
+        assert (received["rc"], received["sentinel"]) == ("0", "yes"), self.said()
         assert self.runs, "it waits for us"
         self.stdin.write(b"go\n")
         return self.line("done")

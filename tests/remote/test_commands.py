@@ -1,4 +1,4 @@
-"""Every command that runs in a pod: its argv, and what the machine's own shells and tars do when they run it."""
+"""Every command that runs in a pod: its argv, and what this machine's shells and tars do when they run its script."""
 
 import contextlib
 import dataclasses
@@ -8,18 +8,19 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 import pytest
 
-from asynccp.cluster.commands import pull_argv, pull_name, push_argv
 from asynccp.disk.read import read_chunk
 from asynccp.disk.scan import scan
 from asynccp.entry import Entry, Kind
 from asynccp.options import RECORD_SIZE
 from asynccp.plan.layout import ArchiveLayout
+from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
+from asynccp.remote.script import Command
 from asynccp.wire.compression import CODECS
-from asynccp.wire.dialogue import verdict
+from asynccp.wire.dialogue import Line, verdict
 from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
 from asynccp.wire.exec import ExitStatus
 from asynccp.wire.websocket import unsealed
@@ -48,18 +49,63 @@ from .boxes import TOKEN, Process
         ("/with space/and 'quote'", "/with space/and 'quote'"),
         ("$(reboot)", "./$(reboot)"),
         ("/new\nline", "/new\nline"),
-        ("~", "./~"),
+        ("a~", "./a~"),
     ],
 )
 def test_argv_of_a_push(path: str, argument: str) -> None:
-    argv = push_argv(TOKEN, path, (7, 1))
-    assert argv[:2] == ["sh", "-c"]
-    assert argv[3:] == ["sh", TOKEN, argument, "7", "1", "-xopf", "pod", ""]
+    command = push_command(PushRequest(token=TOKEN, directory=path, records=(7, 1)))
+    assert command.argv[:2] == ("sh", "-c")
+    assert command.argv[3:8] == ("sh", TOKEN, str(len(command.script)), argument, ".")
+    assert {"records=7", "more_records=1", "tar_options=-xopf"} <= set(command.argv[8:])
 
 
 def test_owners_are_kept_only_on_request() -> None:
-    assert push_argv(TOKEN, "/x", (1, 0), preserve_owner=True)[8] == "-xpf"
-    assert push_argv(TOKEN, "/x", (1, 0), preserve_owner=False)[8] == "-xopf"
+    for preserve_owner, options in ((True, "-xpf"), (False, "-xopf")):
+        request = PushRequest(token=TOKEN, directory="/x", records=(1, 0), preserve_owner=preserve_owner)
+        assert f"tar_options={options}" in push_command(request).argv
+
+
+@pytest.mark.parametrize(
+    ("path", "directory", "name"),
+    [
+        ("~", "./", "."),
+        ("~/", "./", "."),
+        ("~/x", "./", "./x"),
+        ("~/x/", "./x", "."),
+        ("~/x/y", "./x", "./y"),
+        ("~//x", "./", "./x"),
+    ],
+)
+def test_a_tilde_is_the_container_s_home(path: str, directory: str, name: str) -> None:
+    argv = pull_command(PullRequest(token=TOKEN, path=path)).argv
+    assert (argv[6].rstrip("/"), argv[7]) == (directory.rstrip("/"), name)
+    assert "home=yes" in argv
+    assert "home=" in pull_command(PullRequest(token=TOKEN, path="/~/x")).argv
+
+
+@pytest.mark.parametrize(
+    ("path", "directory", "name"),
+    [
+        ("/etc/b.conf", "/etc", "./b.conf"),
+        ("b.conf", ".", "./b.conf"),
+        ("/b.conf", "/", "./b.conf"),
+        ("/etc/", "/etc", "."),
+        ("/", "/", "."),
+        ("..", "./..", "."),
+    ],
+)
+def test_a_single_file_may_get_the_name_that_was_written(path: str, directory: str, name: str) -> None:
+    argv = push_command(PushRequest(token=TOKEN, directory=path, records=(1, 0), renames=True)).argv
+    assert argv[6:8] == (directory, name)
+    assert ("renames=yes" in argv) is (name != ".")
+
+
+def test_every_word_that_a_script_reads_is_given() -> None:
+    """Else the container's environment could give it."""
+    push_it = push_command(PushRequest(token=TOKEN, directory="/x", records=(1, 0)))
+    pull_it = pull_command(PullRequest(token=TOKEN, path="/x"))
+    assert {word.partition("=")[0] for word in push_it.argv[8:]} >= {"partial", "in_place", "dir_perms", "codecs"}
+    assert {word.partition("=")[0] for word in pull_it.argv[8:]} >= {"follow", "want_size", "digest", "home"}
 
 
 @pytest.mark.parametrize(
@@ -87,37 +133,28 @@ def test_owners_are_kept_only_on_request() -> None:
     ],
 )
 def test_argv_of_a_pull(path: str, directory: str, name: str, first: bytes) -> None:
-    assert pull_argv(TOKEN, path)[3:] == ["sh", TOKEN, directory, name, "", "0", "", "", "0"]
-    assert pull_argv(TOKEN, path, want_size=True)[3:] == ["sh", TOKEN, directory, name, "size", "0", "", "", "0"]
-    assert pull_argv(TOKEN, path, records=7, digest="abc")[3:] == [
-        "sh",
-        TOKEN,
-        directory,
-        name,
-        "",
-        "7",
-        "abc",
-        "",
-        "0",
-    ]
+    command = pull_command(PullRequest(token=TOKEN, path=path, records=7, digest="abc"))
+    assert command.argv[3:8] == ("sh", TOKEN, str(len(command.script)), directory, name)
+    assert {"records=7", "digest=abc"} <= set(command.argv[8:])
     assert pull_name(path) == first
 
 
 @pytest.mark.parametrize("path", ["/etc/app", "-x", "$(reboot)"])
 def test_the_scripts_are_fixed_text(path: str) -> None:
     """Whatever the path: it never becomes part of what a shell reads as its program."""
-    assert (
-        push_argv(TOKEN, path, (9, 9), preserve_owner=False)[:3] == push_argv("t", "/", (1, 0), preserve_owner=True)[:3]
+    request = PushRequest(token=TOKEN, directory=path, records=(9, 9))
+    other = PushRequest(token=TOKEN, directory="/", records=(1, 0), preserve_owner=True)
+    assert push_command(request).argv[:3] == push_command(other).argv[:3]
+    assert push_command(request).script == push_command(other).script
+
+
+def test_a_command_takes_little_room_in_the_request_line() -> None:
+    push_it = push_command(
+        PushRequest(token=TOKEN, directory="/x", records=(10**6, 10**6), identity="01234567-main", codecs=CODECS)
     )
-    assert pull_argv(TOKEN, path, want_size=True)[:3] == pull_argv("t", "/", want_size=False)[:3]
-
-
-def test_a_command_with_a_long_path_fits_the_request_line_of_a_proxy() -> None:
-    path = "/" + "directory/" * 100
-    push_it = push_argv(TOKEN, path, (10**6, 10**6), identity="01234567", codecs=CODECS)
-    pull_it = pull_argv(TOKEN, path, records=10**9, codecs=CODECS)
-    for argv in (push_it, pull_it):
-        assert len(urlencode([("command", word) for word in argv])) < 7500, "names and options have some 300 more"
+    pull_it = pull_command(PullRequest(token=TOKEN, path="/x", records=10**9, digest="0" * 64, codecs=CODECS))
+    for command in (push_it, pull_it):
+        assert sum(len(quote_plus(word, safe="/:,!*()$'=")) + len("&command=") for word in command.argv) < 1024
 
 
 BoxOf = Callable[[str], Path]
@@ -149,12 +186,19 @@ def box(request: pytest.FixtureRequest, box_of: BoxOf) -> Path:
     return box_of(request.param)
 
 
+def to_receive(to: str, records: tuple[int, int] = (1, 0)) -> Command:
+    return push_command(PushRequest(token=TOKEN, directory=to, records=records))
+
+
 def push(box: Path, to: str, here: Path, records: tuple[int, int] = (1, 0), *, powerless: bool = False) -> Process:
-    return Process(box, push_argv(TOKEN, to, records), here, powerless=powerless)
+    return Process(box, to_receive(to, records), here, powerless=powerless)
 
 
-def pull(box: Path, of: str, here: Path, *, want_size: bool = False, powerless: bool = False) -> Process:
-    return Process(box, pull_argv(TOKEN, of, want_size=want_size), here, powerless=powerless)
+def pull(
+    box: Path, of: str, here: Path, *, want_size: bool = False, powerless: bool = False, follow: bool = True
+) -> Process:
+    request = PullRequest(token=TOKEN, path=of, want_size=want_size, follow=follow)
+    return Process(box, pull_command(request), here, powerless=powerless)
 
 
 def assert_refused(process: Process, problem: str) -> None:
@@ -183,7 +227,7 @@ def assert_refused(process: Process, problem: str) -> None:
 )
 def test_the_hello_of_a_push_says_what_can_count(box_of: BoxOf, kind: str, count: str, tmp_path: Path) -> None:
     with push(box_of(kind), "new/directory", tmp_path) as pod:
-        assert pod.line("hello").facts == {"count": count, "sum": "sha256sum", "z": ""}
+        assert pod.line("hello").facts == {"count": count, "sum": "sha256sum", "z": "", "named": ""}
     assert (tmp_path / "new/directory").is_dir()
 
 
@@ -223,11 +267,20 @@ def test_a_push_into_a_container_without_tar(box_of: BoxOf, tmp_path: Path) -> N
     assert not (tmp_path / "new").exists()
 
 
+DONE = {"rc": "0", "settled": "yes", "handed": "yes", "barred": "0", "overwritten": "0"}
+
+
+def assert_whole(received: Line, pod: Process) -> None:
+    """The pod has received everything, and counts what was sent."""
+    assert received.facts["sentinel"] == "yes", pod.said()
+    assert received.facts["rc"] == "0"
+
+
 class Archive:
     """The archive of a tree, and where its members begin."""
 
     def __init__(self, source: Path | str) -> None:
-        self.layout = ArchiveLayout(scan([str(source)])[0], TOKEN)
+        self.layout = ArchiveLayout(scan([str(source)]).entries, TOKEN)
         self.records = self.layout.records
         self.bytes = b"".join(unsealed(read_chunk(self.layout, index).frame)[1:] for index in range(self.layout.chunks))
         self.borders: list[int] = []
@@ -258,7 +311,7 @@ def test_a_push_is_complete_on_every_shell_and_tar(
     with push(box, to, tmp_path, archive.records) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
-        assert pod.put_in_place().facts == {"rc": "0", "settled": "yes"}, pod.said()
+        assert pod.put_in_place().facts == DONE, pod.said()
         assert pod.runs, "it waits for us"
         pod.acknowledge()
         assert pod.exit_code() == 0
@@ -274,8 +327,8 @@ def test_a_push_that_nothing_can_count_ends_with_stdin(
         assert pod.line("hello").facts["count"] == "none"
         pod.stdin.write(archive.bytes)
         pod.stdin.close()
-        assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
-        assert pod.line("done").facts == {"rc": "0", "settled": "yes"}, pod.said()
+        assert_whole(pod.line("received"), pod)
+        assert pod.line("done").facts == DONE, pod.said()
         assert pod.exit_code() == 0
     assert trees.describe(tmp_path / "to") == trees.describe(tree)
 
@@ -288,11 +341,12 @@ def test_a_push_over_what_is_there_replaces_it(box: Path, tree: Path, archive: A
     with push(box, "to", tmp_path, archive.records) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
-        assert pod.put_in_place().facts == {"rc": "0", "settled": "yes"}, pod.said()
+        assert pod.put_in_place().facts == DONE, pod.said()
         pod.acknowledge()
         assert pod.exit_code() == 0
     assert (tmp_path / "to/untouched").read_text() == "ours"
     (tmp_path / "to/untouched").unlink()
+    os.utime(tmp_path / "to/links", ns=(0, (tree / "links").stat().st_mtime_ns))  # it was there before
     assert trees.describe(tmp_path / "to") == trees.describe(tree)
 
 
@@ -303,7 +357,7 @@ def test_an_archive_that_comes_in_dribbles_is_counted_whole(box: Path, tmp_path:
         for at in range(0, len(archive.bytes), 997):
             pod.stdin.write(archive.bytes[at : at + 997])
             os.sched_yield()
-        assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert_whole(pod.line("received"), pod)
 
 
 @pytest.mark.parametrize("kind", ["toybox", "no-dd"])
@@ -315,10 +369,10 @@ def test_padding_that_comes_after_tar_has_left_is_not_taken_for_the_second_archi
     with push(box_of(kind), "to", tmp_path, archive.records) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes[: RECORD_SIZE // 2])
-        while not list(tmp_path.glob(f"to/.asynccp-*/new/.asynccp-{TOKEN}")):
+        while not list(tmp_path.glob(f"to/.asynccp-*/new/.asynccp-{TOKEN}-*")):
             os.sched_yield()
         pod.stdin.write(archive.bytes[RECORD_SIZE // 2 :])
-        assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
+        assert_whole(pod.line("received"), pod)
 
 
 @pytest.mark.parametrize("size", [0, RECORD_SIZE - 4 * 512, RECORD_SIZE - 4 * 512 + 1, 40 * RECORD_SIZE])
@@ -330,8 +384,8 @@ def test_the_count_is_exact_however_the_archive_fills_its_records(box: Path, siz
         pod.line("hello")
         # Our lines, sent before they are due, are no part of the archive.
         pod.stdin.write(archive.bytes + b"go\nok\n")
-        assert pod.line("received").facts == {"rc": "0", "sentinel": "yes"}, pod.said()
-        assert pod.line("done").facts == {"rc": "0", "settled": "yes"}, pod.said()
+        assert_whole(pod.line("received"), pod)
+        assert pod.line("done").facts == DONE, pod.said()
         assert pod.exit_code() == 0
     assert (tmp_path / "to/a").read_bytes() == source.read_bytes()
 
@@ -361,8 +415,7 @@ def test_a_push_cut_between_any_two_members_is_not_complete(box: Path, tmp_path:
             status = ExitStatus(pod.exit_code())
             complete += [at] if verdict(received, status, "") is None else []
             assert received.facts["sentinel"] == "no"
-        assert list((tmp_path / "to").iterdir()) == [], "what was cut leaves nothing"
-        shutil.rmtree(tmp_path / "to", ignore_errors=True)
+        assert not (tmp_path / "to").exists(), "what was cut leaves nothing, no empty directory either"
     assert len(places) >= 8
     assert complete == []
 
@@ -377,7 +430,7 @@ def test_a_push_whose_client_vanishes_leaves_no_process(box: Path, keep: int, tm
         received = pod.line("received")
         assert verdict(received, ExitStatus(pod.exit_code()), "") is not None
         assert pod.rest() == b"", "all that could write to stdout has ended"
-    assert list((tmp_path / "to").iterdir()) == []
+    assert not (tmp_path / "to").exists(), "it was not there before"
 
 
 def test_a_push_whose_client_vanishes_at_once_leaves_no_process(box: Path, tmp_path: Path) -> None:
@@ -400,12 +453,15 @@ def test_a_tar_that_fails_says_so_while_the_archive_still_comes(box: Path, tmp_p
         with contextlib.suppress(BrokenPipeError):  # it may have taken a line of the archive for our acknowledgement
             pod.acknowledge()
         assert pod.exit_code() == int(received.facts["rc"])
-    assert list((tmp_path / "to").iterdir()) == []
+    assert not (tmp_path / "to").exists(), "it was not there before"
 
 
-def pushed(box: Path, archive: Archive, tmp_path: Path, *, powerless: bool = False) -> tuple[dict[str, str], str]:
+def pushed(
+    box: Path, archive: Archive, tmp_path: Path, *, powerless: bool = False, dir_perms: bool = False
+) -> tuple[dict[str, str], str]:
     """Push into `to`; return the facts of `done`, and what was said on stderr."""
-    with push(box, str(tmp_path / "to"), tmp_path, archive.records, powerless=powerless) as pod:
+    request = PushRequest(token=TOKEN, directory=str(tmp_path / "to"), records=archive.records, dir_perms=dir_perms)
+    with Process(box, push_command(request), tmp_path, powerless=powerless) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
         done = pod.put_in_place()
@@ -435,7 +491,7 @@ def test_a_link_to_a_directory_is_followed_and_stays(box: Path, tmp_path: Path) 
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "to").mkdir()
     (tmp_path / "to/d").symlink_to("../elsewhere")
-    assert pushed(box, cut_tree(tmp_path), tmp_path)[0] == {"rc": "0", "settled": "yes"}
+    assert pushed(box, cut_tree(tmp_path), tmp_path)[0] == DONE
     assert (tmp_path / "to/d").is_symlink()
     assert (tmp_path / "elsewhere/a").read_bytes() == b"a" * 600
     assert (tmp_path / "elsewhere/empty").is_dir()
@@ -481,22 +537,26 @@ def test_what_a_killed_shell_left_is_removed_and_what_a_living_one_holds_is_not(
     with push(box, "to", tmp_path, archive.records) as other:
         other.line("hello")
         (held,) = (tmp_path / "to").iterdir()
-        left = tmp_path / "to/.asynccp-pod-4194304"  # a process id that no kernel gives
+        left = tmp_path / "to/.asynccp-pod-4194304.77"  # a process id that no kernel gives
+        again = tmp_path / f"to/.asynccp-pod-{os.getpid()}.77"  # one that somebody else has by now
+        again.mkdir()
         (left / "new/closed").mkdir(parents=True)
         (left / "new/closed").chmod(0o000)
         (tmp_path / "guarded").mkdir(mode=0o500)
-        (tmp_path / "to/.asynccp-pod-4194303").symlink_to(tmp_path / "guarded")
-        anothers = tmp_path / "to/.asynccp-another-4194304"
-        anothers.mkdir()
-        assert pushed(box, archive, tmp_path)[0] == {"rc": "0", "settled": "yes"}
+        (tmp_path / "to/.asynccp-pod-4194303.77").symlink_to(tmp_path / "guarded")
+        anothers = [tmp_path / f"to/.asynccp-{whose}-4194304.77" for whose in ("another", "pod-sidecar")]
+        for one in anothers:
+            one.mkdir()
+        assert pushed(box, archive, tmp_path)[0] == DONE
         assert not left.exists()
-        assert anothers.exists(), "the volume may be shared"
+        assert not again.exists() or not Path("/proc/self").exists(), "no process that started then"
+        assert all(one.exists() for one in anothers), "the volume may be shared"
         assert held.exists()
         assert (tmp_path / "guarded").stat().st_mode & 0o777 == 0o500, "a link under such a name leads nowhere"
-        (tmp_path / "to/.asynccp-pod-4194303").unlink()
+        (tmp_path / "to/.asynccp-pod-4194303.77").unlink()
         other.stdin.write(archive.bytes)
         assert other.put_in_place().facts["rc"] == "0"
-    assert {path.name for path in (tmp_path / "to").iterdir()} == {"b", "d", anothers.name}
+    assert {path.name for path in (tmp_path / "to").iterdir()} == {"b", "d", *(one.name for one in anothers)}
 
 
 @pytest.mark.parametrize("kind", ["dash-gnu", "bash-gnu", "dash-bsdtar", "no-dd"])  # other tars can't extract it
@@ -515,7 +575,7 @@ def test_directories_that_their_owner_may_not_write_are_put_in_place(box_of: Box
     (here / "to").chmod(0o777)
     archive = Archive(f"{source}/")
     for _ in range(2):  # new, and then over what is there
-        assert pushed(box, archive, here, powerless=True)[0] == {"rc": "0", "settled": "yes"}, _
+        assert pushed(box, archive, here, powerless=True, dir_perms=True)[0] == DONE, _
         assert trees.describe(here / "to") == trees.describe(source)
         for path in [*(here / "to").rglob("*/")]:
             path.chmod(0o755)  # a directory that is closed can't be pushed into: mkdir -p and mv say so
@@ -529,8 +589,8 @@ def test_directories_of_somebody_else_keep_their_mode_and_are_told(box: Path, pl
     (here / "to/d").mkdir(parents=True)
     for path in (here / "to", here / "to/d"):
         path.chmod(0o777)
-    facts, said = pushed(box, cut_tree(here), here, powerless=True)
-    assert facts == {"rc": "0", "settled": "no"}
+    facts, said = pushed(box, cut_tree(here), here, powerless=True, dir_perms=True)
+    assert facts == DONE | {"settled": "no"}
     assert "not permitted" in said.lower()
     assert (here / "to/d/a").read_bytes() == b"a" * 600
 
@@ -545,22 +605,22 @@ def test_a_directory_that_is_there_gets_the_new_one_s_owner_on_request(box: Path
     (tmp_path / "to/d").mkdir(parents=True)
     archive = Archive(f"{source}/")
     for preserve_owner, owner in ((False, (0, 0)), (True, (1234, 2345))):
-        argv = push_argv(TOKEN, "to", archive.records, preserve_owner=preserve_owner)
-        with Process(box, argv, tmp_path) as pod:
+        request = PushRequest(
+            token=TOKEN, directory="to", records=archive.records, preserve_owner=preserve_owner, dir_perms=True
+        )
+        with Process(box, push_command(request), tmp_path) as pod:
             pod.line("hello")
             pod.stdin.write(archive.bytes)
-            assert pod.put_in_place().facts == {"rc": "0", "settled": "yes"}, pod.said()
+            assert pod.put_in_place().facts == DONE, pod.said()
         found = (tmp_path / "to/d").stat()
         assert (found.st_uid, found.st_gid) == owner
 
 
-def test_a_container_without_stat_and_touch_says_that_directories_are_not_settled(
-    box_of: BoxOf, tmp_path: Path
-) -> None:
-    (tmp_path / "to/d").mkdir(parents=True)
-    facts, _ = pushed(box_of("no-stat"), cut_tree(tmp_path), tmp_path)
-    assert facts == {"rc": "0", "settled": "no"}
-    assert (tmp_path / "to/d/a").read_bytes() == b"a" * 600
+def test_a_container_that_lacks_what_was_asked_for_by_name_says_so(box_of: BoxOf, tmp_path: Path) -> None:
+    request = PushRequest(token=TOKEN, directory="new", records=(1, 0), dir_perms=True)
+    with Process(box_of("no-stat"), push_command(request), tmp_path) as pod:
+        assert_refused(pod, "no-stat")
+    assert not (tmp_path / "new").exists()
 
 
 def test_more_files_than_one_command_can_name_are_put_in_place(box_of: BoxOf, tmp_path: Path) -> None:
@@ -619,7 +679,7 @@ def test_a_pod_tells_the_digests_of_what_it_received_before_it_is_put_in_place(
         assert ask(pod, [b"not there", files[0]], "sha256sum")[0] is None
         assert [path.name.startswith(".asynccp") for path in (tmp_path / "to").iterdir()] == [True]
         pod.stdin.write(b"go\n")
-        assert pod.line("done").facts == {"rc": "0", "settled": "yes"}
+        assert pod.line("done").facts == DONE
 
 
 @pytest.mark.parametrize("kind", ["sha256sum", "md5sum", "cksum"])
@@ -664,7 +724,7 @@ def test_a_container_that_has_no_digests_says_so(box_of: BoxOf, tmp_path: Path) 
 
 
 def trailer(code: str = "0") -> bytes:
-    return f"asynccp {TOKEN} done rc={code}\n".encode()
+    return f"asynccp {TOKEN} done rc={code} hidden=\n".encode()
 
 
 def take(pod: Process, code: str = "0") -> bytes:
@@ -680,7 +740,7 @@ def take(pod: Process, code: str = "0") -> bytes:
 @pytest.mark.parametrize("of", ["{}/", "{}/.", "{}"])
 def test_a_pull_is_complete_on_every_shell_and_tar(box: Path, of: str, tree: Path) -> None:
     with pull(box, of.format(tree), tree) as pod:
-        assert pod.line("hello").facts["size"] == ""
+        assert pod.line("hello").facts["sum"] == "sha256sum"
         archive = take(pod)
     found = trees.describe_archive(archive)
     if of == "{}":
@@ -706,26 +766,67 @@ def test_a_pull_takes_any_name_as_it_is(box_of: BoxOf, name: str, tmp_path: Path
     assert {path.name for path in tmp_path.iterdir()} == {name, "another"}
 
 
-def test_a_symbolic_link_is_pulled_as_such(box: Path, tmp_path: Path) -> None:
+def test_a_symbolic_link_that_was_named_is_pulled_as_such_on_request(box: Path, tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("nowhere")
-    with pull(box, "dangling", tmp_path) as pod:
+    with pull(box, "dangling", tmp_path, follow=False) as pod:
         pod.line("hello")
         assert trees.describe_archive(take(pod))[b"dangling"].content == "nowhere"
+    with pull(box, "dangling", tmp_path) as pod:
+        assert_refused(pod, "dangling")
 
 
-def test_the_size_is_told_on_request(box: Path, tmp_path: Path) -> None:
-    (tmp_path / "a\n12").write_bytes(b"x" * 100_000)
-    with pull(box, "a\n12", tmp_path, want_size=True) as pod:
-        size = pod.line("hello").facts["size"]
-        assert 90 <= int(size) <= 200
-        take(pod)
+def test_a_symbolic_link_that_was_named_is_followed_and_those_below_it_are_not(box: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/file").write_text("content")
+    (tmp_path / "there/link").symlink_to("file")
+    (tmp_path / "directory").symlink_to("there")
+    (tmp_path / "key").symlink_to("directory/link")
+    with pull(box, "key", tmp_path) as pod:
+        pod.line("hello")
+        found = trees.describe_archive(take(pod))
+        assert [(name, facts.kind, facts.content) for name, facts in found.items()] == [
+            (b"key", "file", trees.describe(tmp_path / "there")[b"file"].content)
+        ]
+    with pull(box, "directory", tmp_path) as pod:
+        pod.line("hello")
+        found = trees.describe_archive(take(pod))
+        kinds = {os.path.normpath(name): facts.kind for name, facts in found.items()}
+        assert kinds == {b"directory": "directory", b"directory/file": "file", b"directory/link": "symlink"}
 
 
-def test_a_container_without_du_tells_no_size(box_of: BoxOf, tmp_path: Path) -> None:
+def told(pod: Process, word: str) -> dict[str, str]:
+    """Return the facts of a note that the pod has made on stderr by now."""
+    (line,) = [line for line in pod.said().splitlines() if line.startswith(f"asynccp {TOKEN} {word} ")]
+    return dict(one.partition("=")[::2] for one in line.split()[3:])
+
+
+def test_the_size_is_told_on_request_and_the_number_of_entries_always(box: Path, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a\n12").write_bytes(b"x" * 100_000)
+    (tmp_path / "d/link").symlink_to("nowhere")
+    for want_size, size in ((True, "100000"), (False, "")):
+        with pull(box, "d", tmp_path, want_size=want_size) as pod:
+            pod.line("hello")
+            pod.until(trailer())
+            assert told(pod, "census") == {"entries": "3", "bytes": size}
+            pod.acknowledge()
+            assert pod.exit_code() == 0
+
+
+def test_a_pull_is_counted_when_tar_has_ended_as_well(box: Path, tmp_path: Path) -> None:
     (tmp_path / "a").touch()
-    with pull(box_of("no-du"), "a", tmp_path, want_size=True) as pod:
-        assert pod.line("hello").facts["size"] == ""
-        take(pod)
+    with pull(box, "a", tmp_path) as pod:
+        pod.until(trailer())
+        assert told(pod, "ended") == {"rc": "0", "entries": "1"}
+        pod.acknowledge()
+
+
+def test_a_container_that_can_not_count_tells_no_number(box_of: BoxOf, tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    with pull(box_of("no-find"), "a", tmp_path, want_size=True) as pod:
+        pod.until(trailer())
+        assert told(pod, "ended") == {"rc": "0", "entries": ""}
+        pod.acknowledge()
 
 
 @pytest.mark.parametrize("of", ["gone", "gone/", "gone/below", "file/below"])
@@ -764,6 +865,7 @@ def test_a_file_that_may_not_be_read_among_others_fails_the_pull_by_name(box: Pa
             stream += pod.read(65536)
         assert f"asynccp {TOKEN} done rc=0".encode() not in stream
         assert "secret" in pod.said()
+        pod.acknowledge()
         assert pod.exit_code() != 0
 
 
@@ -803,7 +905,8 @@ def test_a_file_that_shrinks_while_it_is_pulled_fails_the_pull(box_of: BoxOf, ki
         os.truncate(file, 512 * 1024)
         assert len(pod.until(trailer("1"))) > 512 * 1024
         assert "sh" in pod.said()
-        assert pod.exit_code() == 1, "it waits for nobody"
+        pod.acknowledge()
+        assert pod.exit_code() == 1
 
 
 def test_a_pull_whose_client_vanishes_before_it_acknowledges_leaves_no_process(box: Path, large: Path) -> None:
@@ -826,7 +929,7 @@ def test_an_acknowledgement_that_comes_too_early_does_not_cut_the_archive(box: P
 
 def test_an_archive_is_cut_to_records_that_the_pod_counts() -> None:
     layout = ArchiveLayout([Entry(b"a", Kind.FILE, 10 * RECORD_SIZE)], TOKEN)
-    assert push_argv(TOKEN, "/x", layout.records)[6:8] == ["11", "0"]
+    assert layout.records == (11, 0)
 
 
 # --- what is left
@@ -852,7 +955,7 @@ def test_nothing_is_left_of_a_copy_that_is_complete(box: Path, direction: str, t
 
 def test_a_pull_that_nobody_hears_ends_itself_though_its_stdin_stays_open(box: Path, large: Path) -> None:
     """So it is when containerd is killed: the shim holds stdin open, and nobody takes what tar writes."""
-    with Process(box, pull_argv(TOKEN, str(large)), large.parent, life_s=1) as pod:
+    with Process(box, pull_command(PullRequest(token=TOKEN, path=str(large))), large.parent, life_s=1) as pod:
         pod.line("hello")
         pod.wait_until_blocked()
         pod.wait_until_gone()
@@ -860,11 +963,11 @@ def test_a_pull_that_nobody_hears_ends_itself_though_its_stdin_stays_open(box: P
 
 def test_a_push_that_nobody_feeds_ends_itself_and_leaves_nothing(box: Path, tmp_path: Path) -> None:
     archive = cut_tree(tmp_path)
-    with Process(box, push_argv(TOKEN, "to", archive.records), tmp_path, life_s=1) as pod:
+    with Process(box, to_receive("to", archive.records), tmp_path, life_s=1) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes[:1000])
         pod.wait_until_gone()
-    assert list((tmp_path / "to").iterdir()) == []
+    assert not (tmp_path / "to").exists(), "it was not there before"
 
 
 # --- a pull that continues
@@ -884,7 +987,8 @@ class Lost:
         self.digest = hashlib.sha256(self.bytes).hexdigest()
 
     def again(self, box: Path, of: str, here: Path) -> Process:
-        return Process(box, pull_argv(TOKEN, of, records=self.records, digest=self.digest), here)
+        request = PullRequest(token=TOKEN, path=of, records=self.records, digest=self.digest)
+        return Process(box, pull_command(request), here)
 
 
 @pytest.fixture
@@ -950,6 +1054,7 @@ def test_a_tar_that_fails_while_a_pull_continues_is_told_with_its_code(
         pod.wait_until_blocked()
         os.truncate(file, 2 * 1024 * 1024)
         assert len(pod.until(trailer("1"))) > 2 * 1024 * 1024 - RECORD_SIZE
+        pod.acknowledge()
         assert pod.exit_code() == 1
 
 

@@ -1,0 +1,78 @@
+"""Placing: what a pod tells of how a push was put in its place. Pure.
+
+Before anything is, the pod looks for what can't be (`remote/scripts/publish.sh`): a mounted file, a directory where a
+file belongs. Then nothing is changed, or with `Options.partial` all but that.
+"""
+
+import os
+
+from asynccp.errors import DestinationError, TransferError
+from asynccp.report import LeftOut, NotKept, counted
+from asynccp.wire.dialogue import Line
+from asynccp.wire.notes import Note
+
+MAX_TOLD = 1000  # entries, as many as the script names
+_NAMED = 3  # in an error
+
+_OBSTACLES = {
+    b"mounted": "it is mounted there (a ConfigMap's or Secret's key, or a file of the runtime's)",
+    b"directory": "a directory is in its place",
+    b"file": "a file or a dangling link is in its place",
+    b"closed": "the directory that it belongs in may not be written",
+}
+OVERWRITTEN = "overwritten in place, not at once: its mode and time stay, and a copy that is cut leaves it torn"
+
+
+class Placing:
+    """Hears the notes of one push."""
+
+    def __init__(self) -> None:
+        self._barred: list[LeftOut] = []
+        self._overwritten: list[bytes] = []
+
+    def hear(self, note: Note) -> None:
+        """Take a note of the pod's."""
+        if note.word == "barred" and len(self._barred) < MAX_TOLD:
+            why, _, path = note.rest.partition(b" ")
+            self._barred.append(LeftOut(path, _OBSTACLES.get(why, "it can't be put in its place")))
+        elif note.word == "overwritten" and len(self._overwritten) < MAX_TOLD:
+            self._overwritten.append(note.rest)
+
+    def refusal(self, done: Line | None) -> TransferError | None:
+        """Return the error of a push that changed nothing, because some of it can't be put in its place."""
+        if done is None or done.facts.get("barred", "0") == "0" or done.facts.get("rc") == "0" or not self._barred:
+            return None
+        more = _number(done, "barred") - _NAMED
+        named = "; ".join(map(str, self._barred[:_NAMED])) + (f"; and {more} more" if more > 0 else "")
+        return DestinationError(
+            f"nothing was changed, because some of it can't be put in its place: {named}",
+            hint="--partial puts the rest in its place, --in-place overwrites files that may be written",
+        )
+
+    def left_out(self, done: Line) -> list[LeftOut]:
+        """Return what was not put in its place, when the rest was."""
+        more = _number(done, "barred") - len(self._barred)
+        return self._barred + ([LeftOut(b"", f"{more} more entries can't be put in their place")] if more > 0 else [])
+
+    def not_kept(self, done: Line, path: str) -> list[NotKept]:
+        """Return what could not be kept of entries below `path` that were put in their place."""
+        told = [NotKept(one, OVERWRITTEN) for one in self._overwritten]
+        more = _number(done, "overwritten") - len(told)
+        told += [NotKept(b"", f"{counted(more, 'more file was', 'more files were')} {OVERWRITTEN}")] if more > 0 else []
+        if done.facts.get("handed", "yes") != "yes":
+            what = "the group that the set-group-id bit of its directory hands down could not be given to all of it"
+            told.append(NotKept(os.fsencode(path), what))
+        return told
+
+
+def unsettled(done: Line, said: str) -> str:
+    """Return what of the directories that were there before could not be set; empty when all was. said: why."""
+    if done.facts.get("settled", "yes") == "yes":
+        return ""
+    what = "the modes and times of directories that were there before could not all be set"
+    return f"{what}: {said}" if said else what
+
+
+def _number(done: Line, fact: str) -> int:
+    text = done.facts.get(fact, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

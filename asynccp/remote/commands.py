@@ -1,0 +1,161 @@
+"""Every command that ever runs in a pod. Pure.
+
+One exec a transfer, and in it the dialogue of `wire.dialogue`. The scripts (`scripts/*.sh`) are fixed text: paths reach
+them only as positional parameters, never formatted in, and begin with `/` or `./`, so that none is taken for an option;
+all else as words NAME=VALUE. They use what dash, BusyBox and GNU sh share, and the options that GNU, BusyBox,
+libarchive's and toybox's tar share.
+
+Rules that the scripts obey, each learned on a real cluster:
+
+  - containerd closes stdin once the process closes its stdout or stderr: the shell's own fd 1 and 2 are never
+    redirected, and a program is never the shell's last command (BusyBox would replace the shell by it).
+  - nothing slow comes before the hello: it is what a session is given up for that does not answer.
+  - every helper program is optional but tar (and to put a push in place mkdir, mv, rm), or was asked for.
+"""
+
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from asynccp.options import LIFE_S
+from asynccp.remote.script import ABSOLUTE_SHELL, SHELL, Command, command, load
+
+_COMMON = ("environment", "lifetime", "request", "digests", "census", "mounts")
+_PUSH = load(*_COMMON, "receive", "stage", "publish", "push")
+_PULL = load(*_COMMON, "pull")
+
+_USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+"""Where programs are looked for as well in a container whose PATH does not even have `sh`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRequest:
+    """What a pod is asked to receive.
+
+    directory: that receives; records: units of RECORD_SIZE of the first archive and of the second (0: there is none).
+    renames: the archive is one file or directory, which gets the last component of `directory` for a name, in its
+    parent, unless `directory` is one, or ends with a slash.
+    identity: what tells the container from its replacement, and from others that share its volumes.
+    codecs: programs that may unpack the archive, the best first; the pod's hello tells which of them it has taken.
+    Others: as in `options.Options`.
+    """
+
+    token: str
+    directory: str
+    records: tuple[int, int]
+    renames: bool = False
+    identity: str = "pod"
+    codecs: Sequence[str] = ()
+    preserve_owner: bool = False
+    dir_perms: bool = False
+    partial: bool = False
+    in_place: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRequest:
+    """What a pod is asked for: an archive of `path`, all of whose names start with `pull_name(path)`.
+
+    records: how many times RECORD_SIZE bytes of it are here already; digest: their SHA-256, in hexadecimal.
+    codecs: programs that may compress it, the best first; the pod's hello tells which of them it has taken.
+    most_load: for each CPU of the node; where there is more, it is not compressed. 0: it doesn't matter.
+    Others: as in `options.Options`.
+    """
+
+    token: str
+    path: str
+    records: int = 0
+    digest: str = ""
+    codecs: Sequence[str] = ()
+    most_load: int = 0
+    want_size: bool = False
+    follow: bool = True
+
+
+def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
+    """Return the command that extracts the archives from stdin and puts them in their place."""
+    path, needed = request.directory, []
+    if renames := may_rename(request):
+        directory, name = _split(path)
+    else:
+        directory, name = _argument(path), "."
+    if request.dir_perms:
+        needed += ["stat", "chmod", "touch"] + ["chown"] * request.preserve_owner
+    if request.in_place:
+        needed += ["cat"]
+    words: dict[str, str | int] = {
+        "records": request.records[0],
+        "more_records": request.records[1],
+        # -p: modes as in the archive, whatever the umask. -o: files belong to the container's user, root included.
+        "tar_options": "-xpf" if request.preserve_owner else "-xopf",
+        "identity": request.identity,
+        "codecs": " ".join(request.codecs),
+        "needed": " ".join(needed),
+        "renames": _flag(renames),
+        "dir_perms": _flag(request.dir_perms),
+        "partial": _flag(request.partial),
+        "in_place": _flag(request.in_place),
+    }
+    return _command(request.token, _PUSH, directory, name, words, shell)
+
+
+def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:
+    """Return the command that writes an archive to stdout."""
+    directory, name = _split(request.path)
+    words: dict[str, str | int] = {
+        "records": request.records,
+        "digest": request.digest,
+        "codecs": " ".join(request.codecs),
+        "most_load": request.most_load,
+        "want_size": _flag(request.want_size),
+        "follow": _flag(request.follow),
+    }
+    return _command(request.token, _PULL, directory, name, words, shell)
+
+
+def may_rename(request: PushRequest) -> bool:
+    """Tell whether the pod decides what its one entry is called: not where `directory` can only be a directory."""
+    return request.renames and _split(request.directory)[1] != "."
+
+
+def pull_name(path: str) -> bytes:
+    """Return the first component of every name in the archive of `path`; empty when the contents are asked for."""
+    name = _split(path)[1]
+    return b"" if name == "." else os.fsencode(name.removeprefix("./"))
+
+
+def _command(
+    token: str, text: bytes, directory: str, name: str, words: dict[str, str | int], shell: str
+) -> Command:
+    home = directory == "./~" or directory.startswith("./~/")
+    if home:
+        directory = "./" + directory[3:].lstrip("/")
+    elif directory == "." and name == "./~":
+        directory, name, home = ".", ".", True
+    words |= {
+        "life": LIFE_S,
+        "home": _flag(home),
+        "more_path": _USUAL_PATH if shell == ABSOLUTE_SHELL else "",
+    }
+    # All of them, always: the container's environment may have variables of these names.
+    return command(token, text, (directory, name, *(f"{key}={value}" for key, value in words.items())), shell=shell)
+
+
+def _flag(value: bool) -> str:
+    return "yes" if value else ""
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Split a remote path by rsync's rule: `/var/log` is (`/var`, `./log`), `/var/log/` is (`/var/log`, `.`)."""
+    clean = _argument(path)
+    if path.endswith("/") or posixpath.basename(clean) in ("", ".", ".."):
+        return clean, "."
+    directory, name = posixpath.split(clean)
+    return directory or "/", f"./{name}"
+
+
+def _argument(path: str) -> str:
+    """Return `path` so that no program takes it for an option, and without slashes at its end."""
+    stripped = path.rstrip("/") or "/"
+    return stripped if stripped.startswith(("/", "./")) else f"./{stripped}"

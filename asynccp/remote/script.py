@@ -1,0 +1,46 @@
+"""A script as it travels: its parts joined, without comments and indentation, over stdin behind a constant command.
+
+The command's argv stays short and the same for all pods: proxies allow 8 KiB for a URL, and the API server's audit log
+keeps it for each exec. The bootstrap reads the script with one `dd`; where there is no dd that takes `iflag=fullblock`
+(toybox), with `read`, which takes byte by byte what is its own and nothing of what follows. Either way what stands
+behind the script is left for it. To the first word of the script, 5.9 KiB, median of 12: dash 60 ms with dd, 64 with
+`read`, 54 from argv; BusyBox 50, 57, 53.
+
+A script is one brace group: what was cut off in the middle is a syntax error, and nothing of it is run.
+"""
+
+import re
+from dataclasses import dataclass
+from importlib import resources
+
+BOOTSTRAP = (
+    's=$(dd bs=$2 count=1 iflag=fullblock 2>/dev/null)||while IFS= read -r l&&[ "$l" != "#$1" ];do s="$s$l\n";done\n'
+    'eval "$s"'
+)
+SHELL, ABSOLUTE_SHELL = "sh", "/bin/sh"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What runs in a pod. argv: of the exec. script: the first bytes of its stdin."""
+
+    argv: tuple[str, ...]
+    script: bytes
+
+
+def load(*parts: str) -> bytes:
+    """Return the joined text of some parts, as it travels. Reads files: to be called when a module is imported."""
+    folder = resources.files(__package__) / "scripts"
+    text = "".join((folder / f"{part}.sh").read_text() for part in parts)
+    return b"{\n%b}\n" % stripped(text).encode()
+
+
+def command(token: str, text: bytes, values: tuple[str, ...], *, shell: str = SHELL) -> Command:
+    """Return the command that runs a loaded text with `values` as its positional parameters from $3 on."""
+    script = b"%b#%b\n" % (text, token.encode())
+    return Command((shell, "-c", BOOTSTRAP, shell, token, str(len(script)), *values), script)
+
+
+def stripped(text: str) -> str:
+    """Return a script without indentation, empty lines, and comments that have a line of their own."""
+    return re.sub(r"^(?:[ \t]*(?:#.*)?\n)+|^[ \t]+", "", text, flags=re.MULTILINE)

@@ -1,0 +1,30 @@
+# Questions about files: a word (`sum`, `size`, or `head` and a number of bytes), then names, a line each, and an empty
+# line. A hundred at a time, so that the answer fits a pipe, and a shell whose client is gone never blocks on it.
+sum=none
+for c in sha256sum md5sum cksum; do
+    if command -v $c >/dev/null; then sum=$c; break; fi
+done
+answer() {
+    base=$1 what=$2
+    set --
+    while IFS= read -r l <&3 && [ "$l" ]; do
+        case $l in *\\*) l=$(printf '%b_' "$l"); l=${l%_} ;; esac
+        set -- "$@" "$l"
+    done
+    (
+        trap 'exit 143' TERM
+        cd "$base" || exit
+        case $what in
+        sum) $sum "$@" ;;
+        size) stat -c '%s  %n' "$@" ;;
+        head*)
+            for l; do
+                h=$(trap 'exit 143' TERM; head -c "${what#head }" "$l" | $sum)
+                case $h in *-) h=${h%-} ;; *) h="$h " ;; esac
+                printf '%s%s\n' "$h" "$l"
+            done
+            ;;
+        esac
+    )
+    say summed
+}

@@ -1,0 +1,19 @@
+# Nothing that the container's environment says may change what is copied. Of bash that includes functions and options
+# (BASH_FUNC_*, SHELLOPTS, BASHOPTS); LD_PRELOAD and its like are the container's own business.
+unset IFS CDPATH ENV BASH_ENV GLOBIGNORE POSIXLY_CORRECT _POSIX2_VERSION
+unset TAR_OPTIONS TAR_READER_OPTIONS TAR_WRITER_OPTIONS TAPE TAR_RSH RSH VERSION_CONTROL SIMPLE_BACKUP_SUFFIX
+unset GZIP GZIP_OPT ZSTD_CLEVEL ZSTD_NBTHREADS QUOTING_STYLE TIME_STYLE BLOCK_SIZE BLOCKSIZE
+unset a c e f h k l m o p w z at below bytes entries into more rest size some # ours, and not for programs
+unset -f tar mkdir mv rm rmdir chmod chown touch stat find cat dd head sleep gzip zstd nproc cksum md5sum sha256sum
+set +aefuvx +C +m
+if command -v shopt >/dev/null; then shopt -u dotglob extglob failglob globstar nocaseglob nullglob; fi
+export LC_ALL=C
+
+# Arguments: token, size of the script, directory, name, then NAME=VALUE words of ours.
+t=$1 d=$3 n=$4
+shift 4
+for w; do eval "${w%%=*}=\${w#*=}"; done
+if [ "$more_path" ]; then PATH=$PATH:$more_path; fi
+exec 3<&0 4>&1
+say() { printf 'asynccp %s %s\n' "$t" "$*"; }
+note() { printf 'asynccp %s %s\n' "$t" "$*" >&2; }

@@ -1,0 +1,93 @@
+# A push: hello; the archive; `received`; questions; `go`; `done`; one line more.
+need tar mkdir mv rm $needed
+# A single file or directory gets the name that was written, unless that is a directory: then it lands in there.
+if [ "$renames" ] && [ -d "$d/$n" ]; then d=$d/$n renames=; fi
+case $d in *[*?[]*) [ -d "$d" ] || refuse glob ;; esac
+case $renames$n in yes*[*?[]*) [ -e "$d/$n" ] || refuse glob ;; esac
+if [ -e "$d" ] && [ ! -d "$d" ]; then refuse not-a-directory; fi
+if [ ! -d "$d" ] && ! make_directory "$d"; then
+    unmake_directory
+    refuse cannot-create
+fi
+sweeper=
+for o in "$d/.asynccp-$identity"-*; do
+    if is_stale "$o"; then sweeper=yes; fi
+done
+if ! { stage "$d" || { [ "$in_place" ] && stage "${TMPDIR:-/tmp}" /dev/shm; }; }; then
+    unmake_directory
+    refuse not-writable
+fi
+sweep() {
+    trap 'exit 143' TERM
+    for o in "$d/.asynccp-$identity"-*; do
+        if is_stale "$o"; then remove "$o"; fi
+    done
+}
+leave() { # CODE: nothing was put in place
+    remove "$s"
+    unmake_directory
+    end "$1"
+}
+trap 'leave 143' HUP INT TERM
+if [ $sweeper ]; then
+    sweep >/dev/null 2>&1 3<&- 4>&- &
+    sweeper=$! kids="$kids $!"
+fi
+say "hello count=$count sum=$sum z=$z named=$renames"
+
+# The second archive settles directories (`plan.layout`). That is for BusyBox's tar, and BusyBox has dd. Where head
+# counts, the first tar gets both, and what it leaves is thrown away: head may read more than it hands on (toybox,
+# BusyBox): a second one would wait for bytes that are gone.
+if [ $count = head ]; then receive $((records + more_records)); else receive "$records"; fi
+if [ "$rc$whole" = 0yes ] && [ "$more_records" != 0 ] && [ $count = dd ]; then receive "$more_records"; fi
+entries= bytes=
+if [ "$rc$whole" = 0yes ]; then
+    census "$s/new"
+    entries=${entries:+$((entries - 1))}
+    if [ "$entries" ] && [ "$entries-${bytes:-${sent#*-}}" != "$sent" ]; then whole=no; fi
+fi
+if [ "$rc$whole" != 0yes ]; then
+    remove "$s"
+    unmake_directory
+fi
+say "received rc=$rc sentinel=$whole entries=$entries bytes=$bytes"
+if [ "$rc$whole" != 0yes ]; then
+    read -r _
+    end "$rc"
+fi
+a=go
+[ $count = none ] || while read -r a; do
+    case $a in sum | size) answer "$s/new" "$a" ;; *) break ;; esac
+done
+[ "$a" = go ] || leave 1
+
+mounts "$d"
+beater=
+if [ "$below$sweeper" ] && command -v sleep >/dev/null; then # across mounts mv copies, which takes its time
+    beat() { note busy; }
+    later 1 beat 3<&- 4>&- >/dev/null &
+    beater=$! kids="$kids $!"
+fi
+if [ "$renames" ]; then
+    for f in "$s/new"/* "$s/new"/.[!.]* "$s/new"/..?*; do
+        if [ "$f" != "$s/new/${n#./}" ] && { [ -e "$f" ] || [ -h "$f" ]; }; then mv -f "$f" "$s/new/${n#./}"; fi
+    done
+fi
+mounted
+obstacles "$s/new" "$d"
+rc=1
+if [ $barred = 0 ] || [ "$partial" ]; then
+    publish "$s/new" "$d"
+    rc=$?
+fi
+remove "$s"
+if [ $sweeper ]; then wait "$sweeper"; fi
+if [ $beater ]; then
+    kill "$beater" 2>/dev/null
+    wait "$beater"
+fi
+if [ $rc != 0 ]; then unmake_directory; fi
+note ended
+say "done rc=$rc settled=$settled handed=$handed barred=$barred overwritten=$overwritten"
+read -r _
+end $rc

@@ -1,0 +1,10 @@
+refuse() {
+    say "hello problem=$1"
+    read -r _
+    end 1
+}
+need() { for c; do command -v "$c" >/dev/null || refuse "no-$c"; done; }
+if [ "$home" ]; then
+    [ "$HOME" ] || refuse no-home
+    d=${HOME%/}/${d#./}
+fi
