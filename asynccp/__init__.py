@@ -13,20 +13,19 @@ if sys.platform == "win32":  # tar modes, directory descriptors and O_NOFOLLOW a
 
 from typing import TYPE_CHECKING, Any
 
-from asynccp.cluster.base import Cluster
-from asynccp.errors import AsyncCpError, ClusterError, NoTargets, PlanError, TransferError, UsageError
-from asynccp.limits import Limits
-from asynccp.options import Options
-from asynccp.plan.plan import PullPlan, PushPlan
-from asynccp.progress import NullObserver, Observer
-from asynccp.report import Outcome, Report, Result
-from asynccp.target import Selection, Selector, Target, Transfer, parse_selectors
-
 if TYPE_CHECKING:
+    from asynccp.cluster.base import Cluster
     from asynccp.cluster.kubernetes import connect
     from asynccp.engine.planning import plan_pull, plan_push
     from asynccp.engine.pull import pull
     from asynccp.engine.push import push
+    from asynccp.errors import AsyncCpError, ClusterError, NoTargets, PlanError, TransferError, UsageError
+    from asynccp.limits import Limits
+    from asynccp.options import Options
+    from asynccp.plan.plan import PullPlan, PushPlan
+    from asynccp.progress import NullObserver, Observer
+    from asynccp.report import Outcome, Report, Result
+    from asynccp.target import Selection, Selector, Target, Transfer, parse_selectors
 
 __version__ = "0.1.0"
 
@@ -59,17 +58,25 @@ __all__ = [
     "push",
 ]
 
-_LATER = {
-    "connect": "asynccp.cluster.kubernetes",
-    "plan_pull": "asynccp.engine.planning",
-    "plan_push": "asynccp.engine.planning",
-    "pull": "asynccp.engine.pull",
-    "push": "asynccp.engine.push",
+_PLACES = {
+    "cluster.base": ("Cluster",),
+    "cluster.kubernetes": ("connect",),
+    "engine.planning": ("plan_pull", "plan_push"),
+    "engine.pull": ("pull",),
+    "engine.push": ("push",),
+    "errors": ("AsyncCpError", "ClusterError", "NoTargets", "PlanError", "TransferError", "UsageError"),
+    "limits": ("Limits",),
+    "options": ("Options",),
+    "plan.plan": ("PullPlan", "PushPlan"),
+    "progress": ("NullObserver", "Observer"),
+    "report": ("Outcome", "Report", "Result"),
+    "target": ("Selection", "Selector", "Target", "Transfer", "parse_selectors"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import what does the work when it is asked for (PEP 562): asyncio and TLS are for those who copy."""
-    if name not in _LATER:
-        raise AttributeError(f"module 'asynccp' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LATER[name]), name)
+    """Import what is asked for when it is (PEP 562): a program hears signals first, and a push needs no extraction."""
+    for place, names in _PLACES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"asynccp.{place}"), name)
+    raise AttributeError(f"module 'asynccp' has no attribute {name!r}")

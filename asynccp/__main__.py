@@ -1,5 +1,14 @@
-"""`python -m asynccp`."""
+"""The program's first lines: signals are heard before anything that takes time is loaded."""
 
-from asynccp.cli import main
+from asynccp import interrupt
 
-main()
+
+def main() -> None:
+    interrupt.listen()
+    from asynccp import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -10,16 +10,17 @@ import inspect
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from asynccp import AsyncCpError, Options, Selection, UsageError, __version__, parse_selectors
+from asynccp import AsyncCpError, Options, Selection, UsageError, __version__, interrupt, parse_selectors
 from asynccp.escape import printable
 from asynccp.limits import Limits, parse_size
-from asynccp.target import is_remote
+from asynccp.target import nothing_local, parse_side, split_arguments
 
 DEMO = Path("asynccp-demo")
 _DEFAULTS = Options()
@@ -203,10 +204,49 @@ class PullFlags(Flags):
         return dataclasses.replace(Flags.options(self), limits=limits, strict_sources=self.strict_sources)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CpFlags:
+    """What cp takes: kubectl cp's own flags, and how it is told."""
+
+    namespace: Annotated[str, _flag("-n", "--namespace", metavar="NAME", help="The pod's, unless it is written.")] = ""
+    container: Annotated[
+        str, _flag("-c", "--container", metavar="NAME", help="Default: the annotated container, else the first.")
+    ] = ""
+    no_preserve: Annotated[
+        bool, _flag("--no-preserve", help="Don't keep modes in the container: what its user gets without asking.")
+    ] = False
+    retries: Annotated[int, _flag("--retries", metavar="N", help="Further attempts when the connection fails.")] = (
+        _DEFAULTS.retries
+    )
+    context: Annotated[str | None, _flag("--context", metavar="NAME", help="The kubeconfig context to use.")] = None
+    kubeconfig: Annotated[str | None, _flag("--kubeconfig", metavar="FILE", help="As for kubectl.")] = None
+    timeout: Annotated[float, _flag("--timeout", metavar="SECONDS", help="End when nothing moved for so long.")] = (
+        _DEFAULTS.stall_after_s
+    )
+    dry_run: Annotated[bool, _flag("--dry-run", help="Show what would be copied, and end.")] = False
+    output: Annotated[Output, _flag("-o", "--output", metavar="FORMAT", help="The report: text or json.")] = Output.TEXT
+    verbose: Annotated[bool, _flag("-v", "--verbose", help="Say what was copied, not only what wasn't.")] = False
+
+    def flags(self) -> Flags:
+        """Return them as those of a push or pull. Where nobody looks it is as silent as kubectl cp."""
+        return Flags(
+            namespace=[self.namespace] if self.namespace else None,
+            container=self.container,
+            retries=self.retries,
+            context=self.context,
+            kubeconfig=self.kubeconfig,
+            timeout=self.timeout,
+            dry_run=self.dry_run,
+            output=self.output,
+            verbose=self.verbose,
+            quiet=not self.verbose and not self.dry_run and not sys.stderr.isatty(),
+        )
+
+
 def _with_flags(command: Callable[[list[str], Any], None]) -> Callable[..., None]:
     """Give a command every flag of the class that it takes: typer reads a signature, so one is made from the fields."""
     first, second = inspect.signature(command).parameters.values()
-    of_class: type[Flags] = second.annotation
+    of_class: type[Any] = second.annotation
 
     @functools.wraps(command)
     def called(arguments: list[str], **flags: Any) -> None:
@@ -230,11 +270,11 @@ def push(
     Example: asynccp push ./config -l app=web:/etc/app
 
     ./config lands as /etc/app/config, ./config/ lands as its contents. A TARGET is [[NAMESPACE/]POD:]PATH, or
-    KIND/NAME:PATH for the pods of a deploy, sts, ds, rs or job; a bare :PATH belongs to each -l that has none.
+    KIND/NAME:PATH for the pods of a deploy, sts, ds, rs, job or svc; a bare :PATH belongs to each -l that has none.
     """
-    sources, remotes = _split(arguments)
+    sources, remotes = _split(arguments, arguments)
     if not sources:
-        raise UsageError("there is no local source", hint="asynccp push ./config -l app=web:/etc/app")
+        raise nothing_local("source", remotes[0], remotes, "asynccp push ./config -l app=web:/etc/app")
     selection = flags.selection(remotes)
     from asynccp import perform
 
@@ -253,16 +293,40 @@ def pull(
 
     /var/log lands as ./logs/POD/log, /var/log/ as its contents in ./logs/POD. A TARGET is written as for push.
     """
-    directories, remotes = _split(arguments)
-    if len(directories) != 1:
+    directories, remotes = _split(arguments, arguments[-1:])
+    if not directories:
+        raise nothing_local("directory", remotes[-1], remotes, "asynccp pull -l app=web:/var/log ./logs")
+    if len(directories) > 1:
         raise UsageError(
-            f"a pull goes to one local directory, not to {len(directories)}",
+            f"a pull goes to one local directory, not to {len(directories)}: {printable(', '.join(directories))}",
             hint="asynccp pull -l app=web:/var/log ./logs",
         )
     selection = flags.selection(remotes)
     from asynccp import perform
 
     _exit(perform.pull, flags, directories[0], selection)
+
+
+@app.command()
+@_with_flags
+def cp(
+    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE DESTINATION", show_default=False)], flags: CpFlags
+) -> None:
+    """Copy a file or directory to, from or between single pods, in kubectl cp's own words.
+
+    Example: asynccp cp ./app.toml web-0:/etc/app/app.conf
+
+    One side, or both, is [[NAMESPACE/]POD:]PATH. A file or directory gets the name that is written, or lands in it if
+    that is a directory in the pod; from a pod a directory is called what is written, whether that is there or not.
+    """
+    if len(arguments) != 2:
+        raise UsageError("cp takes a source and a destination", hint="asynccp cp ./app.toml web-0:/etc/app/app.conf")
+    source, destination = (parse_side(one, is_here=os.path.lexists(one)) for one in arguments)
+    if isinstance(source, str) and isinstance(destination, str):
+        raise UsageError("one side of cp must be in a pod", hint="a pod's path is written [NAMESPACE/]POD:PATH")
+    from asynccp import perform
+
+    _exit(perform.cp, flags, source, destination)
 
 
 @app.command()
@@ -289,20 +353,22 @@ def main() -> None:
     name = os.path.basename(sys.argv[0])
     try:
         app(prog_name=name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "asynccp")
-    except AsyncCpError as exc:
-        typer.echo(f"asynccp: {exc}" + (f"\n    {exc.hint}" if exc.hint else ""), err=True)
-        sys.exit(exc.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("asynccp: interrupted", err=True)
-        sys.exit(130)
     except Exception as exc:
-        if "ASYNCCP_TRACEBACK" in os.environ:
-            raise
-        typer.echo(f"asynccp: a defect of asynccp itself: {printable(repr(exc))}", err=True)
-        typer.echo("    please report it, with what ASYNCCP_TRACEBACK=1 shows", err=True)
-        sys.exit(1)
+        sys.exit(_told(exc))
     finally:
         gc.freeze()  # else the interpreter looks for cycles before it ends: a sixth of a small copy's CPU
+
+
+def _told(exc: Exception) -> int:
+    """Say what went wrong; return the exit code. Raises a defect of ours on request, for its traceback."""
+    if isinstance(exc, AsyncCpError):
+        typer.echo(f"asynccp: {exc}" + (f"\n    {exc.hint}" if exc.hint else ""), err=True)
+        return exc.exit_code
+    if "ASYNCCP_TRACEBACK" in os.environ:
+        raise exc
+    typer.echo(f"asynccp: a defect of asynccp itself: {printable(repr(exc))}", err=True)
+    typer.echo("    please report it, with what ASYNCCP_TRACEBACK=1 shows", err=True)
+    return 1
 
 
 def _exit(work: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
@@ -314,9 +380,27 @@ def _exit(work: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
         # What asyncio logs of a connection that broke (asyncio/sslproto.py) each pod's own error says, in words.
         logging.getLogger("asyncio").addHandler(logging.NullHandler())
         logging.getLogger("asyncio").propagate = False
-    raise typer.Exit(anyio.run(work, *arguments))
+    raise typer.Exit(anyio.run(_to_its_end, work, *arguments))
 
 
-def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Split arguments into local paths and remote ones."""
-    return [one for one in arguments if not is_remote(one)], [one for one in arguments if is_remote(one)]
+async def _to_its_end(work: Callable[..., Awaitable[int]], *arguments: Any) -> int:
+    """Await the work, and return the exit code. If it was interrupted, the process ends here.
+
+    Both asyncio and Python would wait for every thread then, such as one that asks a name server or looks at a disk.
+    """
+    try:
+        code = await work(*arguments)
+    except Exception as exc:
+        if not interrupt.heard():
+            raise
+        with suppress(OSError):  # the terminal is gone, which is what SIGHUP says
+            _told(exc)
+        code = interrupt.EXIT_CODE
+    if interrupt.heard():
+        os._exit(code)
+    return code
+
+
+def _split(arguments: list[str], perhaps_local: list[str]) -> tuple[list[str], list[str]]:
+    """Split arguments into local paths and remote ones. perhaps_local: those that are local if they exist here."""
+    return split_arguments(arguments, [one for one in perhaps_local if os.path.lexists(one)])

@@ -4,13 +4,13 @@ Apart from `cli`, which reads the flags, because what this needs takes half of a
 needs none of it.
 """
 
+import asyncio
 import contextlib
 import functools
 import json
 import shlex
-import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,32 +18,63 @@ import anyio
 import typer
 from anyio import to_thread
 
-from asynccp.cli import Flags, Output
+from asynccp import interrupt
+from asynccp.cli import CpFlags, Flags, Output
 from asynccp.cluster.base import Cluster
 from asynccp.cluster.kubernetes import connect
-from asynccp.engine.group import single_error
-from asynccp.engine.planning import plan_pull, plan_push
-from asynccp.errors import AsyncCpError
-from asynccp.escape import printable
+from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
+from asynccp.errors import AsyncCpError, Interrupted
+from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.plan import PullPlan, PushPlan
 from asynccp.report import Report
-from asynccp.target import Selection
+from asynccp.target import Selection, Selector
 from asynccp.ui.opening import opening
 from asynccp.ui.printer import draw_while, observer_for
+from asynccp.ui.reportfile import try_report, write_report
+from asynccp.ui.text import closing, quiet_closing
 
-AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan)
+_NOT_ALL = 23  # of what was asked for, as for pods and entries
+
+AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan, ForwardPlan)
 
 
 async def push(flags: Flags, sources: Sequence[str], selection: Selection) -> int:
     from asynccp.engine.push import push as push_plan  # each loads what it needs: a push no extraction
 
-    return await _perform(flags, lambda cluster: plan_push(cluster, sources, selection), push_plan)
+    return await _perform(
+        flags, lambda cluster: plan_push(cluster, sources, selection, follow=not flags.no_follow), push_plan
+    )
 
 
 async def pull(flags: Flags, destination: str, selection: Selection) -> int:
     from asynccp.engine.pull import pull as pull_plan
 
     return await _perform(flags, lambda cluster: plan_pull(cluster, destination, selection), pull_plan)
+
+
+async def cp(flags: CpFlags, source: str | Selector, destination: str | Selector) -> int:
+    common = flags.flags()
+
+    def selection(of: Selector) -> Selection:
+        return Selection((of,), tuple(common.namespace or ()), container=common.container)
+
+    if isinstance(source, Selector) and isinstance(destination, Selector):
+        from asynccp.engine.forward import forward
+
+        of, to = selection(source), selection(destination)
+        return await _perform(common, lambda cluster: plan_forward(cluster, of, to), forward)
+    if isinstance(destination, Selector):
+        from asynccp.engine.push import push as push_plan
+
+        local, to = str(source), selection(destination)
+        return await _perform(
+            common, lambda cluster: plan_cp_to(cluster, local, to, preserve=not flags.no_preserve), push_plan
+        )
+    from asynccp.engine.pull import pull as pull_plan
+
+    assert isinstance(source, Selector)
+    of = selection(source)
+    return await _perform(common, lambda cluster: plan_cp_from(cluster, of, destination), pull_plan)
 
 
 async def _perform(
@@ -53,8 +84,12 @@ async def _perform(
 ) -> int:
     """Plan, show, carry out, report; return the exit code."""
     options = flags.options()
-    async with connect(flags.kubeconfig, flags.context) as cluster:
-        plan = await make_plan(cluster)
+    if flags.report:
+        await to_thread.run_sync(try_report, flags.report)
+    async with contextlib.AsyncExitStack() as stack:
+        with _given_up_by_signal():
+            cluster = await stack.enter_async_context(connect(flags.kubeconfig, flags.context))
+            plan = await make_plan(cluster)
         if flags.dry_run:
             _print(plan, flags.output)
             return 0
@@ -69,12 +104,27 @@ async def _perform(
             expected_total=plan.expected_total,
         )
         work = functools.partial(carry_out, cluster, plan, options=options, observer=printer, stop=stop)
-        async with _stopped_by_signals(stop):
+        with _signal_calls(stop.set):
             report = await draw_while(printer, work)
+    return await _report(flags, report)
+
+
+async def _report(flags: Flags, report: Report) -> int:
+    """Write the report to its file, then show it: a pipe that nobody reads costs no report. Return the exit code."""
+    unwritten: AsyncCpError | None = None
+    if flags.report:
+        try:
+            with interrupt.answered_by(_nothing):  # it is short, and would leave its temporary file
+                await to_thread.run_sync(write_report, flags.report, report.dumps() + "\n")
+        except AsyncCpError as exc:
+            unwritten = exc
     if not flags.quiet or flags.output is Output.JSON:
         _print(report, flags.output)
-    if flags.report:  # last: where it can't be written, the report has been seen
-        await to_thread.run_sync(_write_report, flags.report, report)
+    if flags.quiet and (words := quiet_closing(report)):
+        typer.echo(words, err=True)
+    if unwritten:
+        typer.echo(f"asynccp: {unwritten}", err=True)
+        return report.exit_code or _NOT_ALL
     return report.exit_code
 
 
@@ -88,6 +138,8 @@ async def demonstrate(directory: Path, pods: int) -> int:
         typer.echo(f"\n$ asynccp push {config} -l app=web:/etc/app", err=True)
         to = flags(selector=["app=web:/etc/app"])
         pushed = await push(to, [config], to.selection([]))
+        if interrupt.heard():
+            return pushed
         typer.echo(f"\n$ asynccp pull -l app=web:/var/log {logs}", err=True)
         of = flags(selector=["app=web:/var/log"])
         pulled = await pull(of, logs, of.selection([]))
@@ -98,40 +150,42 @@ async def demonstrate(directory: Path, pods: int) -> int:
 async def serve(directory: Path, pods: int) -> int:
     from asynccp.fake.demo import staged
 
+    stop = anyio.Event()
     async with staged(directory, pods) as stage:
-        typer.echo(f"{pods} pods run, labelled app=web. In another terminal:\n", err=True)
-        typer.echo(f"export KUBECONFIG={shlex.quote(str(stage.kubeconfig.absolute()))}")
-        typer.echo(f"\nasynccp push {stage.config} -l app=web:/etc/app", err=True)
-        typer.echo(f"asynccp pull -l app=web:/var/log {stage.logs}\n\n^C ends it.", err=True)
-        stop = anyio.Event()
-        async with _stopped_by_signals(stop):
+        with _signal_calls(stop.set):
+            typer.echo(f"{pods} pods run, labelled app=web. In another terminal:\n", err=True)
+            typer.echo(f"export KUBECONFIG={shlex.quote(str(stage.kubeconfig.absolute()))}")
+            typer.echo(f"\nasynccp push {stage.config} -l app=web:/etc/app", err=True)
+            typer.echo(f"asynccp pull -l app=web:/var/log {stage.logs}\n\n^C ends it.", err=True)
             await stop.wait()
     return 0
 
 
-@contextlib.asynccontextmanager
-async def _stopped_by_signals(stop: anyio.Event) -> AsyncIterator[None]:
-    """Let ^C and SIGTERM set `stop` once; a second one ends the program at once, as it does without us."""
-
-    async def listen() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for _ in signals:
-                stop.set()
-                return
-
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listen)
-            yield
-            tasks.cancel_scope.cancel()
-
-
-def _print(subject: PushPlan | PullPlan | Report, output: Output) -> None:
-    typer.echo(json.dumps(subject.to_json(), indent=2) if output is Output.JSON else subject.to_text())
-
-
-def _write_report(path: Path, report: Report) -> None:
+@contextlib.contextmanager
+def _given_up_by_signal() -> Iterator[None]:
+    """Let a signal cancel what is done meanwhile. Raises Interrupted then."""
     try:
-        path.write_text(report.dumps() + "\n")
-    except OSError as exc:
-        raise AsyncCpError(f"the report could not be written to {printable(str(path))}: {exc.strerror}") from exc
+        with anyio.CancelScope() as scope, _signal_calls(scope.cancel):
+            yield
+    finally:
+        if interrupt.heard():
+            raise Interrupted("interrupted")
+
+
+@contextlib.contextmanager
+def _signal_calls(answer: Callable[[], object]) -> Iterator[None]:
+    """Have the event loop call `answer` when a first signal comes meanwhile."""
+    loop = asyncio.get_running_loop()
+    with interrupt.answered_by(lambda: loop.call_soon_threadsafe(answer)):
+        yield
+
+
+def _nothing() -> None:
+    """Answer a signal with patience; a second one has none."""
+
+
+def _print(subject: PushPlan | PullPlan | ForwardPlan | Report, output: Output) -> None:
+    if output is Output.JSON:
+        typer.echo(json.dumps(subject.to_json(), indent=2))
+    else:
+        typer.echo(closing(subject) if isinstance(subject, Report) else subject.to_text())

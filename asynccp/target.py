@@ -192,6 +192,17 @@ def split_arguments(arguments: Sequence[str], here: Collection[str] = ()) -> tup
     return local, [one for one in arguments if one not in local]
 
 
+def parse_side(argument: str, *, is_here: bool) -> "str | Selector":
+    """Return one side of a cp: a local path, or what a remote argument asks for; `POD:` is its working directory."""
+    (local, remote) = split_arguments([argument], [argument] if is_here else [])
+    if local:
+        return local[0]
+    selector = parse_remote(f"{remote[0]}." if remote[0].endswith(":") else remote[0])
+    if not selector.name:
+        raise UsageError(f"{printable(argument)!r} names no pod", hint="write [NAMESPACE/]POD:PATH")
+    return selector
+
+
 def nothing_local(what: str, suspect: str, remotes: Sequence[str], example: str) -> UsageError:
     """Return the error of arguments none of which is local. what: `source`; suspect: the one that was meant as such.
 

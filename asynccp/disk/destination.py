@@ -49,3 +49,17 @@ def _nearest(wanted: str) -> str:
 def _unfit(path: str, wanted: str, why: str) -> PlanError:
     below = "" if path == wanted else f", so {printable(wanted)} can't be made"
     return PlanError(f"{printable(path)} {why}{below}; a pull goes to a directory", hint="name another directory")
+
+
+def landing(destination: str, name: bytes, *, is_directory: bool) -> tuple[str, bytes]:
+    """Return the directory to write in, and what the copy of `name` is called there, empty for the directory itself.
+
+    As `kubectl cp` has it: a directory is called what was written, whether that is there or not; a file too, unless
+    that is a directory, or ends with a slash. name: empty for a directory's contents.
+    """
+    if is_directory or not name:
+        return os.path.realpath(destination), b""
+    if destination.endswith("/") or os.path.isdir(destination):
+        return os.path.realpath(destination), name
+    directory, given = os.path.split(destination)
+    return os.path.realpath(directory), os.fsencode(given)

@@ -20,17 +20,18 @@ import errno
 import functools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
-from asynccp.disk.claims import Claims
 from asynccp.disk.tree import Tree
 from asynccp.entry import Entry, Kind
-from asynccp.errors import DestinationError, ProtocolViolation, TransferError
+from asynccp.errors import DestinationError, ProtocolViolation, TransferError, UnsafeEntry
 from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.report import LeftOut, NotKept
 from asynccp.wire.attributes import SPECIAL_BITS, words_of_mode
+from asynccp.wire.claims import Claims
 from asynccp.wire.prefix import Prefix, Stored
 from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder
 
@@ -55,6 +56,7 @@ class Extractor:
     """Writes one archive under `root`, which is made when the first member comes.
 
     requested: the one name asked for; members are it or lie below it. Empty: anything, for a directory's contents.
+    name: what it is called here; empty: its contents stand in `root` itself.
     preserve_owner: set numeric owners, which takes root.
     limits: of what the archive may be; more is UnsafeEntry or, for an extension, ProtocolViolation.
 
@@ -71,6 +73,7 @@ class Extractor:
         root: str | os.PathLike[str],
         requested: bytes,
         *,
+        name: bytes | None = None,
         preserve_owner: bool = False,
         limits: Limits = DEFAULT_LIMITS,
         listed: bool = False,
@@ -85,7 +88,9 @@ class Extractor:
         self._preserve_owner = preserve_owner
         self._decoder = TarDecoder(limits)
         self._tree = Tree(root)
-        self._claims = Claims(requested, self._tree.folds_case, limits.entries)
+        self._requested = requested
+        self._name = requested if name is None else name
+        self._claims = Claims(self._name, self._tree.folds_case, limits.entries)
         self._directories: dict[bytes, Entry] = {}
         self._symlinks: list[Entry] = []
         self._entry = Entry(b"", Kind.DIRECTORY)  # the member under way
@@ -95,6 +100,10 @@ class Extractor:
         self._at = 0  # in that file
         self._has_holes = False
         self.prefix = Prefix(self._read_back)
+
+    @property
+    def root(self) -> bytes:
+        return self._tree.root
 
     @property
     def ended(self) -> bool:
@@ -130,14 +139,22 @@ class Extractor:
         self.prefix.take(view[kept : len(view) - len(rest)])
         return rest
 
+    def local(self, path: bytes) -> bytes:
+        """Return the path below `root` of an entry of the archive. Raises UnsafeEntry for what was not asked for."""
+        if self._name == self._requested:
+            return path
+        if path != self._requested and not path.startswith(self._requested + b"/"):
+            raise UnsafeEntry(f"the archive has {printable(path) or '.'}, which was not asked for")
+        return (self._name + path[len(self._requested) :]).lstrip(b"/")
+
     def is_directory(self, path: bytes) -> bool:
         """Tell whether the archive had a directory of this path. To be asked before `finish`."""
-        return not path or path in self._directories
+        return not path or not self.local(path) or self.local(path) in self._directories
 
     def size_of(self, path: bytes) -> int | None:
         """Return the bytes of a file that stands under its final name; None when it can't be asked for."""
         try:
-            fd = self._tree.open_file(path)
+            fd = self._tree.open_file(self.local(path))
         except OSError:
             return None
         try:
@@ -175,10 +192,11 @@ class Extractor:
     def _apply(self, event: Event) -> None:
         match event:
             case Member():
-                self.members += event.entry.path not in self._directories
-                if event.not_kept or event.entry.mode & SPECIAL_BITS:
-                    self._tell_not_kept(event)
-                self._begin(event.entry)
+                entry = event.entry if self._name == self._requested else self._renamed(event.entry)
+                self.members += entry.path not in self._directories
+                if event.not_kept or entry.mode & SPECIAL_BITS:
+                    self._tell_not_kept(entry, event.not_kept)
+                self._begin(entry)
             case MemberEnd():
                 if self._small is not None:
                     self._make_file(self._entry, self._small)
@@ -192,10 +210,14 @@ class Extractor:
                 self._has_holes = True
             case LeftOut():
                 self.members += 1
-                self._claims.claim_other(event.path)
+                self._claims.claim_other(self.local(event.path))
                 self._leave_out(event.path, event.reason)
             case ArchiveEnd() | Data() | Rest():
                 pass
+
+    def _renamed(self, entry: Entry) -> Entry:
+        link = self.local(entry.link) if entry.kind is Kind.HARDLINK else entry.link
+        return replace(entry, path=self.local(entry.path), link=link)
 
     def _begin(self, entry: Entry) -> None:
         self._entry = entry
@@ -283,7 +305,8 @@ class Extractor:
     def _published_file(self, entry: Entry) -> None:
         self._published(entry)
         if self._listed:
-            self.files[entry.path] = entry.size
+            below = entry.path.removeprefix(self._name)  # as the archive has it
+            self.files[entry.path if self._name == self._requested else _joined(self._requested, below)] = entry.size
 
     def _make_hard_link(self, entry: Entry) -> None:
         source = os.dup(self._tree.at(_parent(entry.link)))
@@ -347,12 +370,11 @@ class Extractor:
         os.fchmod(fd, entry.mode & 0o777)
         os.utime(fd, ns=(time.time_ns(), entry.mtime_ns))
 
-    def _tell_not_kept(self, member: Member) -> None:
+    def _tell_not_kept(self, entry: Entry, more: Sequence[str]) -> None:
         """Name what goes with an entry: links have none of it but what their file has; a directory may come twice."""
-        entry = member.entry
         if entry.kind not in (Kind.FILE, Kind.DIRECTORY) or not entry.path or entry.path in self._directories:
             return
-        for what in (*words_of_mode(entry.mode), *member.not_kept):
+        for what in (*words_of_mode(entry.mode), *more):
             self._claims.remember(len(entry.path) + len(what))
             self.not_kept.append(NotKept(entry.path, what))
 
@@ -402,6 +424,11 @@ def _owner_translated(entry: Entry) -> Iterator[None]:
             f"{printable(entry.path)} can't be given to user {entry.uid}, group {entry.gid}: {exc.strerror}",
             hint="run as root, or without --preserve-owner",
         ) from exc
+
+
+def _joined(directory: bytes, below: bytes) -> bytes:
+    below = below.lstrip(b"/")
+    return directory + b"/" + below if below else directory
 
 
 def _parent(path: bytes) -> bytes:

@@ -13,6 +13,7 @@ Memory: at most WINDOW_SIZE bytes of chunks, and one chunk for each session that
 """
 
 from collections import OrderedDict
+from collections.abc import AsyncIterator
 
 from anyio import Event, to_thread
 
@@ -33,16 +34,23 @@ class Broadcast:
     def __init__(
         self, layout: ArchiveLayout, window_size: int = WINDOW_SIZE, *, packing: Packing | None = None
     ) -> None:
-        self.chunks = packing.parts if packing else layout.chunks
         self.size = layout.size
+        self.entries = len(layout.entries)
+        self.sent = layout.sent
+        self._count = packing.parts if packing else layout.chunks
         self.reads = 0
-        self.layout = layout
+        self._layout = layout
         self._packing = packing
         self._window_size = window_size
         self._taken_size = 0
         self._window: OrderedDict[int, Chunk] = OrderedDict()
         self._reading: dict[int, Event] = {}
         self._broken: TransferError | None = None
+
+    async def chunks(self) -> AsyncIterator[tuple[Chunk, bool]]:
+        """Yield all chunks in order, and of each whether it is the last. Raises as `chunk`."""
+        for index in range(self._count):
+            yield await self.chunk(index), index == self._count - 1
 
     async def chunk(self, index: int) -> Chunk:
         """Return chunk `index`. Raises SourceChanged, and then for everyone: no pod gets the rest of a torn archive."""
@@ -60,7 +68,7 @@ class Broadcast:
             if self._packing is not None:
                 chunk = await to_thread.run_sync(self._packing.read, index)
             else:
-                chunk = await to_thread.run_sync(read_chunk, self.layout, index)
+                chunk = await to_thread.run_sync(read_chunk, self._layout, index)
         except TransferError as exc:
             self._broken = exc
             raise

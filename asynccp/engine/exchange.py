@@ -112,8 +112,8 @@ class Exchange:
             data, self._ahead = self._ahead, b""
             return data
         while (message := await self._message()) is not None:
-            if data := self._taken(message):
-                return data
+            if output := self._taken(message):
+                return output
         self._take_rest_of_stderr()
         return None
 

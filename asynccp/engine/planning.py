@@ -1,7 +1,9 @@
 """Planning: a request → a plan. Lists pods and scans the disk at the same time; no byte of a file is read."""
 
+import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import anyio
 from anyio import to_thread
@@ -11,16 +13,26 @@ from asynccp.disk.destination import check_destination
 from asynccp.disk.scan import Scanned, scan
 from asynccp.engine.group import single_error
 from asynccp.engine.select import select
-from asynccp.errors import PlanError
+from asynccp.entry import Kind
+from asynccp.errors import PlanError, UsageError
+from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.layout import ArchiveLayout
-from asynccp.plan.plan import PullPlan, PushPlan, build_pull
-from asynccp.target import Selection
+from asynccp.plan.plan import Gather, PullPlan, PushPlan, build_pull
+from asynccp.target import Selection, Transfer
 
 
-async def plan_push(cluster: Cluster, sources: Sequence[str], selection: Selection, *, follow: bool = True) -> PushPlan:
+async def plan_push(
+    cluster: Cluster,
+    sources: Sequence[str],
+    selection: Selection,
+    *,
+    follow: bool = True,
+    renames: Collection[Kind] = (Kind.FILE,),
+) -> PushPlan:
     """Return who gets what. Raises PlanError, UsageError: nothing has moved then.
 
     follow: a source that is a symbolic link is copied as what it leads to.
+    renames: what a single source must be for the path in the pod to be its new name.
     """
     scanned = Scanned([], [], [])
 
@@ -36,7 +48,16 @@ async def plan_push(cluster: Cluster, sources: Sequence[str], selection: Selecti
     if not entries:
         raise PlanError(f"there is nothing to push in {' '.join(sources)}")
     layout = ArchiveLayout(entries, _token())
-    return PushPlan(tuple(sources), layout, tuple(transfers), tuple(skipped), tuple(left_out), not_kept=tuple(not_kept))
+    single = len(sources) == 1 and os.path.basename(sources[0]) == os.fsdecode(entries[0].path)
+    return PushPlan(
+        tuple(sources),
+        layout,
+        tuple(transfers),
+        tuple(skipped),
+        tuple(left_out),
+        not_kept=tuple(not_kept),
+        renames=single and entries[0].kind in renames,
+    )
 
 
 async def plan_pull(cluster: Cluster, destination: str, selection: Selection) -> PullPlan:
@@ -46,6 +67,47 @@ async def plan_pull(cluster: Cluster, destination: str, selection: Selection) ->
     plan = build_pull(destination, transfers, skipped, _token(), several_namespaces=several)
     await to_thread.run_sync(check_destination, destination, [one.directory for one in plan.gathers])
     return plan
+
+
+async def plan_cp_to(cluster: Cluster, source: str, selection: Selection, *, preserve: bool = True) -> PushPlan:
+    """Return the plan of `kubectl cp SOURCE POD:PATH`: a slash at the source's end means nothing.
+
+    preserve: keep the modes. Raises as `plan_push`.
+    """
+    clean = source.rstrip("/") or "/"
+    named = os.path.basename(clean) not in ("", ".", "..")
+    plan = await plan_push(cluster, [clean if named else f"{clean}/"], selection, renames=tuple(Kind))
+    _one_pod(plan.transfers)
+    if preserve:
+        return plan
+    entries = [replace(entry, mode=entry.mode & 0o755) for entry in plan.entries]  # as the usual umask, 022, has it
+    return replace(plan, layout=ArchiveLayout(entries, plan.layout.token))
+
+
+async def plan_cp_from(cluster: Cluster, selection: Selection, destination: str) -> PullPlan:
+    """Return the plan of `kubectl cp POD:PATH DESTINATION`. Raises as `plan_pull`."""
+    transfers, skipped = await select(cluster, selection)
+    (transfer,) = _one_pod(transfers)
+    path = transfer.path.rstrip("/") or "/"
+    is_directory = await to_thread.run_sync(os.path.isdir, destination)
+    where = destination if is_directory else os.path.dirname(destination.rstrip("/")) or "."
+    await to_thread.run_sync(check_destination, where, [])
+    gather = Gather(replace(transfer, path=path), "", onto=True)
+    return PullPlan(destination, (gather,), _token(), tuple(skipped))
+
+
+async def plan_forward(cluster: Cluster, source: Selection, destination: Selection) -> ForwardPlan:
+    """Return the plan of a copy from one pod to another. Raises as `plan_pull`."""
+    (giving,), (taking,) = [_one_pod((await select(cluster, one))[0]) for one in (source, destination)]
+    return ForwardPlan(replace(giving, path=giving.path.rstrip("/") or "/"), taking, _token())
+
+
+def _one_pod(transfers: Sequence[Transfer]) -> Sequence[Transfer]:
+    if len(transfers) != 1:
+        raise UsageError(
+            f"cp is for one pod, and {len(transfers)} match", hint="push and pull copy to and from all of them"
+        )
+    return transfers
 
 
 def _token() -> str:

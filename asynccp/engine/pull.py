@@ -12,6 +12,7 @@ The same way a pull turns to compression, once it is seen that the link is slow 
 ended, and the next one brings the rest compressed.
 """
 
+import functools
 import os
 import time
 
@@ -19,8 +20,10 @@ import anyio
 from anyio import to_thread
 
 from asynccp.cluster.base import Cluster
+from asynccp.disk.destination import landing
 from asynccp.disk.digest import digest_below
 from asynccp.disk.extract import Extractor
+from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
@@ -28,20 +31,17 @@ from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
-from asynccp.engine.verify import algorithm_of, differing, digests_differ, grown
+from asynccp.engine.verify import algorithm_of
 from asynccp.engine.writer import Writer
 from asynccp.errors import (
     ConnectFailed,
     DigestsDiffer,
-    EntriesMissing,
     ProtocolRefused,
     ProtocolViolation,
     SessionLost,
     ShellMissing,
-    SourceMissing,
     TransferError,
 )
-from asynccp.escape import printable
 from asynccp.options import (
     RECORD_SIZE,
     RESUME_RECORDS,
@@ -53,13 +53,10 @@ from asynccp.plan.plan import PullPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.remote.commands import PullRequest, pull_command, pull_name
 from asynccp.remote.script import Command
-from asynccp.report import Outcome, Report, counted
+from asynccp.report import Report
 from asynccp.target import Transfer
-from asynccp.wire.census import missing
-from asynccp.wire.complaints import Complaint, Fate, changed, failure, judge
 from asynccp.wire.compression import Unpacker
-from asynccp.wire.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader, tar_code, verdict
-from asynccp.wire.notes import Note
+from asynccp.wire.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader
 from asynccp.wire.prefix import Overlap
 
 Bytes = bytes | memoryview
@@ -81,14 +78,16 @@ async def pull(
     """
     cluster, options = paced(cluster, options or Options())
     observer, protocols = observer or NullObserver(), Protocols()
-    roots = {one.transfer: os.path.join(plan.destination, one.directory) for one in plan.gathers}
+    gathers = {one.transfer: one for one in plan.gathers}
     kept: dict[Transfer, _Gathering] = {}
     writer = Writer()
     packing = Pulls(options.compress, anyio.current_time())
 
-    async def one(tally: Tally) -> None:
-        root = roots[tally.transfer]
-        gathering = kept.setdefault(tally.transfer, _Gathering(tally, root, plan.token, options, packing, writer))
+    async def copy(tally: Tally) -> None:
+        gather = gathers[tally.transfer]
+        root = os.path.join(plan.destination, gather.directory) if gather.directory else plan.destination
+        one = _Gathering(tally, root, plan.token, options, packing, writer, onto=gather.onto)
+        gathering = kept.setdefault(tally.transfer, one)
         await _pull_one(gathering, cluster, protocols, options)
 
     async def over(tally: Tally) -> None:
@@ -96,7 +95,7 @@ async def pull(
             await gathering.close()
 
     async with writer:
-        return await run_transfers("pull", plan, one, cluster, options, observer, stop, over)
+        return await run_transfers("pull", plan, copy, cluster, options, observer, stop, over)
 
 
 async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protocols, options: Options) -> None:
@@ -124,8 +123,11 @@ class _BetterCompressed(TransferError):
 class _Gathering:
     """One pod's archive on its way to the disk, in one session or in several."""
 
-    def __init__(self, tally: Tally, root: str, token: str, options: Options, packing: Pulls, writer: Writer) -> None:
+    def __init__(
+        self, tally: Tally, root: str, token: str, options: Options, packing: Pulls, writer: Writer, *, onto: bool
+    ) -> None:
         self.tally = tally
+        self._onto = onto
         self._writer = writer
         self._packing = packing
         self._offer = packing.offer  # of the session under way
@@ -185,9 +187,15 @@ class _Gathering:
             overlap = self._extractor.prefix.follow()
         else:
             await self.close()
+            root, name = self._root, pull_name(path)
+            if self._onto:
+                is_directory = hello.facts.get("directory") == "yes"
+                root, name = await to_thread.run_sync(functools.partial(landing, is_directory=is_directory), root, name)
+                self.tally.landed = os.path.join(root, os.fsdecode(name)) if name else root
             self._extractor = Extractor(
-                self._root,
+                root,
                 pull_name(path),
+                name=name,
                 preserve_owner=self._options.preserve_owner,
                 limits=self._options.limits,
                 listed=self._options.checksum,
@@ -195,7 +203,7 @@ class _Gathering:
             self.tally.observer.started(self.tally.transfer, None)
         packing = self._packing if not self._offer.codecs else None  # once compressed, or refused, it stays so
         exchange.complaints.requested = pull_name(path)
-        writing = _Writing(exchange, self.tally, self._root, self._extractor, overlap, packing, self._writer)
+        writing = _Writing(exchange, self.tally, self._extractor, overlap, packing, self._writer)
         try:
             await writing.run(self._options)
         finally:
@@ -218,7 +226,6 @@ class _Writing:
         self,
         exchange: Exchange,
         tally: Tally,
-        root: str,
         extractor: Extractor,
         overlap: Overlap | None,
         packing: Pulls | None,
@@ -230,18 +237,16 @@ class _Writing:
         self._unpacker: Unpacker | None = None
         self._exchange = exchange
         self._tally = tally
-        self._root = root
         self._extractor = extractor
         self._overlap = overlap
         self._done: Line | None = None
-        self._before = self._after = ""  # how many entries the pod has counted
-        self._harmless: set[bytes] = set()  # paths that changed, but not for the worse
+        self._account = Account(exchange, tally)
         self._trailer = LineReader(exchange.token, "done", after_zeros=True)
 
     async def run(self, options: Options) -> None:
         """Hear the session out. Raises what keeps the transfer from being complete."""
         exchange = self._exchange
-        exchange.on_note, exchange.brings = self._hear, True
+        exchange.brings = True
         if self._tally.compression:  # in a thread: the codec's library may have to be loaded
             self._unpacker = await to_thread.run_sync(Unpacker, self._tally.compression)
         while (data := await exchange.stdout()) is not None:
@@ -258,75 +263,18 @@ class _Writing:
                 exchange.brings, exchange.patience_s = False, 0.0
                 await exchange.hear_stderr_out()
                 if self._done.facts.get("rc") in ("0", "1"):
-                    await self._ask(options)
+                    await self._account.ask(self._extractor, options, self._digest if self._tally.checksum else None)
                 await exchange.acknowledge()
         whole = self._extractor.ended and self._done is not None
-        error = self._verdict(whole)
+        error = self._account.error(self._done, whole=whole, members=self._extractor.members)
         if whole:
             await to_thread.run_sync(self._extractor.finish)
         if error:
             raise error
 
-    def _hear(self, note: Note) -> None:
-        """Take a note of the pod's: how many entries there are, and bytes."""
-        match note.word:
-            case "census":
-                self._before, size = note.facts.get("entries", ""), note.facts.get("bytes", "")
-                if size.isascii() and size.isdigit() and self._before.isdigit() and len(size + self._before) < 30:
-                    total = int(size) + int(self._before) * _ARCHIVED_SIZE
-                    self._tally.observer.sized(self._tally.transfer, total)
-            case "ended":
-                self._after = note.facts.get("entries", "")
-
-    async def _ask(self, options: Options) -> None:
-        """Ask the pod about what may have changed: every file, if digests are wanted, else what its tar has named.
-
-        Raises DigestsDiffer.
-        """
-        exchange, changed = self._exchange, [one.path for one in self._exchange.complaints.of(Fate.CHANGED)]
-        self._harmless = {path for path in changed if self._extractor.is_directory(path)}
-        if self._tally.checksum:
-            differ = await differing(exchange, self._tally, self._extractor.files, self._digest)
-            sizes = {path: self._extractor.files[path] for path in differ}
-            same = await grown(exchange, self._tally, sizes, self._digest)
-            if others := [path for path in differ if path not in set(same)]:
-                raise digests_differ(others)
-        else:
-            found = {path: self._extractor.size_of(path) for path in changed if path not in self._harmless}
-            same = await grown(exchange, self._tally, {path: size for path, size in found.items() if size is not None})
-        if options.strict_sources:
-            self._harmless = set()
-            if same and not changed:  # a tar that says nothing of it
-                exchange.complaints.told += [Complaint(path, Fate.CHANGED) for path in same]
-        else:
-            self._harmless |= set(same)
-            self._tally.grown = same
-
-    def _verdict(self, whole: bool) -> TransferError | None:
-        """Return why the transfer is not complete, None when it is, but for what is named as left out."""
-        exchange, done, code = self._exchange, self._done, tar_code(self._done, self._exchange.status)
-        if not whole or done is None or code not in (0, 1, 2):
-            return verdict(done, exchange.status, exchange.said, whole=whole, ending=exchange.ending)
-        match judge(code, whole, exchange.complaints, self._harmless):
-            case Outcome.FAILED:
-                return failure(code, exchange.complaints)
-            case Outcome.CHANGED:
-                return changed(exchange.complaints, self._harmless)
-        if done.facts.get("hidden"):
-            path = printable(self._tally.transfer.path)
-            return SourceMissing(f"{path} has content, but its size is told as 0: no tar can copy it")
-        passed_over = exchange.complaints.count(Fate.UNREADABLE)
-        if short := missing(self._before, self._after, self._extractor.members, passed_over):
-            told = counted(short, "entry is", "entries are")
-            there = min(int(self._before), int(self._after))
-            return EntriesMissing(
-                f"tar ended without an error, but {told} missing of the {there} that are in the container",
-                hint="is its tar a wrapper, or told by a variable to skip something?",
-            )
-        return None
-
     async def _digest(self, path: bytes, algorithm: str) -> str | None:
-        return await to_thread.run_sync(digest_below, self._root, path, algorithm)
+        root, local = os.fsdecode(self._extractor.root), self._extractor.local(path)
+        return await to_thread.run_sync(digest_below, root, local, algorithm)
 
     def _look(self, data: Bytes) -> None:
         """Raise _BetterCompressed if this session had better be another one."""

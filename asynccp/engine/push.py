@@ -7,7 +7,8 @@ the pod has received everything, beside its place, files are compared if that is
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 import anyio
 from anyio import to_thread
@@ -33,6 +34,7 @@ from asynccp.plan.plan import PushPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.remote.commands import PushRequest, push_command
 from asynccp.report import NotKept, Report
+from asynccp.wire.chunk import Chunk
 from asynccp.wire.dialogue import ACKNOWLEDGEMENT, GO, Line, verdict
 from asynccp.wire.exec import CLOSE_STDIN, V4
 
@@ -100,13 +102,30 @@ async def _push_one(
                     tally.compression, tally.compression_note = offer.taken(hello)
                     tally.landed = plan.landing(path, named=hello.facts.get("named") == "yes")
                     broadcast = forms.of(tally.compression)
-                    await _Delivery(exchange, tally, broadcast, digests, half_close=not counted).run()
+                    await Delivery(exchange, tally, broadcast, digests, half_close=not counted).run()
                     break
                 protocols.uncounted.add(target.image)
         except (ProtocolRefused, ShellMissing) as refusal:
             protocols.learn(refusal, target.image, protocol)
             tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
     tally.size, tally.entries = plan.size, len(plan.entries)
+
+
+class Supply(Protocol):
+    """The archive that one pod receives.
+
+    size: of all of it, None when nobody knows yet. entries, sent: how many it has, and what will stand in the pod as
+    `ENTRIES-BYTES`; good when the last chunk is out.
+    """
+
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def sent(self) -> str: ...
+    def chunks(self) -> AsyncIterator[tuple[Chunk, bool]]:
+        """Yield what is to be sent, in order, and whether it is the last of it. Raises TransferError."""
 
 
 class _Forms:
@@ -140,20 +159,20 @@ class _Digests:
         return self._known[path, algorithm]
 
 
-class _Delivery:
+class Delivery:
     """One pod's share of a push."""
 
     def __init__(
-        self, exchange: Exchange, tally: Tally, broadcast: Broadcast, digests: _Digests, *, half_close: bool
+        self, exchange: Exchange, tally: Tally, supply: Supply, digests: "_Digests | None" = None, *, half_close: bool
     ) -> None:
         self._exchange = exchange
-        self._layout = broadcast.layout
+        self._supply = supply
         self._placing = Placing()
         exchange.on_note = self._placing.hear
         self._tally = tally
         self._digests = digests
         self._half_close = half_close
-        self._feed = _Feed(exchange, tally, broadcast, half_close=half_close)
+        self._feed = _Feed(exchange, tally, supply, half_close=half_close)
 
     async def run(self) -> None:
         """Feed the archive and hear the pod's answers. Raises what keeps the transfer from being complete."""
@@ -166,7 +185,7 @@ class _Delivery:
                 tasks.cancel_scope.cancel()
         exchange, path = self._exchange, self._tally.transfer.path
         error = verdict(
-            done, exchange.status, exchange.said, whole=self._feed.whole, ending=exchange.ending, sent=self._layout.sent
+            done, exchange.status, exchange.said, whole=self._feed.whole, ending=exchange.ending, sent=self._supply.sent
         )
         if error or done is None:
             raise self._placing.refusal(done) or error or SessionLost("the session ended too early")
@@ -185,7 +204,7 @@ class _Delivery:
         if last.facts.get("rc") == "0" and last.facts.get("sentinel") == "yes":
             if not self._feed.whole:
                 raise ProtocolViolation("the pod said that it has everything before everything was sent")
-            if self._tally.checksum:
+            if self._tally.checksum and self._digests:
                 await verify(self._exchange, self._tally, self._digests.sizes, self._digests.of)
             if not self._half_close:
                 await self._exchange.tell(GO)
@@ -201,12 +220,12 @@ class _Delivery:
 class _Feed:
     """The sending half of one push. `whole`: the last chunk has been handed to the connection."""
 
-    def __init__(self, exchange: Exchange, tally: Tally, broadcast: Broadcast, *, half_close: bool) -> None:
+    def __init__(self, exchange: Exchange, tally: Tally, supply: Supply, *, half_close: bool) -> None:
         self.whole = False
-        self.size = broadcast.size
+        self.size = supply.size
         self._exchange = exchange
         self._tally = tally
-        self._broadcast = broadcast
+        self._supply = supply
         self._half_close = half_close
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
@@ -226,14 +245,12 @@ class _Feed:
         await self._ended.wait()
 
     async def _send_all(self) -> None:
-        last = self._broadcast.chunks - 1
-        for index in range(last + 1):
-            chunk = await self._broadcast.chunk(index)
-            self.whole = index == last
+        async for chunk, is_last in self._supply.chunks():
+            self.whole = is_last
             await self._exchange.send_frame(chunk.frame)
             # A connection that broke takes all that it is given, without a wait: the loop must get to tell it.
             await anyio.lowlevel.checkpoint()
             self._tally.advance(chunk.size, chunk.wire_size)
         if self._half_close:
             await self._exchange.send(CLOSE_STDIN)
-        self._exchange.patience_s = len(self._broadcast.layout.entries) / SLOWEST_WALK_PER_S  # the pod counts them
+        self._exchange.patience_s = self._supply.entries / SLOWEST_WALK_PER_S  # the pod counts them

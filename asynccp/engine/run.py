@@ -20,7 +20,7 @@ from asynccp.engine.tally import Tally
 from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, SessionLost, Stalled, TransferError
 from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Options
 from asynccp.progress import Observer
-from asynccp.report import LeftOut, Outcome, Report, Result, outcome_of
+from asynccp.report import LeftOut, NotKept, Outcome, Report, Result, outcome_of
 from asynccp.target import Skipped, Target, Transfer, what_became_of
 
 _ASK_TIMEOUT_S = 5.0  # for the question what became of a pod
@@ -37,6 +37,8 @@ class Plan(Protocol):
     def skipped(self) -> tuple[Skipped, ...]: ...
     @property
     def left_out(self) -> tuple[LeftOut, ...]: ...
+    @property
+    def not_kept(self) -> tuple[NotKept, ...]: ...
 
 
 async def run_transfers(

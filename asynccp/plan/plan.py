@@ -83,10 +83,14 @@ class PushPlan:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """One transfer of a pull, and the local directory, relative to the plan's destination, that it lands in."""
+    """One transfer of a pull, and the local directory, relative to the plan's destination, that it lands in.
+
+    onto: the destination may be what the copy itself is called here, as with `cp -r`.
+    """
 
     transfer: Transfer
     directory: str
+    onto: bool = False
 
 
 @dataclass(frozen=True, slots=True)

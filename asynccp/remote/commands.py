@@ -33,7 +33,8 @@ _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 class PushRequest:
     """What a pod is asked to receive.
 
-    directory: that receives; records: units of RECORD_SIZE of the first archive and of the second (0: there is none).
+    directory: that receives. records: units of RECORD_SIZE of the first archive and of the second (0: there is none);
+    None where nobody knows: both come in parts then.
     renames: the archive is one file or directory, which gets the last component of `directory` for a name, in its
     parent, unless `directory` is one, or ends with a slash.
     identity: what tells the container from its replacement, and from others that share its volumes.
@@ -43,7 +44,7 @@ class PushRequest:
 
     token: str
     directory: str
-    records: tuple[int, int]
+    records: tuple[int, int] | None
     renames: bool = False
     identity: str = "pod"
     codecs: Sequence[str] = ()
@@ -75,7 +76,7 @@ class PullRequest:
 
 def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
     """Return the command that extracts the archives from stdin and puts them in their place."""
-    path, needed = request.directory, []
+    path, records, needed = request.directory, request.records or (1, 1), []
     if renames := may_rename(request):
         directory, name = _split(path)
     else:
@@ -85,8 +86,9 @@ def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
     if request.in_place:
         needed += ["cat"]
     words: dict[str, str | int] = {
-        "records": request.records[0],
-        "more_records": request.records[1],
+        "records": records[0],
+        "more_records": records[1],
+        "unsized": _flag(request.records is None),
         # -p: modes as in the archive, whatever the umask. -o: files belong to the container's user, root included.
         "tar_options": "-xpf" if request.preserve_owner else "-xopf",
         "identity": request.identity,

@@ -1,12 +1,15 @@
 """The first lines: which pods were matched, which were skipped, and why. Before the first byte moves."""
 
 from asynccp.escape import printable
+from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.plan import PullPlan, PushPlan, skipped_lines, some
 from asynccp.report import counted, human_size
 
 
-def opening(plan: PushPlan | PullPlan) -> str:
+def opening(plan: PushPlan | PullPlan | ForwardPlan) -> str:
     """Return what a person should know before the work begins; how many are skipped is on the first line."""
+    if isinstance(plan, ForwardPlan):
+        return f"copying {plan.source} to {plan.destination}"
     if isinstance(plan, PushPlan):
         what = f"pushing {counted(len(plan.entries), 'entry', 'entries')} ({human_size(plan.size)}) to {_who(plan)}"
     else:

@@ -6,7 +6,7 @@ from asynccp.errors import CommandMissing, DestinationError, ProtocolViolation, 
 from asynccp.escape import printable
 from asynccp.wire.dialogue import Line
 
-# problem → error, sentence, hint. PATH is the one that was asked for, TYPE a file system's, WHY the system's own reason.
+# problem → error, sentence, hint. PATH is what was asked for, TYPE a file system's, WHY the system's own reason.
 _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
     "missing": (SourceMissing, "PATH does not exist in the container, or its directory may not be enteredWHY", ""),
     "dangling": (

@@ -8,7 +8,9 @@ if [ ! -e "$p" ]; then
     [ ! "$follow" ] || refuse dangling
 elif [ ! -r "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then refuse unreadable
 fi
-if [ -d "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then mounts "$p"; else mounts "$d"; fi
+directory=
+if [ -d "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then directory=yes; fi
+if [ $directory ]; then mounts "$p"; else mounts "$d"; fi
 case $type in # their files have a size when they are read, and not before
 proc | sysfs | cgroup | cgroup2 | debugfs | tracefs | securityfs | configfs | bpf | efivarfs) refuse "pseudo type=$type" ;;
 esac
@@ -40,7 +42,7 @@ continued() {
     trap 'exit 143' TERM
     had=$(trap 'exit 143' TERM; dd bs=65536 count="$records" iflag=fullblock 2>/dev/null | sha256sum)
     [ "${had%% *}" = "$digest" ] || exit 1
-    say "hello resume=$records sum=$sum z=$z busy=$busy" >&4
+    say "hello resume=$records sum=$sum z=$z busy=$busy directory=$directory" >&4
     ${z:-cat} ${z:+-1c} || exit 2
 }
 # tar's own exit code is kept behind a pipe, too: it goes through fd 5 into a variable. If what compresses fails, the
@@ -63,7 +65,7 @@ send() {
         piped continued
         [ $? = 1 ] || exit 1
     fi
-    say "hello sum=$sum z=$z busy=$busy"
+    say "hello sum=$sum z=$z busy=$busy directory=$directory"
     if [ "$z" ]; then
         piped $z -1c
         exit 1

@@ -3,7 +3,7 @@
 # has dd; toybox's took 0.8 s for 64 MiB on v4 with 0.15 CPU-seconds of API server, where v5 without a count took 0.8 s
 # and 0.58.
 #
-# With a compressing program and dd, or for `parts`, the archive comes in parts: a line `z SIZE +` (packed) or `r SIZE +`
+# With a compressing program and dd, or where its size isn't known, the archive comes in parts: a line `z SIZE +` (packed) or `r SIZE +`
 # (as it is), then so many bytes; the last part's line has no `+`. The shell reads a line byte by byte: what is dd's it
 # leaves. `torn` is there when a part could not be unpacked: tar may have come to its end by then. That tar's rest is read
 # to its end keeps gzip and zstd from ending with a broken pipe, and makes sure that `torn` is there before it is looked
@@ -17,7 +17,9 @@ elif head -c 0 </dev/null >/dev/null 2>&1; then count=head
 else count=none
 fi
 z=
-if [ $count = dd ]; then
+if [ "$unsized" ]; then # nobody knows how much comes: its parts tell, or the end of stdin
+    if [ $count = dd ]; then z=dd; else count=none; fi
+elif [ $count = dd ]; then
     for c in $codecs; do
         if command -v "$c" >/dev/null; then z=$c; break; fi
     done

@@ -1,0 +1,204 @@
+"""Forward: one pod → another, through this machine, without a file on it.
+
+Two sessions: the archive that one pod packs is taken apart, checked as a pull's is, put together again (`wire.recode`)
+and fed to the other as a push's. The last member, without which the receiving pod puts nothing in its place, is sent
+when the giving one has proved that its archive is whole. An attempt that fails starts over.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+import anyio
+
+from asynccp.cluster.base import Cluster
+from asynccp.engine.account import Account
+from asynccp.engine.exchange import Exchange, opened
+from asynccp.engine.group import single_error
+from asynccp.engine.pace import paced
+from asynccp.engine.protocols import Protocols
+from asynccp.engine.push import Delivery
+from asynccp.engine.run import run_transfers
+from asynccp.engine.tally import Tally
+from asynccp.errors import ProtocolRefused, ProtocolViolation, ShellMissing, TransferError
+from asynccp.options import CHUNK_SIZE, Options
+from asynccp.plan.forward import ForwardPlan
+from asynccp.progress import NullObserver, Observer
+from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
+from asynccp.remote.script import Command
+from asynccp.report import Report
+from asynccp.target import Transfer
+from asynccp.wire.chunk import RAW, Chunk, part_line
+from asynccp.wire.dialogue import Line, LineReader
+from asynccp.wire.exec import STDIN, V4
+from asynccp.wire.recode import Recoder
+from asynccp.wire.websocket import HEADROOM, seal
+
+
+async def forward(
+    cluster: Cluster,
+    plan: ForwardPlan,
+    *,
+    options: Options | None = None,
+    observer: Observer | None = None,
+    stop: anyio.Event | None = None,
+) -> Report:
+    """Carry the plan out; return how it ended. As `push`."""
+    cluster, options = paced(cluster, options or Options())
+    observer, protocols = observer or NullObserver(), Protocols()
+
+    async def copy(tally: Tally) -> None:
+        await _forward_one(tally, plan, cluster, protocols, options)
+
+    return await run_transfers("push", plan, copy, cluster, options, observer, stop)
+
+
+async def _forward_one(
+    tally: Tally, plan: ForwardPlan, cluster: Cluster, protocols: Protocols, options: Options
+) -> None:
+    name = pull_name(plan.source.path)
+    give = PullRequest(token=plan.token, path=plan.source.path, follow=options.follow)
+    target = plan.destination.target
+    take = PushRequest(
+        token=plan.token,
+        directory=plan.destination.path,
+        records=None,
+        renames=bool(name),
+        identity=f"{target.uid[:8]}-{target.container}",
+        preserve_owner=options.preserve_owner,
+    )
+    async with AsyncExitStack() as stack:
+        with _named(plan.source):
+            giving, _ = await stack.enter_async_context(
+                _greeted(
+                    cluster, plan.source, lambda shell: pull_command(give, shell=shell), protocols, options, plan.token
+                )
+            )
+        taking, hello = await stack.enter_async_context(
+            _greeted(
+                cluster, plan.destination, lambda shell: push_command(take, shell=shell), protocols, options, plan.token
+            )
+        )
+        tally.protocol = taking.session.protocol[:2]
+        is_named = hello.facts.get("named") == "yes"
+        path = plan.destination.path
+        tally.landed = path if is_named or not name else f"{path.rstrip('/')}/{name.decode('utf-8', 'surrogateescape')}"
+        half_close = hello.facts.get("count") == "none"
+        archive = _Archive(giving, tally, plan, options, in_parts=not half_close)
+        with single_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(giving.watch)
+                await Delivery(taking, tally, archive, half_close=half_close).run()
+                tasks.cancel_scope.cancel()
+    tally.size, tally.entries = archive.size_sent, archive.entries
+    tally.left_out += archive.left_out
+    tally.not_kept += archive.not_kept
+
+
+class _Archive:
+    """What one pod gives, as `engine.push.Supply` for another."""
+
+    size = None
+
+    def __init__(self, giving: Exchange, tally: Tally, plan: ForwardPlan, options: Options, *, in_parts: bool) -> None:
+        self._giving = giving
+        self._plan = plan
+        self._options = options
+        self._in_parts = in_parts
+        giving.complaints.requested = pull_name(plan.source.path)
+        self._recoder = Recoder(giving.complaints.requested, options.limits)
+        self._account = Account(giving, tally)
+        self.left_out, self.not_kept = self._recoder.left_out, self._recoder.not_kept
+
+    @property
+    def entries(self) -> int:
+        return self._recoder.entries
+
+    @property
+    def size_sent(self) -> int:
+        return self._recoder.size
+
+    @property
+    def sent(self) -> str:
+        return self._recoder.sent
+
+    async def chunks(self) -> AsyncIterator[tuple[Chunk, bool]]:
+        """Yield the archives for the other pod. Raises what the giving one failed with, and its name."""
+        with _named(self._plan.source):
+            buffer = bytearray()
+            async for piece in self._pieces():
+                buffer += piece
+                while len(buffer) >= CHUNK_SIZE:
+                    yield self._chunk(buffer[:CHUNK_SIZE], is_last=False), False
+                    del buffer[:CHUNK_SIZE]
+        for piece in self._recoder.settling(self._plan.token):
+            buffer += piece
+        yield self._chunk(buffer, is_last=True), not self._in_parts
+        if self._in_parts:
+            again = bytearray(b"".join(self._recoder.settling(self._plan.token)))
+            yield self._chunk(again, is_last=True), True
+
+    async def _pieces(self) -> AsyncIterator[bytes | memoryview]:
+        """Yield what is handed on of the giving pod's archive; return when that is whole."""
+        giving, trailer, done = self._giving, LineReader(self._plan.token, "done", after_zeros=True), None
+        giving.brings = True
+        while (data := await giving.stdout()) is not None:
+            for piece in self._recoder.feed(data):
+                yield piece
+            giving.moved()
+            rest, self._recoder.rest = self._recoder.rest, b""
+            if rest and (found := trailer.feed(rest)):
+                done, after = found
+                if after:
+                    raise ProtocolViolation("the pod sent output after its last word")
+                giving.brings = False
+                await giving.hear_stderr_out()
+                await self._account.ask(self._recoder, self._options, None)
+                await giving.acknowledge()
+        whole = self._recoder.ended and done is not None
+        if error := self._account.error(done, whole=whole, members=self._recoder.members):
+            raise error
+        self.left_out += giving.complaints.left_out
+
+    def _chunk(self, data: bytearray, *, is_last: bool) -> Chunk:
+        line = part_line(RAW, len(data), last=is_last) if self._in_parts else b""
+        buffer = bytearray(HEADROOM) + bytes((STDIN,)) + line + data
+        return Chunk(0, len(data), len(line) + len(data), seal(memoryview(buffer)))
+
+
+@asynccontextmanager
+async def _greeted(
+    cluster: Cluster,
+    transfer: Transfer,
+    command_for: Callable[[str], Command],
+    protocols: Protocols,
+    options: Options,
+    token: str,
+) -> AsyncIterator[tuple[Exchange, Line]]:
+    """Open a session that the pod has greeted, by whichever protocol and shell will do."""
+    target, tried = transfer.target, set[str]()
+    while True:
+        protocol = protocols.offer(target.image, tried)
+        async with AsyncExitStack() as stack:
+            try:
+                command = command_for(protocols.shell(target.image))
+                session = opened(cluster, target, command, protocol, token, options)
+                exchange = await stack.enter_async_context(session)
+                hello = await exchange.hello(transfer.path, target)
+            except (ProtocolRefused, ShellMissing) as refusal:
+                protocols.learn(refusal, target.image, protocol)
+                tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
+                continue
+            if hello.facts.get("count") == "none" and protocol == V4:  # its end must be told, which v4 can't
+                protocols.uncounted.add(target.image)
+                continue
+            yield exchange, hello
+            return
+
+
+@contextmanager
+def _named(transfer: Transfer) -> Iterator[None]:
+    """Put the pod's name before what is raised: the report is about the other one."""
+    try:
+        yield
+    except TransferError as exc:
+        raise type(exc)(f"{transfer}: {exc}", hint=exc.hint, after_s=exc.after_s) from exc
