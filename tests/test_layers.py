@@ -23,6 +23,7 @@ MAY_KNOW = {
     "ui": VOCABULARY | {"ui", "plan"},
     "fake": VOCABULARY | {"fake", "wire"},
 }
+PROGRAM = {"__init__.py", "__main__.py", "cli.py", "interrupt.py", "perform.py"}
 INPUT_AND_OUTPUT = {"asyncio", "anyio", "aiohttp", "socket", "os", "time", "subprocess", "threading", "ssl", "select"}
 ONLY_IN = {
     "typer": ("cli.py", "perform.py"),
@@ -45,6 +46,8 @@ def imports(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute, so that they can be read"
             yield node.module or ""
+            if node.module == "asynccp":  # modules of the package, perhaps
+                yield from (f"asynccp.{alias.name}" for alias in node.names)
 
 
 def layer(module: str) -> str:
@@ -97,5 +100,10 @@ def test_nothing_below_knows_the_command_line() -> None:
     assert [module for module in MODULES if "cli" in ours(module)] == ["__main__.py", "perform.py"]
 
 
+def test_only_the_program_listens_for_signals() -> None:
+    assert [module for module in MODULES if "interrupt" in ours(module)] == ["__main__.py", "cli.py", "perform.py"]
+    assert [module for module in MODULES if "signal" in others(module)] == ["fake/process.py", "interrupt.py"]
+
+
 def test_every_module_has_a_layer() -> None:
-    assert set(map(layer, MODULES)) == {*MAY_KNOW, "__init__.py", "__main__.py", "cli.py", "perform.py"}
+    assert set(map(layer, MODULES)) == {*MAY_KNOW, *PROGRAM}

@@ -40,12 +40,16 @@ FOR_FEW = {
 
 SCRIPT = """
 import json, sys
-from asynccp.cli import main
+from asynccp.__main__ import main
 try:
     main()
 finally:
     print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
+
+
+# What may be loaded before signals are heard: until then they are Python's own, and ^C shows a traceback.
+BEFORE_SIGNALS = {"asynccp", "asynccp.__main__", "asynccp.interrupt"}
 
 
 def loaded_by(*arguments: str) -> set[str]:
@@ -59,6 +63,14 @@ def loaded_by(*arguments: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["push", "--help"], ["pull", "--help"]])
 def test_help_loads_nothing_of_what_copies(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & FOR_COPIES == set()
+
+
+def test_signals_are_heard_before_anything_of_ours_is_loaded() -> None:
+    script = "import sys, asynccp.__main__; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    loaded = set(run.stdout.split())
+    assert {name for name in loaded if name.startswith("asynccp")} == BEFORE_SIGNALS
+    assert loaded & {"dataclasses", "json", "typer"} == set()
 
 
 async def test_a_push_loads_only_what_a_push_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.options import RECORD_SIZE
 from asynccp.wire.header import END
 from tests import archives, trees
-from tests.archives import archive, block, directory, file, hard_link, long_name, sparse, symlink
+from tests.archives import archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
 from tests.wire.test_tar import run_tar
 
 Snapshot = dict[str, str]
@@ -230,6 +230,78 @@ def test_special_files_are_left_out_and_named(root: Path) -> None:  # H11
     assert (snapshot(root), extractor.entries) == ({"x": "/", "x/f": "1"}, 1)
 
 
+def test_set_id_and_sticky_bits_are_told_when_they_are_dropped(root: Path) -> None:  # H12
+    data = archive(
+        directory(b"./", 0o7777),  # it is not made by the archive
+        directory(b"./d", 0o3775),
+        file(b"./d/all", b"1", mode=0o7755),
+        file(b"./d/setuid", b"1", mode=0o4755),
+        file(b"./d/plain", b"1", mode=0o755),
+        hard_link(b"./d/same", b"./d/setuid"),
+        symlink(b"./d/link", b"setuid"),
+        directory(b"./d", 0o3775),
+    )
+    extractor = extract(root, data)
+    assert list(map(str, extractor.not_kept)) == [
+        "d: set-group-id bit",
+        "d: sticky bit",
+        "d/all: set-user-id bit",
+        "d/all: set-group-id bit",
+        "d/all: sticky bit",
+        "d/setuid: set-user-id bit",
+    ]
+    assert (mode(root / "d"), mode(root / "d/all"), mode(root / "d/setuid")) == (0o775, 0o755, 0o755)
+    assert extractor.left_out == []
+
+
+def test_attributes_that_an_archive_has_are_told(root: Path) -> None:
+    data = archive(
+        pax({b"SCHILY.acl.default": b"user::rwx"}) + directory(b"d", 0o1777),
+        pax({b"SCHILY.xattr.security.capability": b"\1"}) + file(b"d/ping", b"1"),
+        pax({b"mtime": b"1.5", b"SCHILY.xattr.security.selinux": b"x"}) + file(b"d/plain", b"1"),
+        pax({b"SCHILY.xattr.user.x": b"1"}) + symlink(b"d/link", b"ping"),
+    )
+    extractor = extract(root, data)
+    assert list(map(str, extractor.not_kept)) == ["d: sticky bit", "d: ACL", "d/ping: capabilities"]
+    assert (extractor.left_out, extractor.entries) == ([], 4)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="Python has no setxattr on macOS")
+@pytest.mark.parametrize(
+    ("tar", "options", "sends_it"),
+    [
+        ("bsdtar", [], True),
+        ("tar", ["--xattrs"], True),
+        ("tar", [], False),
+        ("busybox tar", [], False),
+        ("toybox tar", [], False),
+    ],
+)
+def test_an_attribute_in_a_pod_is_told_where_its_tar_sends_it(
+    root: Path, tar: str, options: list[str], sends_it: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as place:  # not in tmp_path, where nothing may change
+        path = Path(place, "f")
+        path.write_text("content")
+        path.chmod(0o4755)
+        try:
+            os.setxattr(path, "user.x", b"1")
+        except OSError as exc:
+            pytest.skip(f"it can't be set here: {exc.strerror}")
+        data = run_tar(tar, *options, "-c", "-C", place, "./f")
+    extractor = extract(root, data)
+    told = ["f: set-user-id bit"] + ["f: extended attributes"] * sends_it
+    assert list(map(str, extractor.not_kept)) == told
+    assert os.listxattr(root / "f") == []
+
+
+def test_what_is_not_kept_is_remembered_up_to_a_bound(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asynccp.wire.claims.MEMORY_LIMIT", 100_000)
+    many = archive(*(file(b"%d" % index, mode=0o4755) for index in range(300)))
+    with pytest.raises(UnsafeEntry, match=r"more .* than can be remembered"):
+        extract(root, many)
+
+
 def test_other_names_of_links_and_special_files_are_left_out(root: Path) -> None:  # H08; `cp -al` makes such trees
     parts = [symlink(b"l", b"/etc/passwd"), block(b"f", typeflag=b"6")]
     extractor = extract(root, archive(*parts, hard_link(b"m", b"l"), hard_link(b"n", b"m"), hard_link(b"g", b"f")))
@@ -311,7 +383,7 @@ def test_too_many_entries_are_refused_with_the_flag_that_raises_the_limit(root: 
 
 
 def test_too_much_to_remember_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # H29
-    monkeypatch.setattr("asynccp.disk.claims.MEMORY_LIMIT", 20_000)
+    monkeypatch.setattr("asynccp.wire.claims.MEMORY_LIMIT", 20_000)
     for kind, link in ((b"5", b""), (b"2", b"x"), (b"6", b"")):
         with pytest.raises(UnsafeEntry, match="remembered"):
             extract(root, archive(*(block(kind + b"-%d" % index, typeflag=kind, link=link) for index in range(100))))

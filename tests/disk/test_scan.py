@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,8 +35,9 @@ def paths(*sources: str) -> list[bytes]:
 
 def one(*sources: str) -> Entry:
     """Return the only entry of the sources."""
-    (entry,), left_out = scan(sources)
-    assert left_out == []
+    scanned = scan(sources)
+    assert scanned.left_out == []
+    (entry,) = scanned.entries
     return entry
 
 
@@ -110,7 +112,7 @@ def test_a_directory_without_anything_in_it_is_an_entry(here: Path) -> None:
     (here / "empty").mkdir(mode=0o700)
     entry = one("empty")
     assert (entry.path, entry.kind, entry.size, entry.mode) == (b"empty", Kind.DIRECTORY, 0, 0o700)
-    assert scan(["empty/"]) == ([], [])
+    assert scan(["empty/"]) == ([], [], [])
 
 
 def test_symbolic_links_are_copied_as_links(here: Path) -> None:
@@ -122,7 +124,7 @@ def test_symbolic_links_are_copied_as_links(here: Path) -> None:
         ("loop", "loop"),
     ):
         (here / "links" / name).symlink_to(target)
-    entries, left_out = scan(["links/"])
+    entries, left_out, _ = scan(["links/"])
     assert [(entry.path, entry.kind, entry.link) for entry in entries] == [
         (b"dangling", Kind.SYMLINK, b"nowhere"),
         (b"directory", Kind.SYMLINK, b"../config"),
@@ -133,10 +135,118 @@ def test_symbolic_links_are_copied_as_links(here: Path) -> None:
     assert left_out == []
 
 
-def test_a_source_that_is_a_link_follows_rsyncs_rule(here: Path) -> None:
-    (here / "current").symlink_to("config")
-    assert one("current").kind is Kind.SYMLINK
-    assert paths("current/") == CONTENTS
+LINKS = {"current": "config", "a.conf": "config/a", "again": "current", "up": "../config", "sub/file": "../config/a"}
+
+
+@pytest.fixture
+def links(here: Path) -> None:
+    """Links to a directory, to files, to another link, and one that leads nowhere."""
+    (here / "sub").mkdir()
+    for name, target in LINKS.items():
+        (here / name).symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("current", [b"current", b"current/a", b"current/sub", b"current/sub/b"]),
+        ("./current", [b"current", b"current/a", b"current/sub", b"current/sub/b"]),
+        ("again", [b"again", b"again/a", b"again/sub", b"again/sub/b"]),
+        ("current/", CONTENTS),
+        ("current/.", CONTENTS),
+        ("current/sub", [b"sub", b"sub/b"]),
+        ("a.conf", [b"a.conf"]),
+        ("sub/file", [b"file"]),
+    ],
+)
+def test_a_named_link_is_what_it_leads_to_under_its_own_name(
+    here: Path, links: None, source: str, found: list[bytes]
+) -> None:
+    for name in (source, f"{here}/{source}"):
+        scanned = scan([name])
+        assert [entry.path for entry in scanned.entries] == found
+        assert Kind.SYMLINK not in {entry.kind for entry in scanned.entries}
+        assert scanned.left_out == []
+        assert all(os.path.samestat(os.lstat(entry.source), os.stat(entry.source)) for entry in scanned.entries)
+
+
+def test_a_named_link_to_a_file_has_what_the_file_has(here: Path, links: None) -> None:
+    path = here / "config/a"
+    path.chmod(0o640)
+    entry = one("a.conf")
+    assert (entry.path, entry.kind, entry.size, entry.mode) == (b"a.conf", Kind.FILE, 8, 0o640)
+    assert entry.mtime_ns == path.stat().st_mtime_ns
+    assert Path(os.fsdecode(entry.source)).read_text() == "config/a"
+
+
+def test_a_link_that_is_turned_round_after_the_scan_mixes_nothing(here: Path, links: None) -> None:
+    scanned = scan(["current"])
+    (here / "current").unlink()
+    (here / "current").symlink_to("other")
+    sources = {entry.path: Path(os.fsdecode(entry.source)) for entry in scanned.entries}
+    assert sources[b"current/a"].read_text() == "config/a"
+
+
+@pytest.mark.parametrize("name", ["current", "a.conf", "again", "up"])
+def test_without_following_a_named_link_is_copied_as_the_link(here: Path, links: None, name: str) -> None:
+    (entry,) = scan([name], follow=False).entries
+    assert (entry.path, entry.kind, entry.link) == (name.encode(), Kind.SYMLINK, LINKS[name].encode())
+
+
+def test_without_following_a_slash_still_means_the_contents(here: Path, links: None) -> None:
+    assert [entry.path for entry in scan(["current/"], follow=False).entries] == CONTENTS
+
+
+def test_links_below_a_named_link_are_copied_as_links(here: Path, links: None) -> None:
+    (here / "config/inner").symlink_to("a")
+    kinds = {entry.path: entry.kind for entry in scan(["current"]).entries}
+    assert kinds[b"current/inner"] is Kind.SYMLINK
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [("nowhere", "nowhere"), ("loop", "loop"), ("config/a/b", "config/a/b"), ("x\x1b[2J", r"x\\x1b\[2J")],
+)
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_named_link_that_leads_nowhere_ends_the_plan(here: Path, target: str, says: str, slash: str) -> None:
+    (here / "loop").symlink_to(target)
+    with pytest.raises(
+        PlanError, match=rf"^loop{slash} is a symbolic link that leads nowhere \(to {says}\)$"
+    ) as caught:
+        scan([f"loop{slash}"])
+    assert ("--no-follow" in caught.value.hint) == (not slash)
+
+
+def test_without_following_a_link_that_leads_nowhere_is_copied(here: Path) -> None:
+    (here / "loop").symlink_to("loop")
+    (entry,) = scan(["loop"], follow=False).entries
+    assert (entry.kind, entry.link) == (Kind.SYMLINK, b"loop")
+    with pytest.raises(PlanError, match=r"^loop/ is a symbolic link that leads nowhere"):
+        scan(["loop/"], follow=False)
+
+
+def test_a_named_link_to_what_is_never_copied_is_left_out_by_its_name(here: Path) -> None:
+    os.mkfifo("pipe")
+    (here / "link").symlink_to("pipe")
+    entries, left_out, _ = scan(["link"])
+    assert (entries, list(map(str, left_out))) == ([], ["link: a FIFO, which is never copied"])
+
+
+def test_what_a_shell_hands_in_as_a_file_is_left_out_as_a_pipe(here: Path) -> None:
+    reader, writer = os.pipe()
+    try:
+        entries, left_out, _ = scan([f"/dev/fd/{reader}"])  # as `<(command)` does
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert (entries, list(map(str, left_out))) == ([], [f"{reader}: a FIFO, which is never copied"])
+
+
+def test_a_link_and_what_it_leads_to_on_one_name_are_refused(here: Path) -> None:
+    (here / "sub").mkdir()
+    (here / "sub/a").symlink_to("../config/a")
+    with pytest.raises(UsageError, match=r"two sources land on one name: a$"):
+        scan(["config/a", "sub/a"])
 
 
 def test_names_of_one_file_become_hard_links_to_the_first(here: Path) -> None:
@@ -166,14 +276,14 @@ def test_special_files_are_left_out_and_named(here: Path, kind: str) -> None:
                 os.mknod("config/special", stat.S_IFCHR | 0o600, os.makedev(1, 3))
             except PermissionError:
                 pytest.skip("only root makes devices")
-    entries, left_out = scan(["config"])
+    entries, left_out, _ = scan(["config"])
     assert [entry.path for entry in entries] == TREE
     assert [str(found) for found in left_out] == [f"config/special: a {kind}, which is never copied"]
 
 
 def test_a_special_file_alone_is_nothing_to_push(here: Path) -> None:
     os.mkfifo("pipe")
-    entries, left_out = scan(["pipe"])
+    entries, left_out, _ = scan(["pipe"])
     assert entries == []
     assert [found.path for found in left_out] == [b"pipe"]
 
@@ -242,7 +352,7 @@ def test_names_that_are_no_text_keep_their_bytes(here: Path) -> None:
     for name in (b"\xff\xfe", b"new\nline", b"caf\xe9", b"-rf", b" "):
         Path(os.fsdecode(b"odd/" + name)).parent.mkdir(exist_ok=True)
         Path(os.fsdecode(b"odd/" + name)).write_bytes(name)
-    entries, _ = scan(["odd/"])
+    entries = scan(["odd/"]).entries
     assert [entry.path for entry in entries] == [b" ", b"-rf", b"caf\xe9", b"new\nline", b"\xff\xfe"]
     assert [entry.source for entry in entries] == [b"odd/" + entry.path for entry in entries]
 
@@ -286,3 +396,81 @@ def test_a_tree_that_is_too_deep_for_the_system_is_refused_not_cut(here: Path) -
         pytest.raises(PlanError, match=r"^deep/dir-10char/.* can't be read: File name too"),
     ):
         scan(["deep"])
+
+
+needs_attributes = pytest.mark.skipif(not hasattr(os, "listxattr"), reason="Python has no listxattr on macOS")
+
+
+def give_attribute(path: Path, name: str, value: bytes = b"1") -> None:
+    try:
+        os.setxattr(path, name, value)
+    except OSError as exc:
+        pytest.skip(f"{name} can't be set here: {exc.strerror}")
+
+
+# Version 2: one entry for the user, one for user 1000, the group, the mask, others.
+ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", tag, rights, number)
+    for tag, rights, number in [
+        (1, 6, -1 % 2**32),
+        (2, 4, 1000),
+        (4, 4, -1 % 2**32),
+        (16, 4, -1 % 2**32),
+        (32, 4, -1 % 2**32),
+    ]
+)
+CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)  # cap_net_raw, effective and permitted
+
+
+@needs_attributes
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("user.mime_type", b"x", "extended attributes"),
+        ("trusted.x", b"x", "extended attributes"),
+        ("security.capability", CAPABILITY, "capabilities"),
+        ("system.posix_acl_access", ACL, "ACL"),
+    ],
+)
+def test_what_no_archive_carries_is_told(here: Path, name: str, value: bytes, what: str) -> None:
+    give_attribute(here / "config/a", name, value)
+    scanned = scan(["config"])
+    assert [entry.path for entry in scanned.entries] == TREE
+    assert list(map(str, scanned.not_kept)) == [f"config/a: {what}"]
+    assert scan(["other"]).not_kept == []
+
+
+@needs_attributes
+def test_a_directorys_default_acl_is_told_once_with_its_own(here: Path) -> None:
+    give_attribute(here / "config", "system.posix_acl_default", ACL)
+    give_attribute(here / "config", "system.posix_acl_access", ACL)
+    give_attribute(here / "config", "user.x")
+    assert sorted(map(str, scan(["config"]).not_kept)) == ["config: ACL", "config: extended attributes"]
+    assert scan(["config/"]).not_kept == [], "the directory itself is not copied"
+
+
+@needs_attributes
+def test_attributes_of_a_followed_link_and_of_a_second_name_are_told_once(here: Path) -> None:
+    give_attribute(here / "config/a", "user.x")
+    (here / "a").symlink_to("config/a")
+    (here / "config/same").hardlink_to(here / "config/a")
+    assert list(map(str, scan(["a"]).not_kept)) == ["a: extended attributes"]
+    assert list(map(str, scan(["config"]).not_kept)) == ["config/a: extended attributes"]
+
+
+@needs_attributes
+def test_no_more_losses_are_named_than_the_bound(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asynccp.disk.scan.MAX_NOT_KEPT", 2)
+    for path in (here / "config", here / "config/a", here / "config/sub", here / "config/sub/b"):
+        give_attribute(path, "user.x")
+    told = list(map(str, scan(["config"]).not_kept))
+    assert told == [
+        "config: extended attributes",
+        "config/a: extended attributes",
+        ".: 2 more such losses in it, not named",
+    ]
+
+
+def test_where_attributes_are_unknown_nothing_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "listxattr", raising=False)  # macOS
+    assert scan(["config"]).not_kept == []

@@ -44,7 +44,7 @@ async def test_the_hello_is_heard_with_what_follows_it() -> None:
         await pod.say(b" goes on")
 
     async with exchange_with(script) as (exchange, _):
-        assert await exchange.hello("/etc") == Line("hello", {"count": "dd"})
+        assert await exchange.hello("/etc", target()) == Line("hello", {"count": "dd"})
         assert [await exchange.stdout() for _ in range(3)] == [b"archive", b" goes on", None]
 
 
@@ -52,7 +52,7 @@ async def test_a_pod_that_does_not_speak_is_given_up_at_the_deadline(clock: Jump
     begun = clock.now
     async with exchange_with(hangs) as (exchange, _):
         with pytest.raises(ConnectFailed, match="did not answer within 60 s"):
-            await exchange.hello("/etc")
+            await exchange.hello("/etc", target())
     assert clock.now - begun == 60
 
 
@@ -65,7 +65,7 @@ async def test_a_pod_that_speaks_too_slowly_is_given_up_at_the_deadline(clock: J
     begun = clock.now
     async with exchange_with(script) as (exchange, _):
         with pytest.raises(ConnectFailed, match="did not answer"):
-            await exchange.hello("/etc")
+            await exchange.hello("/etc", target())
     assert clock.now - begun == 60
 
 
@@ -91,7 +91,7 @@ async def test_a_problem_is_told_with_the_systems_words_and_the_pod_may_go(
 
     async with exchange_with(script) as (exchange, _):
         with pytest.raises(kind, match=says):
-            await exchange.hello("/et\x1bc")
+            await exchange.hello("/et\x1bc", target())
         assert left.is_set()
 
 
@@ -102,7 +102,7 @@ async def test_a_pod_that_has_a_problem_and_then_hangs_does_not_hold_us() -> Non
 
     async with exchange_with(script) as (exchange, _):
         with pytest.raises(CommandMissing), anyio.fail_after(OPTIONS.open_timeout_s):
-            await exchange.hello("/etc")
+            await exchange.hello("/etc", target())
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ async def test_a_session_that_ends_before_the_hello(
 
     async with exchange_with(script) as (exchange, _):
         with pytest.raises(kind, match=says):
-            await exchange.hello("/etc")
+            await exchange.hello("/etc", target())
 
 
 async def test_a_shell_that_greets_is_no_hello() -> None:
@@ -135,7 +135,7 @@ async def test_a_shell_that_greets_is_no_hello() -> None:
 
     async with exchange_with(script) as (exchange, _):
         with pytest.raises(ProtocolViolation, match="Welcome!"):
-            await exchange.hello("/etc")
+            await exchange.hello("/etc", target())
 
 
 @pytest.mark.parametrize("status", [ExitStatus(0), ExitStatus(1), ExitStatus(None, "lost")])
@@ -302,7 +302,7 @@ async def test_a_send_to_a_session_that_is_gone_is_a_lost_session() -> None:
 @pytest.mark.parametrize("wait", [Exchange.drain, Exchange.watch])
 async def test_waiting_can_be_cancelled(wait: Callable[[Exchange], Awaitable[None]]) -> None:
     async with exchange_with(greets_and_hangs) as (exchange, _):
-        await exchange.hello("/etc")
+        await exchange.hello("/etc", target())
         with anyio.move_on_after(5) as scope:
             await wait(exchange)
         assert scope.cancelled_caught
@@ -318,7 +318,7 @@ async def test_a_pod_that_has_work_to_do_before_it_speaks_is_waited_for() -> Non
         with single_error():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(exchange.watch)
-                assert await exchange.hello("/etc", patience_s=100) == Line("hello", {"count": "dd"})
+                assert await exchange.hello("/etc", target(), patience_s=100) == Line("hello", {"count": "dd"})
                 heard.append("hello")
                 await exchange.drain()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from asynccp.report import Outcome
+from asynccp.ui.text import closing
 
 from . import truth
 
@@ -18,5 +19,5 @@ async def test_a_transfer_is_complete_in_exactly_one_case(case: truth.Case, tmp_
     if not case.is_complete:
         assert case.says in result.error
         assert result.error
-        assert "default/web-0" in report.to_text()
+        assert "default/web-0" in closing(report)
         assert "None" not in result.error

@@ -33,6 +33,7 @@ from asynccp.fake.pod import Container, FakePod
 from asynccp.fake.server import FakeCluster
 from asynccp.options import CLOSE_GRACE_S
 from asynccp.report import Outcome
+from asynccp.ui.text import closing
 from asynccp.wire.exec import STDIN, STDOUT
 from tests.trees import SOME_TIME_S, describe
 
@@ -321,9 +322,9 @@ def unnamed(report: Report, pod: str) -> Iterator[str]:
     complete = result.outcome is Outcome.COMPLETE
     if complete != (report.exit_code == 0):
         yield f"exit code {report.exit_code} for {result.outcome}"
-    if not complete and (pod not in report.to_text() or len(result.error.split()) < 3):
-        yield f"nobody is named: {report.to_text()!r}, {result.error!r}"
-    said = result.error + result.hint + report.to_text().replace("\n", "")
+    if not complete and (pod not in closing(report) or len(result.error.split()) < 3):
+        yield f"nobody is named: {closing(report)!r}, {result.error!r}"
+    said = result.error + result.hint + closing(report).replace("\n", "")
     if "Traceback" in said or any(
         unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp") for character in said
     ):

@@ -6,6 +6,7 @@ import pytest
 
 from asynccp import Options
 from asynccp.report import Outcome
+from asynccp.ui.text import closing
 from tests.faults.fleet import fleet
 from tests.faults.stalled import copy
 
@@ -20,4 +21,4 @@ async def test_99_pods_end_before_the_stalled_ones_deadline_which_then_is_named(
     assert last.transfer.target.pod == ours.pods[0].name
     assert last.error in ("nothing moved for 8 s", "nothing moved for 9 s")  # on a busy machine
     assert report.exit_code == 23
-    assert f"failed: {last.transfer}" in report.to_text()
+    assert f"1 pod failed: {last.error} ({last.transfer.target})" in closing(report)

@@ -22,7 +22,7 @@ def real_archive() -> bytes:
         parts += [directory(place, 0o750), file(place + b"log.txt", b"line %d\n" % index * (60 * index))]
         parts += [file(place + b"empty", mode=0o400), symlink(place + b"current", b"log.txt")]
         parts += [hard_link(place + b"again", place + b"log.txt")]
-        parts += [long_name(place + LONG), file(place + LONG[:90], b"x" * (500 + 7 * index))]
+        parts += [long_name(place + LONG), file((place + LONG)[:100], b"x" * (500 + 7 * index))]
         parts += [long_name(LONG, b"K"), symlink(place + b"far", LONG[:100])]
         records = {b"path": place + b"\xc3\xa9", b"mtime": b"1700000000.%d" % index, b"SCHILY.xattr.user.x": b"\0\1"}
         parts += [pax(records), file(b"e", b"y" * (600 * index), magic=archives.POSIX, uid=2**22)]

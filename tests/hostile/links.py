@@ -87,11 +87,13 @@ def _realpath_limit() -> Case:
     """Return CVE-2025-4517, against CPython's data filter: a path that realpath() gives up on isn't checked."""
     deep, data, path, steps = b"d" * 247, b"", b"", [b"%c" % step for step in b"abcdefghijklmnop"]
     for step in steps:
-        data += long_name(path + deep) + directory(b"d")
-        data += long_name(deep, b"K") + (long_name(path + step) if path else b"") + symlink(step, b"d" * 100)
+        data += long_name(path + deep) + directory((path + deep)[:100])
+        data += long_name(deep, b"K") + (long_name(path + step) if path else b"")
+        data += symlink((path + step)[:100], b"d" * 100)
         path += deep + b"/"
     way = b"/".join(steps)
-    data += long_name(way + b"/" + b"l" * 254) + symlink(b"l", b"../" * 16)
+    last = way + b"/" + b"l" * 254
+    data += long_name(last) + symlink(last[:100], b"../" * 16)
     data += symlink(b"escape", way + b"/" + b"l" * 60 + b"/..") + symlink(b"link", b"escape/victim")
     made = {"/".join(["d" * 247] * depth): "/" for depth in range(1, 17)}
     return Case("H06-cpython-realpath-limit", (archive(data, file(b"escape/victim", b"x")),), "UnsafeEntry", made)

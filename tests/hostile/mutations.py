@@ -76,9 +76,11 @@ def _member(chance: random.Random) -> bytes:
         case 2:
             return hard_link(name, chance.choice((b"a", b"./a", b"d/a", name)))
         case 3:
-            return long_name(name + b"/" + b"n" * chance.choice((90, 100, 101, 200))) + file(b"n", content)
+            long = name + b"/" + b"n" * chance.choice((90, 100, 101, 200))
+            return long_name(long) + file(long[:100], content)
         case 4:
-            return long_name(b"t" * chance.choice((100, 150)), b"K") + symlink(name, b"t" * 100)
+            long = b"t" * chance.choice((100, 150))
+            return long_name(long, b"K") + symlink(name, long[:100])
         case 5:
             records = {b"path": name, b"mtime": b"1.5"} | (
                 {b"size": b"%d" % len(content)} if chance.random() < 0.5 else {}

@@ -6,6 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from asynccp.ui.text import closing
 from tests.engine import truth
 from tests.engine.clock import JumpingLoop, running_clock
 from tests.trust.row import Row
@@ -30,6 +31,6 @@ async def _right(rows: list[truth.Case]) -> int:
         for number, case in enumerate(rows):
             report = await truth.run(case, Path(directory) / str(number))
             (result,) = report.results
-            named = case.is_complete or (case.says in result.error and "default/web-0" in report.to_text())
+            named = case.is_complete or (case.says in result.error and "default/web-0" in closing(report))
             right += report.exit_code == (0 if case.is_complete else 1) and named
     return right

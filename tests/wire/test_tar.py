@@ -172,6 +172,60 @@ def test_global_comment_is_passed_over() -> None:  # git archive writes one
     assert members(archive(pax({b"comment": b"0123"}, b"g"), file(b"a")))[0].path == b"a"
 
 
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ({b"path": b"a", b"mtime": b"1"}, ()),
+        ({b"SCHILY.xattr.user.x": b"\0\xff"}, ("extended attributes",)),
+        ({b"LIBARCHIVE.xattr.user.caf%C3%A9": b"MQ", b"SCHILY.xattr.user.caf\xc3\xa9": b"1"}, ("extended attributes",)),
+        ({b"SCHILY.xattr.trusted.x": b"1"}, ("extended attributes",)),
+        (
+            {b"LIBARCHIVE.xattr.security.capability": b"AQ", b"SCHILY.xattr.security.capability": b"\1"},
+            ("capabilities",),
+        ),
+        ({b"RHT.security.capability": b"\1"}, ("capabilities",)),
+        ({b"SCHILY.acl.access": b"user::rw-", b"SCHILY.acl.default": b"user::rw-"}, ("ACL",)),
+        ({b"SCHILY.acl.ace": b"owner@:rw"}, ("ACL",)),
+        ({b"SCHILY.xattr.system.posix_acl_default": b"\2"}, ("ACL",)),
+        ({b"SCHILY.xattr.user.x": b"1", b"SCHILY.acl.access": b"u"}, ("extended attributes", "ACL")),
+        ({b"RHT.security.selinux": b"system_u", b"SCHILY.xattr.security.selinux": b"x"}, ()),
+        ({b"SCHILY.xattr.security.ima": b"1", b"SCHILY.xattr.security.evm": b"1"}, ()),
+        (
+            {b"SCHILY.xattr.com.apple.quarantine": b"1", b"LIBARCHIVE.creationtime": b"1", b"SCHILY.fflags": b"nodump"},
+            (),
+        ),
+        ({b"SCHILY.xattr.\xff\xfe": b"1"}, ()),
+    ],
+)
+def test_what_an_archive_has_and_is_never_set_is_told_with_its_member(
+    records: dict[bytes, bytes], words: tuple[str, ...]
+) -> None:
+    first, second = [
+        event for event in decode(archive(pax(records), file(b"a"), file(b"b"))) if isinstance(event, Member)
+    ]
+    assert (first.not_kept, second.not_kept) == (words, ())
+
+
+LONG_NAME = b"n" * 100
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (long_name(LONG_NAME + b"n"), file(b"next", b"1")),  # toybox, behind a file that it could not open
+        (long_name(LONG_NAME + b"n"), file(LONG_NAME[:99], b"1")),
+        (long_name(LONG_NAME + b"n"), block(b"next", typeflag=b"6")),
+        (long_name(LONG_NAME + b"n"), directory(b"next/")),
+        (long_name(LONG_NAME + b"n", b"K"), symlink(b"l", b"n")),
+        (long_name(LONG_NAME + b"n", b"K"), hard_link(b"l", b"./next")),
+    ],
+)
+def test_a_long_name_that_is_another_members_is_refused(parts: tuple[bytes, ...]) -> None:
+    error = refusal(archive(file(b"next"), *parts))
+    assert isinstance(error, ProtocolViolation)
+    assert "a member has two names" in str(error)
+
+
 @pytest.mark.parametrize("typeflag", [b"3", b"4", b"6", b"7"])
 def test_special_files_are_left_out_and_their_content_passed_over(typeflag: bytes) -> None:  # H11
     data = archive(file(b"./x", b"payload" * 100, typeflag=typeflag), file(b"next", b"1"))
@@ -230,7 +284,7 @@ LONG_MAP = b"99\n" + b"".join(b"%d\n512\n" % (512 * index) for index in range(99
         (Limits(size=9), file(b"\x1b", b"x" * 10), "--max-size"),
         (Limits(path_size=9), file(b"x" * 14), "--max-path"),
         (Limits(depth=2), file(b"a/b/c"), "--max-depth"),
-        (Limits(header_size=99), long_name(b"x" * 100) + file(b"x"), "--max-header"),
+        (Limits(header_size=99), long_name(b"x" * 100) + file(b"x" * 100), "--max-header"),
         (Limits(header_size=512), sparse(b"s", 512 * 99, LONG_MAP, bytes(512 * 99)), "--max-header"),
     ],
 )
