@@ -12,7 +12,7 @@ import shlex
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import typer
@@ -24,7 +24,6 @@ from asynccp.cluster.base import Cluster
 from asynccp.cluster.kubernetes import connect
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
 from asynccp.errors import AsyncCpError, Interrupted
-from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.plan import PullPlan, PushPlan
 from asynccp.report import Report
 from asynccp.target import Selection, Selector
@@ -35,7 +34,10 @@ from asynccp.ui.text import closing, quiet_closing
 
 _NOT_ALL = 23  # of what was asked for, as for pods and entries
 
-AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan, ForwardPlan)
+if TYPE_CHECKING:
+    from asynccp.plan.forward import ForwardPlan
+
+AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan, "ForwardPlan")
 
 
 async def push(flags: Flags, sources: Sequence[str], selection: Selection) -> int:
@@ -184,7 +186,7 @@ def _nothing() -> None:
     """Answer a signal with patience; a second one has none."""
 
 
-def _print(subject: PushPlan | PullPlan | ForwardPlan | Report, output: Output) -> None:
+def _print(subject: "PushPlan | PullPlan | ForwardPlan | Report", output: Output) -> None:
     if output is Output.JSON:
         typer.echo(json.dumps(subject.to_json(), indent=2))
     else:

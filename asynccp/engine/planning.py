@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
@@ -15,10 +16,12 @@ from asynccp.engine.group import single_error
 from asynccp.engine.select import select
 from asynccp.entry import Kind
 from asynccp.errors import PlanError, UsageError
-from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import Gather, PullPlan, PushPlan, build_pull
 from asynccp.target import Selection, Transfer
+
+if TYPE_CHECKING:
+    from asynccp.plan.forward import ForwardPlan
 
 
 async def plan_push(
@@ -96,8 +99,10 @@ async def plan_cp_from(cluster: Cluster, selection: Selection, destination: str)
     return PullPlan(destination, (gather,), _token(), tuple(skipped))
 
 
-async def plan_forward(cluster: Cluster, source: Selection, destination: Selection) -> ForwardPlan:
+async def plan_forward(cluster: Cluster, source: Selection, destination: Selection) -> "ForwardPlan":
     """Return the plan of a copy from one pod to another. Raises as `plan_pull`."""
+    from asynccp.plan.forward import ForwardPlan  # few need it
+
     (giving,), (taking,) = [_one_pod((await select(cluster, one))[0]) for one in (source, destination)]
     return ForwardPlan(replace(giving, path=giving.path.rstrip("/") or "/"), taking, _token())
 

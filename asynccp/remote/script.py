@@ -11,12 +11,13 @@ A script is one brace group: what was cut off in the middle is a syntax error, a
 
 import re
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 BOOTSTRAP = (
     's=$(dd bs=$2 count=1 iflag=fullblock 2>/dev/null)||while IFS= read -r l&&[ "$l" != "#$1" ];do s="$s$l\n";done\n'
     'eval "$s"'
 )
+_SCRIPTS = Path(__file__).parent / "scripts"  # importlib.resources takes 3 ms of a start
 SHELL, ABSOLUTE_SHELL = "sh", "/bin/sh"
 
 
@@ -30,8 +31,7 @@ class Command:
 
 def load(*parts: str) -> bytes:
     """Return the joined text of some parts, as it travels. Reads files: to be called when a module is imported."""
-    folder = resources.files(__package__) / "scripts"
-    text = "".join((folder / f"{part}.sh").read_text() for part in parts)
+    text = "".join((_SCRIPTS / f"{part}.sh").read_text() for part in parts)
     return b"{\n%b}\n" % stripped(text).encode()
 
 

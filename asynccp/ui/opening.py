@@ -1,19 +1,23 @@
 """The first lines: which pods were matched, which were skipped, and why. Before the first byte moves."""
 
+from typing import TYPE_CHECKING
+
 from asynccp.escape import printable
-from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.plan import PullPlan, PushPlan, skipped_lines, some
 from asynccp.report import counted, human_size
 
+if TYPE_CHECKING:
+    from asynccp.plan.forward import ForwardPlan
 
-def opening(plan: PushPlan | PullPlan | ForwardPlan) -> str:
+
+def opening(plan: "PushPlan | PullPlan | ForwardPlan") -> str:
     """Return what a person should know before the work begins; how many are skipped is on the first line."""
-    if isinstance(plan, ForwardPlan):
-        return f"copying {plan.source} to {plan.destination}"
     if isinstance(plan, PushPlan):
         what = f"pushing {counted(len(plan.entries), 'entry', 'entries')} ({human_size(plan.size)}) to {_who(plan)}"
-    else:
+    elif isinstance(plan, PullPlan):
         what = f"pulling from {_who(plan)} into {printable(plan.destination)}"
+    else:
+        return f"copying {plan.source} to {plan.destination}"
     left_out = [f"left out {one}" for one in plan.left_out]
     return "\n".join([what, *skipped_lines(plan.skipped), *_ending(plan), *left_out])
 
