@@ -5,31 +5,32 @@ and fed to the other as a push's. The last member, without which the receiving p
 when the giving one has proved that its archive is whole. An attempt that fails starts over.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+import functools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import anyio
 
 from asynccp.cluster.base import Cluster
 from asynccp.engine.account import Account
-from asynccp.engine.exchange import Exchange, opened
+from asynccp.engine.exchange import Exchange
+from asynccp.engine.greeting import greeted
 from asynccp.engine.group import single_error
 from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.push import Delivery
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
-from asynccp.errors import ProtocolRefused, ProtocolViolation, ShellMissing, TransferError
+from asynccp.errors import ProtocolViolation, TransferError
 from asynccp.options import CHUNK_SIZE, Options
 from asynccp.plan.forward import ForwardPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
-from asynccp.remote.script import Command
 from asynccp.report import Report
 from asynccp.target import Transfer
 from asynccp.wire.chunk import RAW, Chunk, part_line
-from asynccp.wire.dialogue import Line, LineReader
-from asynccp.wire.exec import STDIN, V4
+from asynccp.wire.dialogue import LineReader
+from asynccp.wire.exec import STDIN
 from asynccp.wire.recode import Recoder
 from asynccp.wire.websocket import HEADROOM, seal
 
@@ -68,26 +69,23 @@ async def _forward_one(
     )
     async with AsyncExitStack() as stack:
         with _named(plan.source):
-            giving, _ = await stack.enter_async_context(
-                _greeted(
-                    cluster, plan.source, lambda shell: pull_command(give, shell=shell), protocols, options, plan.token
-                )
+            give_by = functools.partial(pull_command, give)
+            giving = await stack.enter_async_context(
+                greeted(cluster, plan.source, give_by, protocols, options, plan.token)
             )
-        taking, hello = await stack.enter_async_context(
-            _greeted(
-                cluster, plan.destination, lambda shell: push_command(take, shell=shell), protocols, options, plan.token
-            )
+        take_by = functools.partial(push_command, take)
+        taking = await stack.enter_async_context(
+            greeted(cluster, plan.destination, take_by, protocols, options, plan.token)
         )
-        tally.protocol = taking.session.protocol[:2]
-        is_named = hello.facts.get("named") == "yes"
+        tally.protocol = taking.protocol[:2]
+        is_named = taking.hello.facts.get("named") == "yes"
         path = plan.destination.path
         tally.landed = path if is_named or not name else f"{path.rstrip('/')}/{name.decode('utf-8', 'surrogateescape')}"
-        half_close = hello.facts.get("count") == "none"
-        archive = _Archive(giving, tally, plan, options, in_parts=not half_close)
+        archive = _Archive(giving.exchange, tally, plan, options, in_parts=taking.counted)
         with single_error():
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(giving.watch)
-                await Delivery(taking, tally, archive, half_close=half_close).run()
+                tasks.start_soon(giving.exchange.watch)
+                await Delivery(taking.exchange, tally, archive, half_close=not taking.counted).run()
                 tasks.cancel_scope.cancel()
     tally.size, tally.entries = archive.size_sent, archive.entries
     tally.left_out += archive.left_out
@@ -163,36 +161,6 @@ class _Archive:
         line = part_line(RAW, len(data), last=is_last) if self._in_parts else b""
         buffer = bytearray(HEADROOM) + bytes((STDIN,)) + line + data
         return Chunk(0, len(data), len(line) + len(data), seal(memoryview(buffer)))
-
-
-@asynccontextmanager
-async def _greeted(
-    cluster: Cluster,
-    transfer: Transfer,
-    command_for: Callable[[str], Command],
-    protocols: Protocols,
-    options: Options,
-    token: str,
-) -> AsyncIterator[tuple[Exchange, Line]]:
-    """Open a session that the pod has greeted, by whichever protocol and shell will do."""
-    target, tried = transfer.target, set[str]()
-    while True:
-        protocol = protocols.offer(target.image, tried)
-        async with AsyncExitStack() as stack:
-            try:
-                command = command_for(protocols.shell(target.image))
-                session = opened(cluster, target, command, protocol, token, options)
-                exchange = await stack.enter_async_context(session)
-                hello = await exchange.hello(transfer.path, target)
-            except (ProtocolRefused, ShellMissing) as refusal:
-                protocols.learn(refusal, target.image, protocol)
-                tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
-                continue
-            if hello.facts.get("count") == "none" and protocol == V4:  # its end must be told, which v4 can't
-                protocols.uncounted.add(target.image)
-                continue
-            yield exchange, hello
-            return
 
 
 @contextmanager

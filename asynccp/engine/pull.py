@@ -25,7 +25,8 @@ from asynccp.disk.digest import digest_below
 from asynccp.disk.extract import Extractor
 from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
-from asynccp.engine.exchange import Exchange, opened
+from asynccp.engine.exchange import Exchange
+from asynccp.engine.greeting import greeted
 from asynccp.engine.group import single_error
 from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
@@ -36,10 +37,8 @@ from asynccp.engine.writer import Writer
 from asynccp.errors import (
     ConnectFailed,
     DigestsDiffer,
-    ProtocolRefused,
     ProtocolViolation,
     SessionLost,
-    ShellMissing,
     TransferError,
 )
 from asynccp.options import (
@@ -52,7 +51,6 @@ from asynccp.options import (
 from asynccp.plan.plan import PullPlan
 from asynccp.progress import NullObserver, Observer
 from asynccp.remote.commands import PullRequest, pull_command, pull_name
-from asynccp.remote.script import Command
 from asynccp.report import Report
 from asynccp.target import Transfer
 from asynccp.wire.compression import Unpacker
@@ -60,7 +58,6 @@ from asynccp.wire.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineRea
 from asynccp.wire.prefix import Overlap
 
 Bytes = bytes | memoryview
-_ARCHIVED_SIZE = 768  # bytes that an entry takes in an archive besides its content: a header, and half a block
 
 
 async def pull(
@@ -99,19 +96,17 @@ async def pull(
 
 
 async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protocols, options: Options) -> None:
-    tally, target = gathering.tally, gathering.tally.transfer.target
-    tried: set[str] = set()
+    transfer, token = gathering.tally.transfer, gathering.token
     while True:
-        protocol = protocols.offer("", tried)
         try:
-            command = await gathering.command(protocols.shell(target.image))
-            async with opened(cluster, target, command, protocol, gathering.token, options) as exchange:
-                tally.protocol = protocol[:2]
-                await gathering.run(exchange)
+            command_for = functools.partial(pull_command, await gathering.request())
+            patience_s = gathering.here_size / SLOWEST_DIGEST_PER_S
+            async with greeted(
+                cluster, transfer, command_for, protocols, options, token, patience_s=patience_s
+            ) as found:
+                gathering.tally.protocol = found.protocol[:2]
+                await gathering.run(found.exchange, found.hello)
                 return
-        except (ProtocolRefused, ShellMissing) as refusal:
-            protocols.learn(refusal, target.image, protocol)
-            tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
         except _BetterCompressed:
             continue
 
@@ -142,14 +137,19 @@ class _Gathering:
         records = self._extractor.prefix.records if self._extractor else 0
         return records if records >= RESUME_RECORDS else 0
 
-    async def command(self, shell: str) -> Command:
-        """Return the command for the next session: it continues where the last one was lost, if that pays."""
+    @property
+    def here_size(self) -> int:
+        """Bytes of the archive behind which the next session continues."""
+        return self._records * RECORD_SIZE
+
+    async def request(self) -> PullRequest:
+        """Return what the next session asks for: it continues where the last one was lost, if that pays."""
         digest = None
         if self._extractor and self._records:
             digest = await to_thread.run_sync(self._extractor.prefix.digest)
         records = self._records if digest else 0
         self._offer = self._packing.offer
-        request = PullRequest(
+        return PullRequest(
             token=self.token,
             path=self.tally.transfer.path,
             records=records,
@@ -159,15 +159,14 @@ class _Gathering:
             want_size=self._options.want_size and not records,
             follow=self._options.follow,
         )
-        return pull_command(request, shell=shell)
 
-    async def run(self, exchange: Exchange) -> None:
+    async def run(self, exchange: Exchange, hello: Line) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
         try:
             with single_error():
                 async with anyio.create_task_group() as watched:
                     watched.start_soon(exchange.watch)
-                    await self._run(exchange)
+                    await self._run(exchange, hello)
                     watched.cancel_scope.cancel()
         except (SessionLost, ConnectFailed, _BetterCompressed):  # it may continue
             raise
@@ -175,10 +174,8 @@ class _Gathering:
             await self.close()
             raise
 
-    async def _run(self, exchange: Exchange) -> None:
-        here_size = self._records * RECORD_SIZE
-        path, target = self.tally.transfer.path, self.tally.transfer.target
-        hello = await exchange.hello(path, target, patience_s=here_size / SLOWEST_DIGEST_PER_S)
+    async def _run(self, exchange: Exchange, hello: Line) -> None:
+        path = self.tally.transfer.path
         if self._options.checksum:
             self.tally.checksum = algorithm_of(hello)
         self.tally.compression, self.tally.compression_note = self._offer.taken(hello)

@@ -5,6 +5,7 @@ listens, because a tar that fails stops reading: its word comes while our sends 
 the pod has received everything, beside its place, files are compared if that is wanted; then it may put it there.
 """
 
+import functools
 import math
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -18,7 +19,8 @@ from asynccp.disk.digest import digest_source
 from asynccp.disk.pack import Packing
 from asynccp.engine.broadcast import Broadcast
 from asynccp.engine.compression import FAR_S, Offer, offer_push
-from asynccp.engine.exchange import Exchange, opened
+from asynccp.engine.exchange import Exchange
+from asynccp.engine.greeting import greeted
 from asynccp.engine.group import single_error
 from asynccp.engine.pace import paced
 from asynccp.engine.placing import Placing, unsettled
@@ -27,7 +29,7 @@ from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
 from asynccp.engine.verify import algorithm_of, verify
 from asynccp.entry import Entry, Kind
-from asynccp.errors import ProtocolRefused, ProtocolViolation, SessionLost, ShellMissing
+from asynccp.errors import ProtocolViolation, SessionLost
 from asynccp.options import CLOSE_GRACE_S, SLOWEST_WALK_PER_S, Options
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PushPlan
@@ -36,7 +38,7 @@ from asynccp.remote.commands import PushRequest, push_command
 from asynccp.report import NotKept, Report
 from asynccp.wire.chunk import Chunk
 from asynccp.wire.dialogue import ACKNOWLEDGEMENT, GO, Line, verdict
-from asynccp.wire.exec import CLOSE_STDIN, V4
+from asynccp.wire.exec import CLOSE_STDIN
 
 
 async def push(
@@ -87,27 +89,15 @@ async def _push_one(
         partial=options.partial,
         in_place=options.in_place,
     )
-    tried: set[str] = set()
-    while True:
-        protocol = protocols.offer(target.image, tried)
-        command = push_command(request, shell=protocols.shell(target.image))
-        try:
-            async with opened(cluster, target, command, protocol, layout.token, options) as exchange:
-                tally.protocol = protocol[:2]
-                hello = await exchange.hello(path, target)
-                counted = hello.facts.get("count") != "none"
-                if options.checksum:
-                    tally.checksum = algorithm_of(hello, can_be_asked=counted)
-                if counted or protocol != V4:
-                    tally.compression, tally.compression_note = offer.taken(hello)
-                    tally.landed = plan.landing(path, named=hello.facts.get("named") == "yes")
-                    broadcast = forms.of(tally.compression)
-                    await Delivery(exchange, tally, broadcast, digests, half_close=not counted).run()
-                    break
-                protocols.uncounted.add(target.image)
-        except (ProtocolRefused, ShellMissing) as refusal:
-            protocols.learn(refusal, target.image, protocol)
-            tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
+    command_for = functools.partial(push_command, request)
+    async with greeted(cluster, tally.transfer, command_for, protocols, options, layout.token) as found:
+        tally.protocol = found.protocol[:2]
+        if options.checksum:
+            tally.checksum = algorithm_of(found.hello, can_be_asked=found.counted)
+        tally.compression, tally.compression_note = offer.taken(found.hello)
+        tally.landed = plan.landing(path, named=found.hello.facts.get("named") == "yes")
+        broadcast = forms.of(tally.compression)
+        await Delivery(found.exchange, tally, broadcast, digests, half_close=not found.counted).run()
     tally.size, tally.entries = plan.size, len(plan.entries)
 
 
