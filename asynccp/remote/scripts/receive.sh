@@ -12,7 +12,7 @@
 # The sentinel is each archive's last member. Every tar ends with 0 when its archive is cut between two members; only a
 # sentinel that was extracted proves that tar came to the end. Its name ends with what was sent: entries, and bytes of
 # content, which must be what stands there: a tar that skips a member says nothing of it.
-if dd bs=65536 count=0 iflag=fullblock </dev/null >/dev/null 2>&1; then count=dd
+if [ "$b" ]; then count=dd # it has read this script
 elif head -c 0 </dev/null >/dev/null 2>&1; then count=head
 else count=none
 fi
