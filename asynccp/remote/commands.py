@@ -13,7 +13,6 @@ Rules that the scripts obey, each learned on a real cluster:
   - every helper program is optional but tar (and to put a push in place mkdir, mv, rm), or was asked for.
 """
 
-import os
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PushRequest:
     """What a pod is asked to receive.
 
@@ -54,7 +53,7 @@ class PushRequest:
     in_place: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PullRequest:
     """What a pod is asked for: an archive of `path`, all of whose names start with `pull_name(path)`.
 
@@ -124,7 +123,7 @@ def may_rename(request: PushRequest) -> bool:
 def pull_name(path: str) -> bytes:
     """Return the first component of every name in the archive of `path`; empty when the contents are asked for."""
     name = _split(path)[1]
-    return b"" if name == "." else os.fsencode(name.removeprefix("./"))
+    return b"" if name == "." else name.removeprefix("./").encode("utf-8", "surrogateescape")
 
 
 def _command(

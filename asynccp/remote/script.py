@@ -10,8 +10,8 @@ A script is one brace group: what was cut off in the middle is a syntax error, a
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 BOOTSTRAP = """\
 b=dd;s=$(dd bs=$2 count=1 iflag=fullblock 2>/dev/null)||b= s=
@@ -23,8 +23,7 @@ _SCRIPTS = Path(__file__).parent / "scripts"  # importlib.resources takes 3 ms o
 SHELL, ABSOLUTE_SHELL = "sh", "/bin/sh"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """What runs in a pod. argv: of the exec. script: the first bytes of its stdin."""
 
     argv: tuple[str, ...]
