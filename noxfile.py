@@ -23,11 +23,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Format, style, types."""
+    """Format, style, types, and the scripts that run in pods."""
     _install(session, "test", "lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
+    joined = session.create_tmp()  # a script's parts share variables, so they are checked as one
+    session.run("python", "-m", "tests.remote.joined", joined)
+    session.run("shellcheck", f"{joined}/push.sh", f"{joined}/pull.sh")
 
 
 @nox.session

@@ -14,6 +14,7 @@
         ├── CommandMissing      no shell (ShellMissing), or no tar, in the container
         ├── CommandFailed       the command in the pod failed: exit code, its last words
         ├── DestinationError    the place to write to, in the pod or here, can't be written
+        ├── SourceShrank        a tar ended in a file that lost its end under its hands     retryable
         ├── EntriesMissing      a tar ended well, but brought less than there is        retryable
         ├── DigestsDiffer       a file arrived, but it is not what was sent                 retryable
         ├── SourceMissing       the pod has no such path
@@ -109,6 +110,12 @@ class ShellMissing(CommandMissing):
 
 class CommandFailed(TransferError):
     """The command in the pod failed."""
+
+
+class SourceShrank(CommandFailed):
+    """A tar has ended in a file that lost its end under its hands, and read nothing of what comes after it."""
+
+    retryable = True
 
 
 class DestinationError(TransferError):

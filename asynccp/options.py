@@ -31,9 +31,6 @@ flow could only do harm (kubernetes #60140)."""
 LOOK_EVERY_S = 1.0
 """Seconds between two looks at whether a session has moved; a deadline is met so exactly."""
 
-STDERR_TAIL_SIZE = 4096
-"""Bytes of a pod's stderr that are kept: the last ones, since a shell's last words name the cause."""
-
 CLOSE_GRACE_S = 3.0
 """Seconds that ending one session may take, also when the run is being interrupted."""
 
@@ -69,6 +66,8 @@ class Options:
     sessions_per_node: of these, on one node, which does most of the work. A node refuses above 1,000 waiting ones.
     stall_after_s: a transfer that moves no byte for so long is ended. A pod with a slow disk may be silent for a
         minute (the server does not even answer pings then), so it is twice that.
+    late_after_s: of an archive whose tar has ended in the pod, what does not come for so long is not waited for: what
+        was under way came long ago. The pod may go then, and tells why.
     open_timeout_s: from the request to the pod's first word. Nodes that start 200 processes at once need 15 s.
     retries: further attempts for a transfer whose connection failed (`engine.retry` has the rules). Four wait for 8
         to 15 s in all, which is what an API server needs to come back.
@@ -90,6 +89,7 @@ class Options:
     sessions: int = 64
     sessions_per_node: int = 64
     stall_after_s: float = 120.0
+    late_after_s: float = 5.0
     open_timeout_s: float = 60.0
     retries: int = 4
     fail_fast: bool = False

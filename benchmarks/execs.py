@@ -14,7 +14,7 @@ from asynccp.engine.run import run_transfers
 from asynccp.engine.select import select
 from asynccp.engine.tally import Tally
 from asynccp.errors import CommandFailed
-from asynccp.report import LeftOut
+from asynccp.report import LeftOut, NotKept
 from asynccp.target import Skipped, Transfer
 from asynccp.ui.text import closing
 from asynccp.wire.exec import V4, ExitStatus, decode
@@ -27,6 +27,7 @@ class _Plan:
     transfers: tuple[Transfer, ...]
     skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    not_kept: tuple[NotKept, ...] = ()
 
 
 async def run_everywhere(namespace: str, selector: str, argv: list[str]) -> int:

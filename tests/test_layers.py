@@ -17,9 +17,10 @@ MAY_KNOW = {
     "vocabulary": VOCABULARY,
     "wire": VOCABULARY | {"wire"},
     "plan": VOCABULARY | {"plan", "wire"},
+    "remote": VOCABULARY | {"remote"},
     "disk": VOCABULARY | {"disk", "plan", "wire"},
     "cluster": VOCABULARY | {"cluster", "wire"},
-    "engine": VOCABULARY | {"engine", "cluster.base", "cluster.commands", "disk", "plan", "wire"},
+    "engine": VOCABULARY | {"engine", "cluster.base", "disk", "plan", "remote", "wire"},
     "ui": VOCABULARY | {"ui", "plan"},
     "fake": VOCABULARY | {"fake", "wire"},
 }
@@ -74,13 +75,13 @@ def test_a_module_knows_only_what_its_layer_may_know(module: str) -> None:
     assert {name for name in ours(module) if not {name, name.partition(".")[0]} & allowed} == set()
 
 
-@pytest.mark.parametrize("module", modules_of("vocabulary", "wire", "plan", "disk"))
+@pytest.mark.parametrize("module", modules_of("vocabulary", "wire", "plan", "remote", "disk"))
 def test_the_lower_layers_need_only_the_standard_library(module: str) -> None:
     known = {*sys.stdlib_module_names, "compression"}  # that from Python 3.14 on
     assert others(module) - {"websockets", "backports"} <= known, "one masks at the speed of C, one is 3.14's zstd"
 
 
-@pytest.mark.parametrize("module", modules_of("vocabulary", "wire", "plan"))
+@pytest.mark.parametrize("module", modules_of("vocabulary", "wire", "plan", "remote"))
 def test_the_pure_layers_do_no_input_or_output_and_have_no_clock(module: str) -> None:
     assert others(module) & INPUT_AND_OUTPUT == set()
 

@@ -34,6 +34,7 @@ from asynccp.wire.attributes import SPECIAL_BITS, words_of_mode
 from asynccp.wire.claims import Claims
 from asynccp.wire.prefix import Prefix, Stored
 from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder
+from asynccp.wire.watch import Watch
 
 _READ_BACK_SIZE = 16 * 1024  # bytes of content at a time, from which on they are worth a read when they are wanted
 _SMALL_SIZE = _READ_BACK_SIZE - 1  # bytes of a file that waits until all of it is here; so none is ever read back
@@ -65,7 +66,7 @@ class Extractor:
     left_out: what the archive holds but will not be written, and why.
     not_kept: what it holds of files and directories that is never set here.
     prefix: what has been taken in, from its beginning.
-    files: content bytes of each file that stands under its final name, by its path in the archive; only if `listed`.
+    watch: what the pod will be asked about when the archive has come.
     """
 
     def __init__(
@@ -76,10 +77,9 @@ class Extractor:
         name: bytes | None = None,
         preserve_owner: bool = False,
         limits: Limits = DEFAULT_LIMITS,
-        listed: bool = False,
+        watch: Watch | None = None,
     ) -> None:
-        self.files: dict[bytes, int] = {}
-        self._listed = listed
+        self.watch = watch or Watch()
         self.size = 0
         self.entries = 0
         self.members = 0
@@ -155,7 +155,7 @@ class Extractor:
         """Return the bytes of a file that stands under its final name; None when it can't be asked for."""
         try:
             fd = self._tree.open_file(self.local(path))
-        except OSError:
+        except (OSError, ValueError):  # a pod may speak of any name, of one with a zero byte as well
             return None
         try:
             return os.fstat(fd).st_size
@@ -192,6 +192,7 @@ class Extractor:
     def _apply(self, event: Event) -> None:
         match event:
             case Member():
+                self.watch.begin(event.entry)
                 entry = event.entry if self._name == self._requested else self._renamed(event.entry)
                 self.members += entry.path not in self._directories
                 if event.not_kept or entry.mode & SPECIAL_BITS:
@@ -202,12 +203,14 @@ class Extractor:
                     self._make_file(self._entry, self._small)
                 elif self._fd >= 0:
                     self._complete_file(self._entry)
+                if size := self.watch.end():
+                    self._claims.remember(size)
             case Hole():
                 if self._small is not None:
                     self._create()
                 os.lseek(self._fd, event.size, os.SEEK_CUR)
                 self._at += event.size
-                self._has_holes = True
+                self._has_holes = self.watch.ends_with_zero = True
             case LeftOut():
                 self.members += 1
                 self._claims.claim_other(self.local(event.path))
@@ -256,6 +259,7 @@ class Extractor:
 
     def _write(self, data: memoryview) -> None:
         self._at += len(data)
+        self.watch.ends_with_zero = not data[-1]
         if self._small is None:
             _write(self._fd, data)
         else:
@@ -275,7 +279,7 @@ class Extractor:
 
         self._small = None
         self._tree.publish_made(make, self._parent_fd, _name(entry.path))
-        self._published_file(entry)
+        self._published(entry)
 
     def _read_back(self, stored: Stored) -> Iterator[bytes]:
         """Yield what was written to a file, fewer bytes if they are not there any more."""
@@ -300,13 +304,7 @@ class Extractor:
         self._set_attributes(self._fd, entry)
         fd, self._fd = self._fd, -1
         self._tree.publish_file(fd, self._parent_fd, _name(entry.path))
-        self._published_file(entry)
-
-    def _published_file(self, entry: Entry) -> None:
         self._published(entry)
-        if self._listed:
-            below = entry.path.removeprefix(self._name)  # as the archive has it
-            self.files[entry.path if self._name == self._requested else _joined(self._requested, below)] = entry.size
 
     def _make_hard_link(self, entry: Entry) -> None:
         source = os.dup(self._tree.at(_parent(entry.link)))
@@ -424,11 +422,6 @@ def _owner_translated(entry: Entry) -> Iterator[None]:
             f"{printable(entry.path)} can't be given to user {entry.uid}, group {entry.gid}: {exc.strerror}",
             hint="run as root, or without --preserve-owner",
         ) from exc
-
-
-def _joined(directory: bytes, below: bytes) -> bytes:
-    below = below.lstrip(b"/")
-    return directory + b"/" + below if below else directory
 
 
 def _parent(path: bytes) -> bytes:

@@ -4,29 +4,38 @@ Its tar's exit code and words, how many entries it has counted beside it and beh
 about what may have changed. Pull and forward share it; what is done with the archive is theirs.
 """
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
-from asynccp.engine.verify import Here, differing, digests_differ, grown
-from asynccp.errors import EntriesMissing, SourceMissing, TransferError
+from asynccp.engine.verify import Here, begins_the_same, count_old, differing, digests_differ, states
+from asynccp.errors import CommandFailed, EntriesMissing, SourceMissing, SourceShrank, TransferError
 from asynccp.escape import printable
-from asynccp.options import Options
-from asynccp.report import Outcome, counted
+from asynccp.options import SLOWEST_WALK_PER_S, Options
+from asynccp.report import LeftOut, Outcome, counted
 from asynccp.wire.census import missing
-from asynccp.wire.complaints import Complaint, Fate, changed, failure, judge
+from asynccp.wire.complaints import Complaint, Complaints, Fate, changed, failure, judge
 from asynccp.wire.dialogue import Line, tar_code, verdict
 from asynccp.wire.notes import Note
+from asynccp.wire.watch import Change, State, Watch, fate
 
+_HOLLOW = "its files have no size before they are read, so that no tar can copy them"
+_MOST_HOLLOW = 100
 _ARCHIVED_SIZE = 768  # bytes that an entry takes in an archive besides its content: a header, and half a block
 
 
 class Archived(Protocol):
-    """What has come of an archive, by its paths in it. files: content bytes of each, if digests are wanted."""
+    """What has come of an archive, by its paths in it.
 
-    @property
-    def files(self) -> Mapping[bytes, int]: ...
+    members: how many entries it had. entries: how many of them are copied. left_out: those that are not.
+    """
+
+    watch: Watch
+    members: int
+    entries: int
+    left_out: list[LeftOut]
+
+    def describe(self) -> str: ...
     def is_directory(self, path: bytes) -> bool: ...
     def size_of(self, path: bytes) -> int | None: ...
 
@@ -34,12 +43,29 @@ class Archived(Protocol):
 class Account:
     """Hears the notes of one session, and judges it in the end."""
 
-    def __init__(self, exchange: Exchange, tally: Tally) -> None:
+    def __init__(self, exchange: Exchange, tally: Tally, archived: Archived, *, requested: bytes, hello: Line) -> None:
         self._exchange = exchange
         self._tally = tally
-        self._before = self._after = ""  # how many entries the pod has counted
+        self._archived = archived
+        self._before = self._after = self._old = ""  # how many entries the pod has counted
         self._harmless: set[bytes] = set()  # paths that changed, but not for the worse
-        exchange.on_note = self._hear
+        self._hollow: list[LeftOut] = []
+        self._can_tell = hello.facts.get("stat") != ""
+        exchange.complaints.requested = requested
+        exchange.complaints.goes_on = hello.facts.get("lists") == "yes"
+        exchange.hear_notes(self._hear)
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """What is there, but did not come, or not as it is."""
+        return [*self._exchange.complaints.left_out, *self._hollow]
+
+    @property
+    def _missing(self) -> int:
+        words = self._exchange.complaints
+        named = sum(not self._archived.is_directory(one.path) for one in words.of(Fate.UNREADABLE))  # or it came, empty
+        passed_over = named + words.unnamed[Fate.UNREADABLE]
+        return missing(self._archived.members, passed_over, self._before, self._after, self._old)
 
     def _hear(self, note: Note) -> None:
         """Take a note of the pod's: how many entries there are, and bytes."""
@@ -51,50 +77,87 @@ class Account:
                     self._tally.observer.sized(self._tally.transfer, total)
             case "ended":
                 self._after = note.facts.get("entries", "")
+            case "hollow" if len(self._hollow) < _MOST_HOLLOW:
+                kind, _, below = note.rest.partition(b" ")
+                path = b"/".join(filter(None, (self._exchange.complaints.requested, below)))
+                self._hollow.append(LeftOut(path, f"it is of type {printable(kind, 20)}: {_HOLLOW}"))
 
-    async def ask(self, archived: Archived, options: Options, here: Here | None) -> None:
-        """Ask the pod about what may have changed: every file, if digests are wanted, else what its tar has named.
+    async def ask(self, options: Options, here: Here | None) -> None:
+        """Ask the pod about what may be missing, or have changed. To be called when all of its tar's words have come.
 
         here: returns the digest of a file on this machine, if they are wanted. Raises DigestsDiffer.
         """
-        exchange, changed = self._exchange, [one.path for one in self._exchange.complaints.of(Fate.CHANGED)]
-        self._harmless = {path for path in changed if archived.is_directory(path)}
-        if here is not None:
-            differ = await differing(exchange, self._tally, archived.files, here)
-            sizes = {path: archived.files[path] for path in differ}
-            same = await grown(exchange, self._tally, sizes, here)
-            if others := [path for path in differ if path not in set(same)]:
-                raise digests_differ(others)
-        else:
-            found = {path: archived.size_of(path) for path in changed if path not in self._harmless}
-            same = await grown(exchange, self._tally, {path: size for path, size in found.items() if size is not None})
-        if options.strict_sources:
-            self._harmless = set()
-            if same and not changed:  # a tar that says nothing of it
-                exchange.complaints.told += [Complaint(path, Fate.CHANGED) for path in same]
-        else:
-            self._harmless |= set(same)
-            self._tally.grown = same
+        exchange, words = self._exchange, self._exchange.complaints
+        words.end()
+        if self._missing:
+            exchange.patience_s = self._archived.members / SLOWEST_WALK_PER_S
+            self._old = await count_old(exchange, words.requested)
+            exchange.patience_s = 0.0
+        exchange.complaints = Complaints()  # what is said of a question is no complaint of tar's
+        try:
+            await self._ask_what_changed(words, options, here)
+        finally:
+            exchange.complaints = words
 
-    def error(self, done: Line | None, *, whole: bool, members: int) -> TransferError | None:
+    async def _ask_what_changed(self, words: Complaints, options: Options, here: Here | None) -> None:
+        exchange, tally, watch = self._exchange, self._tally, self._archived.watch
+        named = {one.path for one in words.of(Fate.CHANGED)}
+        directories = {path for path in named if self._archived.is_directory(path)}
+        differ = [] if here is None else await differing(exchange, tally, self._comparable(watch), here)
+        came = dict(watch.states) if options.strict_sources or here is None else {}
+        came |= {path: watch.states[path] for path in differ}
+        came |= {path: State(self._archived.size_of(path), None) for path in named - directories - came.keys()}
+        found = await states(exchange, came) if self._can_tell else dict.fromkeys(came, Change.NONE)
+        if damaged := [path for path in differ if found[path] is Change.NONE]:
+            raise digests_differ(damaged)
+        for path in differ:
+            if found[path] is Change.GREW and here is not None:
+                size = came[path].size or 0
+                found[path] = Change.GREW if await begins_the_same(exchange, tally, path, size, here) else Change.OTHER
+        fates = {
+            path: fate(path, one, differ=differ, padded=watch.padded, strict=options.strict_sources)
+            for path, one in found.items()
+        }
+        words.told += [Complaint(path, one) for path, one in fates.items() if one and path not in named]
+        if not options.strict_sources:
+            tally.grown = [path for path, one in found.items() if one is Change.GREW]
+            self._harmless = directories | set(tally.grown)
+
+    def _comparable(self, watch: Watch) -> dict[bytes, int]:
+        """Return the files that can be the same at both ends."""
+        hollow = tuple(one.path + b"/" for one in self._hollow)
+        return {path: size for path, size in watch.files.items() if not (path + b"/").startswith(hollow)}
+
+    def error(self, done: Line | None, *, whole: bool) -> TransferError | None:
         """Return why the transfer is not complete, None when it is, but for what is named as left out."""
         exchange, code = self._exchange, tar_code(done, self._exchange.status)
+        path = printable(self._tally.transfer.path)
+        if not whole and exchange.complaints.ended_in_a_file:
+            return SourceShrank(
+                f"tar ended in a file that lost its end: {self._archived.describe()}; the rest was not read"
+            )
         if not whole or done is None or code not in (0, 1, 2):
             return verdict(done, exchange.status, exchange.said, whole=whole, ending=exchange.ending)
-        match judge(code, whole, exchange.complaints, self._harmless):
-            case Outcome.FAILED:
-                return failure(code, exchange.complaints)
-            case Outcome.CHANGED:
-                return changed(exchange.complaints, self._harmless)
+        outcome = judge(code, whole, exchange.complaints, self._harmless)
+        if outcome is Outcome.FAILED:
+            return failure(code, exchange.complaints, path)
         if done.facts.get("hidden"):
-            path = printable(self._tally.transfer.path)
             return SourceMissing(f"{path} has content, but its size is told as 0: no tar can copy it")
-        passed_over = exchange.complaints.count(Fate.UNREADABLE)
-        if short := missing(self._before, self._after, members, passed_over):
-            told = counted(short, "entry is", "entries are")
+        if self._missing:
+            told = counted(self._missing, "entry is", "entries are")
             there = min(int(self._before), int(self._after))
-            return EntriesMissing(
+            kind = CommandFailed if self._old else EntriesMissing  # sure, or maybe by chance
+            return kind(
                 f"tar ended without an error, but {told} missing of the {there} that are in the container",
                 hint="is its tar a wrapper, or told by a variable to skip something?",
             )
-        return None
+        return changed(exchange.complaints, self._harmless) if outcome is Outcome.CHANGED else None
+
+    def nothing(self) -> TransferError | None:
+        """Return the error of an archive of which nothing is copied, None if something is. To be called at the end."""
+        archived, path = self._archived, printable(self._tally.transfer.path)
+        left_out = [*archived.left_out, *self.left_out]
+        if archived.entries or (archived.members and not left_out):
+            return None
+        why = printable(left_out[0].reason, 200) if left_out else "tar ended well, but with an empty archive"
+        return SourceMissing(f"nothing of {path} can be copied: {why}")

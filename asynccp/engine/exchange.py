@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 
 from asynccp.cluster.base import Cluster, Session
-from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, Stalled, TransferError
+from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, ShellMissing, Stalled, TransferError
 from asynccp.escape import printable
 from asynccp.options import CLOSE_GRACE_S, LOOK_EVERY_S, PING_AFTER_S, Options
 from asynccp.remote.script import Command
@@ -18,11 +18,10 @@ from asynccp.wire.complaints import Complaints
 from asynccp.wire.dialogue import ACKNOWLEDGEMENT, Line, LineReader, verdict
 from asynccp.wire.exec import ExitStatus, Stderr, Stdout, decode, stdin_message
 from asynccp.wire.notes import Note, NoteReader
-from asynccp.wire.problems import refusal
+from asynccp.wire.problems import elsewhere, refusal
 
-LATE_S = 5.0
-"""Seconds without a byte, after the pod has said that its tar ended, from which on the rest of an archive is not waited
-for any more: what was under way came long ago."""
+_MOST_EARLY = 100  # notes that are kept until somebody takes them
+_UNENDED_SIZE = 600  # bytes that are told of a line that has not ended
 
 
 @asynccontextmanager
@@ -43,7 +42,7 @@ async def opened(
 class Exchange:
     """One session, and what has been heard in it.
 
-    complaints: what the pod's programs said on stderr. on_note: called with what its script has said there.
+    complaints: what the pod's programs said on stderr.
     ended: whether the last of both has come. brings: an archive is under way to us.
     """
 
@@ -53,7 +52,8 @@ class Exchange:
         self.session = session
         self.token = token
         self.complaints = Complaints()
-        self.on_note: Callable[[Note], None] = lambda _: None
+        self._early: list[Note] = []  # stderr may overtake the hello
+        self._on_note: Callable[[Note], None] = self._keep
         self.ended = False
         self.brings = False
         self._options = options
@@ -65,8 +65,9 @@ class Exchange:
 
     @property
     def said(self) -> str:
-        """The last words on stderr, escaped, on one line."""
-        return self.complaints.said
+        """The last words on stderr, escaped, on one line; of a line that has not ended, what is there."""
+        words = self.complaints.said, printable(self._notes.held.strip(), _UNENDED_SIZE)
+        return "; ".join(filter(None, words))
 
     @property
     def ending(self) -> str:
@@ -78,14 +79,15 @@ class Exchange:
 
         patience_s: how much longer than usual it may take, because the pod has work to do before it speaks.
         """
+        reader = LineReader(self.token, "hello", banner=True)
         timeout_s, self.patience_s = self._options.open_timeout_s + patience_s, patience_s
         with anyio.move_on_after(timeout_s) as limit:
-            hello = await self.line("hello", banner=True)
+            hello = await self._next(reader)
         self.patience_s = 0.0
         if limit.cancelled_caught:
             raise ConnectFailed(f"the pod did not answer within {timeout_s:.0f} s")
         if hello is None:
-            raise self._no_hello()
+            raise self._no_hello(reader.banner, target)
         if "problem" in hello.facts:
             with anyio.move_on_after(CLOSE_GRACE_S):  # for its last words
                 await self.acknowledge()
@@ -94,12 +96,11 @@ class Exchange:
             raise problem
         return hello
 
-    async def line(self, word: str, *, banner: bool = False) -> Line | None:
-        """Return the next line of the dialogue, None when the session ends before it.
+    async def line(self, word: str) -> Line | None:
+        """Return the next line of the dialogue, None when the session ends before it."""
+        return await self._next(LineReader(self.token, word))
 
-        banner: other text may stand before it.
-        """
-        reader = LineReader(self.token, word, banner=banner)
+    async def _next(self, reader: LineReader) -> Line | None:
         while (data := await self.stdout()) is not None:
             if found := reader.feed(data):
                 line, self._ahead = found
@@ -142,9 +143,19 @@ class Exchange:
         for one in self._notes.feed(data):
             if isinstance(one, Note):
                 self.ended = self.ended or one.word == "ended"
-                self.on_note(one)
+                self._on_note(one)
             else:
                 self.complaints.feed(one)
+
+    def _keep(self, note: Note) -> None:
+        if len(self._early) < _MOST_EARLY:
+            self._early.append(note)
+
+    def hear_notes(self, take: Callable[[Note], None]) -> None:
+        """Call `take` with what the pod's script says on stderr, and with what it has said there until now."""
+        self._on_note = take
+        for one in self._early:
+            take(one)
 
     def _take_rest_of_stderr(self) -> None:
         self.complaints.feed(self._notes.rest())
@@ -196,20 +207,28 @@ class Exchange:
             now = anyio.current_time()
             if moves != self._moves:
                 moves, moved_at, ping_at = self._moves, now, now + PING_AFTER_S
-            if now - moved_at >= self._options.stall_after_s + self.patience_s:
+            left_s = moved_at + self._options.stall_after_s + self.patience_s - now
+            if left_s <= 0:
                 raise Stalled(
                     f"nothing moved for {now - moved_at:.0f} s" + (f": {self.said}" if self.said else ""),
                     hint="raise --timeout if the pod's disk is that slow; or its memory limit has ended the command",
                 )
-            if self.ended and self.brings and self._hears and not self._let_go and now - moved_at >= LATE_S:
+            is_late = self.ended and self.brings and self._hears and now - moved_at >= self._options.late_after_s
+            if is_late and not self._let_go:
                 self._let_go = True
                 await self.acknowledge()
             if now >= ping_at:
                 ping_at = now + PING_AFTER_S
                 with anyio.move_on_after(LOOK_EVERY_S):  # what takes no bytes takes no ping either
                     await self.session.ping()
-            await anyio.sleep(min(LOOK_EVERY_S, self._options.stall_after_s))
+            await anyio.sleep(min(LOOK_EVERY_S, max(left_s, 0.01)))
 
-    def _no_hello(self) -> TransferError:
-        error = verdict(None, self.status, self.said, ending=self.ending)
+    def _no_hello(self, banner: bytes, target: Target) -> TransferError:
+        if self.status and self.status.code == 0 and banner:  # it never came to our script
+            return ProtocolViolation(f"the pod said '{printable(banner.strip(), 200)}' where its hello belongs")
+        said = self.said or printable(banner.strip(), 200)
+        error = verdict(None, self.status, said, ending=self.ending)
+        if isinstance(error, ShellMissing):
+            hint = f"{elsewhere(target.others)}; kubectl debug can add one to a running pod"
+            return ShellMissing(str(error), hint=hint)
         return error or SessionLost("the session ended before the pod spoke")

@@ -6,6 +6,7 @@ when the giving one has proved that its archive is whole. An attempt that fails 
 """
 
 import functools
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -13,8 +14,7 @@ import anyio
 
 from asynccp.cluster.base import Cluster
 from asynccp.engine.account import Account
-from asynccp.engine.exchange import Exchange
-from asynccp.engine.greeting import greeted
+from asynccp.engine.greeting import Greeted, greeted
 from asynccp.engine.group import single_error
 from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
@@ -32,6 +32,7 @@ from asynccp.wire.chunk import RAW, Chunk, part_line
 from asynccp.wire.dialogue import LineReader
 from asynccp.wire.exec import STDIN
 from asynccp.wire.recode import Recoder
+from asynccp.wire.watch import Watch
 from asynccp.wire.websocket import HEADROOM, seal
 
 
@@ -81,7 +82,7 @@ async def _forward_one(
         is_named = taking.hello.facts.get("named") == "yes"
         path = plan.destination.path
         tally.landed = path if is_named or not name else f"{path.rstrip('/')}/{name.decode('utf-8', 'surrogateescape')}"
-        archive = _Archive(giving.exchange, tally, plan, options, in_parts=taking.counted)
+        archive = _Archive(giving, tally, plan, options, in_parts=taking.counted)
         with single_error():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(giving.exchange.watch)
@@ -97,14 +98,15 @@ class _Archive:
 
     size = None
 
-    def __init__(self, giving: Exchange, tally: Tally, plan: ForwardPlan, options: Options, *, in_parts: bool) -> None:
-        self._giving = giving
+    def __init__(self, giving: Greeted, tally: Tally, plan: ForwardPlan, options: Options, *, in_parts: bool) -> None:
+        self._giving = giving.exchange
         self._plan = plan
         self._options = options
         self._in_parts = in_parts
-        giving.complaints.requested = pull_name(plan.source.path)
-        self._recoder = Recoder(giving.complaints.requested, options.limits)
-        self._account = Account(giving, tally)
+        requested = pull_name(plan.source.path)
+        watch = Watch(since_s=time.time(), pads=giving.hello.facts.get("tar") == "bsdtar")
+        self._recoder = Recoder(requested, options.limits, watch)
+        self._account = Account(giving.exchange, tally, self._recoder, requested=requested, hello=giving.hello)
         self.left_out, self.not_kept = self._recoder.left_out, self._recoder.not_kept
 
     @property
@@ -150,12 +152,12 @@ class _Archive:
                     raise ProtocolViolation("the pod sent output after its last word")
                 giving.brings = False
                 await giving.hear_stderr_out()
-                await self._account.ask(self._recoder, self._options, None)
+                await self._account.ask(self._options, None)
                 await giving.acknowledge()
         whole = self._recoder.ended and done is not None
-        if error := self._account.error(done, whole=whole, members=self._recoder.members):
+        if error := self._account.error(done, whole=whole) or self._account.nothing():
             raise error
-        self.left_out += giving.complaints.left_out
+        self.left_out += self._account.left_out
 
     def _chunk(self, data: bytearray, *, is_last: bool) -> Chunk:
         line = part_line(RAW, len(data), last=is_last) if self._in_parts else b""

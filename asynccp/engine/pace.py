@@ -17,7 +17,8 @@ BURST_S = 0.1
 """Seconds whose allowance is not lost when it isn't used at once: the loop's own hiccups must not slow a run down."""
 
 FREE_SIZE = 4096
-"""Bytes of a message that doesn't wait: lines of the dialogue have deadlines. They are counted, and others wait."""
+"""Bytes of a message from a pod that doesn't wait: lines of the dialogue have deadlines. They are counted, and others
+wait."""
 
 
 class Bucket:
@@ -75,7 +76,7 @@ class _PacedSession:
         return self._session.ending
 
     async def send(self, message: bytes | memoryview) -> None:
-        await self._turn(len(message))
+        self._bucket.take(len(message), anyio.current_time())  # the script, a question, a line: it does not wait
         await self._session.send(message)
 
     async def send_frame(self, frame: memoryview) -> None:
@@ -102,5 +103,9 @@ def paced(cluster: Cluster, options: Options) -> tuple[Cluster, Options]:
     if not options.rate_per_s:
         return cluster, options
     longest_turn_s = options.sessions * PART_SIZE / options.rate_per_s
-    patient = dataclasses.replace(options, stall_after_s=options.stall_after_s + longest_turn_s)
+    patient = dataclasses.replace(
+        options,
+        stall_after_s=options.stall_after_s + longest_turn_s,
+        late_after_s=options.late_after_s + longest_turn_s,
+    )
     return PacedCluster(cluster, options.rate_per_s), patient

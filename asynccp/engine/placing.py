@@ -24,9 +24,10 @@ OVERWRITTEN = "overwritten in place, not at once: its mode and time stay, and a 
 
 
 class Placing:
-    """Hears the notes of one push."""
+    """Hears the notes of one push. partial: as in `Options`; then the rest is put in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, partial: bool = False) -> None:
+        self._partial = partial
         self._barred: list[LeftOut] = []
         self._overwritten: list[bytes] = []
 
@@ -40,7 +41,9 @@ class Placing:
 
     def refusal(self, done: Line | None) -> TransferError | None:
         """Return the error of a push that changed nothing, because some of it can't be put in its place."""
-        if done is None or done.facts.get("barred", "0") == "0" or done.facts.get("rc") == "0" or not self._barred:
+        if self._partial or not self._barred or done is None or done.facts.get("rc") == "0":
+            return None
+        if done.facts.get("barred", "0") == "0":
             return None
         more = _number(done, "barred") - _NAMED
         named = "; ".join(map(str, self._barred[:_NAMED])) + (f"; and {more} more" if more > 0 else "")
@@ -49,16 +52,18 @@ class Placing:
             hint="--partial puts the rest in its place, --in-place overwrites files that may be written",
         )
 
-    def left_out(self, done: Line) -> list[LeftOut]:
-        """Return what was not put in its place, when the rest was."""
+    def left_out(self, done: Line, path: str) -> list[LeftOut]:
+        """Return what was not put in its place below `path`, when the rest was."""
         more = _number(done, "barred") - len(self._barred)
-        return self._barred + ([LeftOut(b"", f"{more} more entries can't be put in their place")] if more > 0 else [])
+        what = f"{counted(more, 'more entry', 'more entries')} can't be put in place"
+        return self._barred + ([LeftOut(os.fsencode(path), what)] if more > 0 else [])
 
     def not_kept(self, done: Line, path: str) -> list[NotKept]:
         """Return what could not be kept of entries below `path` that were put in their place."""
         told = [NotKept(one, OVERWRITTEN) for one in self._overwritten]
         more = _number(done, "overwritten") - len(told)
-        told += [NotKept(b"", f"{counted(more, 'more file was', 'more files were')} {OVERWRITTEN}")] if more > 0 else []
+        what = f"{counted(more, 'more file was', 'more files were')} {OVERWRITTEN}"
+        told += [NotKept(os.fsencode(path), what)] if more > 0 else []
         if done.facts.get("handed", "yes") != "yes":
             what = "the group that the set-group-id bit of its directory hands down could not be given to all of it"
             told.append(NotKept(os.fsencode(path), what))

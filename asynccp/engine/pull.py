@@ -32,13 +32,15 @@ from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
-from asynccp.engine.verify import algorithm_of
+from asynccp.engine.verify import algorithm_of, check_watched
 from asynccp.engine.writer import Writer
 from asynccp.errors import (
+    CommandFailed,
     ConnectFailed,
     DigestsDiffer,
     ProtocolViolation,
     SessionLost,
+    SourceShrank,
     TransferError,
 )
 from asynccp.options import (
@@ -56,6 +58,7 @@ from asynccp.target import Transfer
 from asynccp.wire.compression import Unpacker
 from asynccp.wire.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader
 from asynccp.wire.prefix import Overlap
+from asynccp.wire.watch import Watch
 
 Bytes = bytes | memoryview
 
@@ -130,6 +133,7 @@ class _Gathering:
         self._root = root
         self._options = options
         self._extractor: Extractor | None = None
+        self._shrank = ""  # where tar ended before its time, the last time that it did
 
     @property
     def _records(self) -> int:
@@ -170,6 +174,12 @@ class _Gathering:
                     watched.cancel_scope.cancel()
         except (SessionLost, ConnectFailed, _BetterCompressed):  # it may continue
             raise
+        except SourceShrank as exc:
+            await self.close()
+            if str(exc) == self._shrank:
+                raise CommandFailed(str(exc), hint="twice at the same place: is that file's size a lie?") from exc
+            self._shrank = str(exc)
+            raise
         except BaseException:
             await self.close()
             raise
@@ -178,6 +188,8 @@ class _Gathering:
         path = self.tally.transfer.path
         if self._options.checksum:
             self.tally.checksum = algorithm_of(hello)
+        if self._options.strict_sources:
+            check_watched(hello)
         self.tally.compression, self.tally.compression_note = self._offer.taken(hello)
         overlap = None
         if self._extractor and self._records and hello.facts.get("resume") == str(self._records):
@@ -195,17 +207,21 @@ class _Gathering:
                 name=name,
                 preserve_owner=self._options.preserve_owner,
                 limits=self._options.limits,
-                listed=self._options.checksum,
+                watch=Watch(
+                    since_s=time.time(),
+                    every=self._options.checksum or self._options.strict_sources,
+                    pads=hello.facts.get("tar") == "bsdtar",
+                ),
             )
             self.tally.observer.started(self.tally.transfer, None)
         packing = self._packing if not self._offer.codecs else None  # once compressed, or refused, it stays so
-        exchange.complaints.requested = pull_name(path)
-        writing = _Writing(exchange, self.tally, self._extractor, overlap, packing, self._writer)
+        account = Account(exchange, self.tally, self._extractor, requested=pull_name(path), hello=hello)
+        writing = _Writing(exchange, self.tally, self._extractor, account, overlap, packing, self._writer)
         try:
             await writing.run(self._options)
         finally:
             self.tally.size, self.tally.entries = self._extractor.size, self._extractor.entries
-            self.tally.left_out = [*self._extractor.left_out, *exchange.complaints.left_out]
+            self.tally.left_out = [*self._extractor.left_out, *account.left_out]
             self.tally.not_kept = list(self._extractor.not_kept)
 
     async def close(self) -> None:
@@ -224,6 +240,7 @@ class _Writing:
         exchange: Exchange,
         tally: Tally,
         extractor: Extractor,
+        account: Account,
         overlap: Overlap | None,
         packing: Pulls | None,
         writer: Writer,
@@ -237,7 +254,7 @@ class _Writing:
         self._extractor = extractor
         self._overlap = overlap
         self._done: Line | None = None
-        self._account = Account(exchange, tally)
+        self._account = account
         self._trailer = LineReader(exchange.token, "done", after_zeros=True)
 
     async def run(self, options: Options) -> None:
@@ -259,14 +276,13 @@ class _Writing:
                     raise ProtocolViolation("the pod sent output after its last word")
                 exchange.brings, exchange.patience_s = False, 0.0
                 await exchange.hear_stderr_out()
-                if self._done.facts.get("rc") in ("0", "1"):
-                    await self._account.ask(self._extractor, options, self._digest if self._tally.checksum else None)
+                await self._account.ask(options, self._digest if self._tally.checksum else None)
                 await exchange.acknowledge()
         whole = self._extractor.ended and self._done is not None
-        error = self._account.error(self._done, whole=whole, members=self._extractor.members)
+        error = self._account.error(self._done, whole=whole)
         if whole:
             await to_thread.run_sync(self._extractor.finish)
-        if error:
+        if error := error or self._account.nothing():
             raise error
 
     async def _digest(self, path: bytes, algorithm: str) -> str | None:

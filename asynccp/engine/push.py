@@ -97,7 +97,8 @@ async def _push_one(
         tally.compression, tally.compression_note = offer.taken(found.hello)
         tally.landed = plan.landing(path, named=found.hello.facts.get("named") == "yes")
         broadcast = forms.of(tally.compression)
-        await Delivery(found.exchange, tally, broadcast, digests, half_close=not found.counted).run()
+        half_close = not found.counted
+        await Delivery(found.exchange, tally, broadcast, digests, half_close=half_close, partial=options.partial).run()
     tally.size, tally.entries = plan.size, len(plan.entries)
 
 
@@ -153,12 +154,19 @@ class Delivery:
     """One pod's share of a push."""
 
     def __init__(
-        self, exchange: Exchange, tally: Tally, supply: Supply, digests: "_Digests | None" = None, *, half_close: bool
+        self,
+        exchange: Exchange,
+        tally: Tally,
+        supply: Supply,
+        digests: "_Digests | None" = None,
+        *,
+        half_close: bool,
+        partial: bool = False,
     ) -> None:
         self._exchange = exchange
         self._supply = supply
-        self._placing = Placing()
-        exchange.on_note = self._placing.hear
+        self._placing = Placing(partial=partial)
+        exchange.hear_notes(self._placing.hear)
         self._tally = tally
         self._digests = digests
         self._half_close = half_close
@@ -179,7 +187,7 @@ class Delivery:
         )
         if error or done is None:
             raise self._placing.refusal(done) or error or SessionLost("the session ended too early")
-        self._tally.left_out = self._placing.left_out(done)
+        self._tally.left_out = self._placing.left_out(done, path)
         self._tally.not_kept = self._placing.not_kept(done, path)
         if what := unsettled(done, exchange.said):
             self._tally.not_kept.append(NotKept(os.fsencode(path), what))

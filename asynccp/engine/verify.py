@@ -1,4 +1,4 @@
-"""Verify: every file of one transfer has the same digest here and in the pod, or has only grown there.
+"""Verify: questions to a pod about the entries of one transfer: their digests, their states, how many there are.
 
 One question at a time goes to the pod; while it works on the answer, so do we. Silence is right then, for as long as
 the files take at the pace of the slowest disk that is worth waiting for.
@@ -14,6 +14,7 @@ from asynccp.options import SLOWEST_DIGEST_PER_S
 from asynccp.report import counted
 from asynccp.wire.dialogue import Line, verdict
 from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
+from asynccp.wire.watch import Change, State, change
 
 Here = Callable[[bytes, str], Awaitable[str | None]]
 _NAMES = 3  # of files that differ, in the error
@@ -33,6 +34,15 @@ def algorithm_of(hello: Line, *, can_be_asked: bool = True) -> str:
             hint="add one to the image, or copy without --checksum",
         )
     return program
+
+
+def check_watched(hello: Line) -> None:
+    """Raise CommandMissing when the pod can't tell whether a file has changed."""
+    if hello.facts.get("stat") == "":
+        raise CommandMissing(
+            "the sources can't be watched: the container has no stat",
+            hint="add it to the image, or copy without --strict-sources",
+        )
 
 
 async def verify(exchange: Exchange, tally: Tally, sizes: Mapping[bytes, int], here: Here) -> None:
@@ -62,26 +72,18 @@ async def differing(exchange: Exchange, tally: Tally, sizes: Mapping[bytes, int]
     return differ
 
 
-async def grown(exchange: Exchange, tally: Tally, sizes: Mapping[bytes, int], here: Here | None = None) -> list[bytes]:
-    """Return which of the files of `sizes` (path → bytes that came) are larger in the pod now.
-
-    here: as above; then only those whose beginning, of so many bytes, is the same here and there.
-    """
-    found: list[bytes] = []
-    for paths in questions(sizes):
-        await exchange.send(encode_question(paths, "size"))
-        now = await _answer(exchange, paths, "size")
-        found += [path for path, size in zip(paths, now, strict=True) if _is_more(size, sizes[path])]
-    return [path for path in found if here is None or await _begins_the_same(exchange, tally, path, sizes[path], here)]
+async def states(exchange: Exchange, came: Mapping[bytes, State]) -> dict[bytes, Change]:
+    """Return what has become of entries since the archive told their state."""
+    found: dict[bytes, Change] = {}
+    for paths in questions(came):
+        await exchange.send(encode_question(paths, "state"))
+        told = await _answer(exchange, paths, "state")
+        found |= {path: change(came[path], one) for path, one in zip(paths, told, strict=True)}
+    return found
 
 
-def digests_differ(paths: Sequence[bytes]) -> DigestsDiffer:
-    """Return the error of files that are not the same here and in the pod."""
-    hint = "a file that changes while it is copied differs too; copy it again"
-    return DigestsDiffer(_told([printable(path, 200) for path in paths]), hint=hint)
-
-
-async def _begins_the_same(exchange: Exchange, tally: Tally, path: bytes, size: int, here: Here) -> bool:
+async def begins_the_same(exchange: Exchange, tally: Tally, path: bytes, size: int, here: Here) -> bool:
+    """Tell whether the first `size` bytes of a file in the pod are all of the one here."""
     exchange.patience_s = size / SLOWEST_DIGEST_PER_S
     await exchange.send(encode_question([path], f"head {size}"))
     ours = await here(path, tally.checksum)
@@ -94,8 +96,17 @@ async def _begins_the_same(exchange: Exchange, tally: Tally, path: bytes, size: 
     return True
 
 
-def _is_more(told: str | None, size: int) -> bool:
-    return told is not None and told.isdigit() and len(told) < 20 and int(told) > size
+async def count_old(exchange: Exchange, path: bytes) -> str:
+    """Return how many entries, `path` and below, have not changed since the session began; empty if nobody can tell."""
+    await exchange.send(encode_question([path], "old"))
+    (told,) = await _answer(exchange, [path], "old")
+    return told or ""
+
+
+def digests_differ(paths: Sequence[bytes]) -> DigestsDiffer:
+    """Return the error of files that are not the same here and in the pod."""
+    hint = "a file that changes while it is copied differs too; copy it again"
+    return DigestsDiffer(_told([printable(path, 200) for path in paths]), hint=hint)
 
 
 async def _answer(exchange: Exchange, paths: Sequence[bytes], algorithm: str) -> list[str | None]:

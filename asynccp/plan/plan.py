@@ -3,7 +3,6 @@
 A plan is what `--dry-run` prints, and all that the engine needs besides a cluster.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +41,7 @@ class PushPlan:
         """
         if not self.renames:
             return ""
-        return path if named else f"{path.rstrip('/')}/{os.fsdecode(self.entries[0].path)}"
+        return path if named else f"{path.rstrip('/')}/{self.entries[0].path.decode('utf-8', 'surrogateescape')}"
 
     @property
     def entries(self) -> Sequence[Entry]:

@@ -21,8 +21,9 @@ from asynccp.options import LIFE_S
 from asynccp.remote.script import ABSOLUTE_SHELL, SHELL, Command, command, load
 
 _COMMON = ("environment", "lifetime", "request", "digests", "census", "mounts")
-_PUSH = load(*_COMMON, "receive", "stage", "publish", "push")
-_PULL = load(*_COMMON, "pull")
+PUSH_PARTS = (*_COMMON, "receive", "stage", "publish", "push")
+PULL_PARTS = (*_COMMON, "pull")
+_PUSH, _PULL = load(*PUSH_PARTS), load(*PULL_PARTS)
 
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
@@ -126,9 +127,7 @@ def pull_name(path: str) -> bytes:
     return b"" if name == "." else name.removeprefix("./").encode("utf-8", "surrogateescape")
 
 
-def _command(
-    token: str, text: bytes, directory: str, name: str, words: dict[str, str | int], shell: str
-) -> Command:
+def _command(token: str, text: bytes, directory: str, name: str, words: dict[str, str | int], shell: str) -> Command:
     home = directory == "./~" or directory.startswith("./~/")
     if home:
         directory = "./" + directory[3:].lstrip("/")

@@ -18,9 +18,9 @@ bsdtar goes on only where it ends with 0; but told every name by find, it goes o
 stat: WHY` of what vanished; what may not be entered, find names then. BusyBox and toybox ignore an error of readdir()
 as if the directory ended.
 
-GNU's tar and find write names as C would (`\\n`, `\\303`; `\\:`, `\\'`), the others as they are, with newlines and all. All
-of it is hostile input: what is remembered has a bound, and whatever isn't understood makes a tar that failed a failure,
-never less.
+GNU's tar and find write names as C would (`\\n`, `\\303`; `\\:`, `\\'`), the others as they are, with newlines and all.
+All of it is hostile input: what is remembered has a bound, and whatever isn't understood makes a tar that failed a
+failure, never less.
 """
 
 import functools
@@ -52,6 +52,7 @@ class Fate(Enum):
     CHANGED = "changed"  # it came; GNU tar saw another time of change afterwards, of a directory too
     SHRANK = "shrank"  # it came, with zeros where its end was
     DAMAGED = "damaged"  # it came, with zeros where the disk gave an error
+    REPLACED = "replaced"  # it came; when the pull ended it was not the same any more: no tar says so (`wire.watch`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def describe(fate: Fate, reason: str = "") -> str:
         Fate.CHANGED: "changed while it was read",
         Fate.SHRANK: "shrank while it was read",
         Fate.DAMAGED: f"can't be read to its end{because}",
+        Fate.REPLACED: "was changed or removed before the pull ended",
     }[fate]
 
 
@@ -87,7 +89,6 @@ class Complaints:
 
     told: entries, by name. unnamed: how many more there are, because a tar says no name, or there are too many.
     others: lines that aren't understood.
-    stopped: the entry at which the tar has ended, and why, in words; empty if it went on.
     """
 
     def __init__(self, requested: bytes = b"") -> None:
@@ -96,9 +97,10 @@ class Complaints:
         self.told: list[Complaint] = []
         self.unnamed: Counter[Fate] = Counter()
         self.others = 0
-        self.stopped = ""
+        self._stopped = ""
         self._latest = ""  # in words: what was complained of last
         self._size = 0  # of the names in `told`
+        self._known: set[tuple[bytes, Fate]] = set()
         self._rest = b""  # the line that isn't whole yet
         self._cut = False  # its beginning has been dropped
         self._held = b""  # lines that the next one may make a sentence of: a name with a newline in it
@@ -136,6 +138,16 @@ class Complaints:
         unread = [line for line in (self._held, self._rest) if line]
         lines = [*(self._last_others or ([] if unread else self._last)), *unread]
         return printable(b"; ".join(line.strip()[:_WORDS_SIZE] for line in lines[-5:]), _WORDS_SIZE)
+
+    @property
+    def stopped(self) -> str:
+        """The entry at which the tar has ended, and why, in words; empty if it went on."""
+        return "" if self.goes_on else self._stopped
+
+    @property
+    def ended_in_a_file(self) -> bool:
+        """Whether BusyBox's or toybox's tar has ended for no other reason than that a file lost its end."""
+        return self.others == 1 and bool(_SHORT_READ.compiled.fullmatch(self._last_others[-1]))
 
     @property
     def left_out(self) -> list[LeftOut]:
@@ -199,7 +211,7 @@ class Complaints:
             return False
         words = line[program.end() :]
         if words in _CLOSING:
-            self.stopped = self._latest if words == _BSDTAR_STOPPED and not self.goes_on else ""
+            self._stopped = self._latest if words == _BSDTAR_STOPPED else ""
             return True
         for form, fate, escaped in _FORMS:
             if found := form.compiled.fullmatch(words):
@@ -218,9 +230,14 @@ class Complaints:
         self._latest = str(one) if name is not None else f"an entry without a name that {describe(fate, reason)}"
         if name is None or len(self.told) >= MAX_TOLD or self._size + len(path) > MAX_TOLD_SIZE:
             self.unnamed[fate] += 1
-        else:
+        elif (path, fate) not in self._known:  # toybox says of a directory twice that it can't be read
+            self._known.add((path, fate))
             self._size += len(path)
             self.told.append(one)
+            if (
+                fate is Fate.SOCKET and self.unnamed[fate]
+            ):  # toybox doesn't say which; the script does, when it has ended
+                self.unnamed[fate] -= 1
 
 
 def judge(code: int, whole: bool, complaints: Complaints, harmless: Collection[bytes] = ()) -> Outcome:
@@ -244,15 +261,15 @@ def judge(code: int, whole: bool, complaints: Complaints, harmless: Collection[b
     return Outcome.CHANGED if fates else Outcome.COMPLETE
 
 
-def failure(code: int, complaints: Complaints) -> TransferError:
-    """Return the error of a pull that `judge` calls FAILED."""
+def failure(code: int, complaints: Complaints, path: str = "") -> TransferError:
+    """Return the error of a pull that `judge` calls FAILED. path: what was asked for, as it was written, escaped."""
     if missing := _named_is_missing(complaints):
-        return SourceMissing(str(missing))
+        return SourceMissing(f"{path} {describe(missing.fate, missing.reason)}" if path else str(missing))
     if complaints.stopped:
         return CommandFailed(
             f"tar stopped: {complaints.stopped}; what comes after it was not read",
-            hint="bsdtar ends at the first entry that it can't read; pull what can be read by its name, or through a "
-            "container that has another tar, with -c",
+            hint="libarchive's tar goes on only if find tells it each name, and the container has none: add find, "
+            "pull what can be read by its name, or name a container that has another tar with -c",
         )
     return CommandFailed(f"tar failed in the container with exit code {code}: {complaints.said or 'it said nothing'}")
 
@@ -261,10 +278,10 @@ def changed(complaints: Complaints, harmless: Collection[bytes] = ()) -> SourceC
     """Return the error of a pull that `judge` calls CHANGED: it names what has changed, and how."""
     told = [
         one
-        for one in complaints.of(Fate.VANISHED, Fate.SHRANK, Fate.CHANGED)
+        for one in complaints.of(Fate.VANISHED, Fate.SHRANK, Fate.CHANGED, Fate.REPLACED)
         if one.fate is not Fate.CHANGED or one.path not in harmless
     ]
-    return SourceChanged(f"sources changed while tar read them: {listed(told, complaints.unnamed.total())}")
+    return SourceChanged(f"sources changed while they were pulled: {listed(told, complaints.unnamed.total())}")
 
 
 def listed(told: Sequence[Complaint], more: int = 0) -> str:
@@ -318,6 +335,7 @@ _WHYS = rb"|".join(map(re.escape, sorted(_GONE))) + (
 )
 
 _PROGRAM = _Pattern(rb"(?:[^\s:]*/)?(?:[a-z]*tar|find): ")
+_SHORT_READ = _Pattern(rb"(?:[^\s:]*/)?[a-z]*tar: short read")
 _NAME = rb"(?P<name>\.(?:/.*)?)"
 _BSDTAR_STOPPED = b"Error exit delayed from previous errors."
 _CLOSING = {  # each tar's last line, when it has complained before

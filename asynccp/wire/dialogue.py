@@ -39,6 +39,7 @@ MAX_LINE_SIZE = 4096  # bytes; ours are below 200
 MAX_PADDING_SIZE = 1024 * 1024  # bytes of zeros after the end marker; GNU tar and bsdtar write up to 10,240
 
 MAX_BANNER_SIZE = 64 * 1024  # bytes on stdout before the hello: of a shell that greets
+_BANNER_TAIL_SIZE = 200  # bytes of it that are kept
 
 # "Wrote only": GNU tar names no reason when a write was cut short, which on a regular file means a full disk.
 _FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
@@ -56,12 +57,13 @@ class LineReader:
     """Cuts one line of the dialogue off the front of a byte stream.
 
     after_zeros: the line follows an archive, whose writer may fill its last record with zeros.
-    banner: other text may stand before it.
+    banner: other text may stand before it; the end of what has come of that.
     """
 
     def __init__(self, token: str, word: str, *, after_zeros: bool = False, banner: bool = False) -> None:
         self._start = f"asynccp {token} {word} ".encode()
         self._word = word
+        self.banner = b""
         self._banner_left = MAX_BANNER_SIZE if banner else 0
         self._zeros_left = MAX_PADDING_SIZE if after_zeros else 0
         self._buffer = bytearray()
@@ -91,11 +93,12 @@ class LineReader:
         at = self._buffer.find(self._start)
         if at < 0:  # its end may be the beginning of the line
             at = max(0, len(self._buffer) - len(self._start) + 1)
-            if self._start.startswith(bytes(self._buffer[:at])):
-                return
-        skipped = min(at, self._banner_left)
-        self._banner_left -= skipped
-        del self._buffer[:skipped]
+            while not self._start.startswith(bytes(self._buffer[at:])):
+                at += 1
+        size = min(at, self._banner_left)
+        self._banner_left -= size
+        self.banner = (self.banner + bytes(self._buffer[:size]))[-_BANNER_TAIL_SIZE:]
+        del self._buffer[:size]
 
     def _unpadded(self, data: bytes) -> bytes:
         if self._zeros_left == 0 or self._buffer:
@@ -158,10 +161,9 @@ def _not_whole(received: Line, sent: str) -> TransferError:
 
 def tar_code(done: Line | None, status: ExitStatus | None) -> int | None:
     """Return the code with which a pull's tar ended, if pod and server say the same; None otherwise."""
-    if done is None or status is None or status.code is None:
+    if done is None or status is None:
         return None
-    code = _exit_code(done, status)
-    return code if code == status.code else None
+    return status.code if done.facts.get("rc") == str(status.code) else None
 
 
 def _exit_code(done: Line | None, status: ExitStatus | None) -> int | None:

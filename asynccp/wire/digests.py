@@ -4,8 +4,8 @@
     pod  → us   DIGEST  NAME                         as sha256sum prints it, in the order of the names
     pod  → us   asynccp TOKEN summed
 
-Two other questions are answered in the same form: `size` by sizes instead of digests, and `head N`, which is about one
-name, by the digest of the first N bytes.
+Other questions are answered in the same form: `state` by size and time of change instead of a digest; and, about one
+name, `head N` by the digest of the first N bytes, `old` by the number of entries there that have not changed.
 
 Names begin with `./`. On the way to the pod, bytes that a shell's `read` might mistake are written as printf's `%b`
 reads them (POSIX printf: `\\0` and three octal digits). On the way back the names are known, so that the answer can be
@@ -79,17 +79,17 @@ def questions(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def encode_question(paths: Sequence[bytes], what: str = "sum") -> bytes:
-    """Return the exec message that asks about these paths: `sum`, `size`, or `head N`, the digest of N bytes."""
+    """Return the exec message that asks about these paths: the first word says what of them."""
     return b"\0%b\n" % what.encode() + b"".join(b"./%b\n" % _escaped(path) for path in paths) + b"\n"
 
 
 class AnswerReader:
-    """Reads the digests of `paths` and the line behind them. algorithm: a key of ALGORITHMS, or `size`."""
+    """Reads the digests of `paths` and the line behind them. algorithm: a key of ALGORITHMS, or `state`, or `old`."""
 
     def __init__(self, token: str, paths: Sequence[bytes], algorithm: str) -> None:
         self._end = f"asynccp {token} summed\n".encode()
         self._paths = paths
-        self._words = 2 if algorithm == "cksum" else 1
+        self._words = 2 if algorithm in ("cksum", "state") else 1
         self._bound = sum(4 * len(path) + 200 for path in paths) + len(self._end)
         self._buffer = bytearray()
 
@@ -124,7 +124,7 @@ class AnswerReader:
                 head = text.removeprefix(mark) if text.startswith(mark) else b""
                 words = head.split(b" ", self._words)[: self._words]
                 line = mark + b" ".join(words) + gap + form + b"\n"
-                if text.startswith(line) and all(word.isalnum() for word in words):
+                if text.startswith(line) and all(word.removeprefix(b"-").isalnum() for word in words):
                     return b" ".join(words).decode("ascii"), len(line)
         return None, 0
 

@@ -1,6 +1,7 @@
 """Problems: what a hello means that says why the pod can't do what was asked (`remote/scripts`). Pure."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from asynccp.errors import CommandMissing, DestinationError, ProtocolViolation, SourceMissing, TransferError
 from asynccp.escape import printable
@@ -58,15 +59,23 @@ def refusal(hello: Line, path: str, said: str, others: Sequence[str] = ()) -> Tr
         error, sentence, hint = _MEANING[problem]
         if problem == "missing" and any(sign in path for sign in "*?["):
             hint = "patterns are not expanded in the container: name the directory"
-        kind, why = printable(hello.facts.get("type", "?"), 20), f" ({said})" if said else ""
-        filled = sentence.replace("TYPE", kind).replace("WHY", why).replace("PATH", path)
-        return error(filled, hint=hint.replace("PATH", path))
+        words = {
+            "PATH": path,
+            "TYPE": printable(hello.facts.get("type", "?"), 20),
+            "WHY": f" ({said})" if said else "",
+        }
+        return error(_filled(sentence, words), hint=_filled(hint, words))
     if problem.startswith("no-"):
         program = printable(problem.removeprefix("no-"), 60)
         return CommandMissing(
             f"there is no {program} in the container", hint=f"{elsewhere(others)}, or add {program} to the image"
         )
     return ProtocolViolation(f"the pod reports a problem that is not known here: {printable(problem, 60)}")
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    """Put words where their names stand. Once: what the pod says may have such names in it."""
+    return re.sub("|".join(words), lambda found: words[found[0]], text)
 
 
 def elsewhere(others: Sequence[str]) -> str:

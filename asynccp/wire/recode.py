@@ -18,6 +18,7 @@ from asynccp.wire.attributes import words_of_mode
 from asynccp.wire.claims import Claims
 from asynccp.wire.header import END, encode_header, padding
 from asynccp.wire.tar import Data, Hole, Member, MemberEnd, Rest, TarDecoder
+from asynccp.wire.watch import Watch
 
 _ZEROS = bytes(64 * 1024)
 
@@ -26,15 +27,15 @@ class Recoder:
     """Feeds on one archive, gives another. requested: the one name asked for; empty: anything.
 
     entries, size: what was handed on, as a pod will count it. members: what came.
-    rest: what stood behind the archive's end.
+    rest: what stood behind the archive's end. watch: what the giving pod will be asked about.
     """
 
-    def __init__(self, requested: bytes, limits: Limits) -> None:
+    def __init__(self, requested: bytes, limits: Limits, watch: Watch | None = None) -> None:
         self.entries = self.size = self.members = 0
         self.left_out: list[LeftOut] = []
         self.not_kept: list[NotKept] = []
         self.rest = b""
-        self.files: dict[bytes, int] = {}  # none: no digests are asked for
+        self.watch = watch or Watch()
         self._decoder = TarDecoder(limits)
         self._claims = Claims(requested, lambda: False, limits.entries)
         self._directories: dict[bytes, Entry] = {}
@@ -45,6 +46,10 @@ class Recoder:
     def ended(self) -> bool:
         """Whether the archive's end marker has come."""
         return self._decoder.ended
+
+    def describe(self) -> str:
+        """Return where the archive stands, for the error when no more of it comes."""
+        return self._decoder.describe()
 
     def is_directory(self, path: bytes) -> bool:
         """Tell whether the archive had a directory of this path."""
@@ -59,12 +64,17 @@ class Recoder:
         for event in self._decoder.feed(memoryview(data)):
             match event:
                 case Member():
+                    self.watch.begin(event.entry)
                     yield from self._member(event)
                 case Data():
+                    self.watch.ends_with_zero = not event.data[-1]
                     yield event.data
                 case Hole():
+                    self.watch.ends_with_zero = True
                     yield from _zeros(event.size)
                 case MemberEnd():
+                    if size := self.watch.end():
+                        self._claims.remember(size)
                     yield bytes(self._padding)
                 case LeftOut():
                     self.members += 1

@@ -21,10 +21,11 @@ _ALL_AT_ONCE = ("--per-node", "100000")
 
 def push(kubeconfig: Path, source: Path, pods: int, size: int, *flags: str, directory: str = "/null") -> Sample:
     """Push `source`, which holds `size` bytes, to so many pods. Raises Incomplete."""
-    with tempfile.NamedTemporaryFile("r", suffix=".json") as report:
-        written = ("--report", report.name, *_ALL_AT_ONCE)
+    with tempfile.TemporaryDirectory() as own:
+        report = Path(own, "report.json")
+        written = ("--report", str(report), *_ALL_AT_ONCE)
         sample = _asynccp(kubeconfig, "push", str(source), "-l", f"null={pods}:{directory}", *written, *flags)
-        found = [(one["outcome"], one["bytes"]) for one in json.load(report)["pods"]]
+        found = [(one["outcome"], one["bytes"]) for one in json.loads(report.read_text())["pods"]]
     if found != [("complete", size)] * pods:
         raise Incomplete(f"of {pods} pods, {found.count(('complete', size))} have all")
     return sample

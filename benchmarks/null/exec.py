@@ -34,37 +34,38 @@ def serve(stream: Stream, argv: Sequence[str]) -> None:
     token, size, directory, name, *words = argv[4:]
     values = dict(word.split("=", 1) for word in words)
     stdin.skip(int(size))
+    path = PurePosixPath(directory, name)
     if "tar_options" in values:  # a push
-        _swallow(stream, stdin, token, directory, records=int(values["records"]) + int(values["more_records"]))
+        _swallow(stream, stdin, token, path, records=int(values["records"]) + int(values["more_records"]))
     else:
-        _give(stream, stdin, token, directory, PurePosixPath(name).name)
+        _give(stream, stdin, token, path)
     stream.send(_SUCCESS + _CLOSE)
     stdin.end()
 
 
-def _swallow(stream: Stream, stdin: "_Stdin", token: str, directory: str, records: int) -> None:
+def _swallow(stream: Stream, stdin: "_Stdin", token: str, path: PurePosixPath, records: int) -> None:
     stream.send(_line(token, "hello count=dd sum=none"))
     stdin.skip(records * RECORD_SIZE)
-    _meet(directory)
+    _meet(path)
     stream.send(_line(token, "received rc=0 sentinel=yes"))
     stdin.expect(b"go\n")
     stream.send(_note(token, "ended") + _line(token, "done rc=0 settled=yes"))
     stdin.expect(b"ok\n")
 
 
-def _give(stream: Stream, stdin: "_Stdin", token: str, directory: str, name: str) -> None:
-    count, size = numbers(name)
+def _give(stream: Stream, stdin: "_Stdin", token: str, path: PurePosixPath) -> None:
+    count, size = numbers(path.name)
     stream.send(_line(token, "hello sum=none") + _note(token, f"census entries={count} bytes={count * size}"))
-    _meet(directory)
-    for messages in archive(name):
+    _meet(path)
+    for messages in archive(path.name):
         stream.send(messages)
     stream.send(_note(token, "ended rc=0 entries=") + _line(token, "done rc=0"))
     stdin.expect(b"ok\n")
 
 
-def _meet(directory: str) -> None:
-    """Wait until so many sessions are here as the directory says, if it is /at-once/COUNT."""
-    if match := re.match(r"/at-once/(\d+)", directory):
+def _meet(path: PurePosixPath) -> None:
+    """Wait until so many sessions are here as the path says, if it begins with /at-once/COUNT."""
+    if match := re.match(r"/at-once/(\d+)", str(path)):
         _meeting(int(match[1])).wait(PATIENCE_S)
 
 

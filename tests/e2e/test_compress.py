@@ -50,8 +50,9 @@ def test_a_compressed_pull_brings_it_back_identical(
     fleet: Fleet, web: Web, tmp_path: Path, codec: str, checksum: list[str]
 ) -> None:
     tree, compressing = mixed(tmp_path), with_codec(fleet, web, codec)
-    assert asynccp(fleet, "push", f"{tree}/", "-l", f"{app(web)}:/tmp/unpacked").code == 0
-    where = ["-l", f"{app(web)}:/tmp/unpacked/", str(tmp_path / "back")]
+    there = f"/tmp/unpacked-{codec}{len(checksum)}"
+    assert asynccp(fleet, "push", f"{tree}/", "-l", f"{app(web)}:{there}").code == 0
+    where = ["-l", f"{app(web)}:{there}/", str(tmp_path / "back")]
     ran = asynccp(fleet, "pull", *where, "-z", codec, "-o", "json", *checksum)
     assert ran.outcomes == dict.fromkeys(pods_of(web), "complete"), ran.err
     for one in ran.report["pods"]:

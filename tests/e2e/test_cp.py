@@ -1,4 +1,4 @@
-"""`asynccp cp` has kubectl cp's words and its rules of where things land; the table says so, and kubectl cp is its judge.
+"""`asynccp cp` has kubectl cp's words and its rules of where things land: a table, and kubectl cp is its judge.
 
 Each case begins with the same files at both ends: here `a.txt`, `dir/` with a file and a directory, an existing
 `there/`; in the pod the same names below a directory of the case's own. `DIFFERS` says where we do otherwise, and why.

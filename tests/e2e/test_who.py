@@ -109,7 +109,7 @@ def test_a_pod_that_is_being_deleted_is_copied_when_it_is_named(
     fleet: Fleet, going: tuple[str, str], file: Path
 ) -> None:
     pod, labels = going
-    ran = asynccp(fleet, "push", file, f"{pod}:/tmp/last")
+    ran = asynccp(fleet, "push", file, f"{pod}:/tmp/last/")
     assert ran.code == 0, ran.err
     assert f"{fleet.namespace}/{pod} is being deleted, and copied while it runs" in ran.err
     assert asynccp(fleet, "pull", f"{pod}:/tmp/last/file", file.parent / "back").code == 0
@@ -189,7 +189,7 @@ def test_a_file_with_a_colon_that_exists_is_local(fleet: Fleet, called: str, tmp
     log = "2024-01-01T10:00:00.log"
     (tmp_path / log).write_text("x")
     (tmp_path / "logs:old").mkdir()
-    assert asynccp(fleet, "push", log, f"{called}:/tmp/colon", cwd=tmp_path).code == 0
+    assert asynccp(fleet, "push", log, f"{called}:/tmp/colon/", cwd=tmp_path).code == 0
     assert asynccp(fleet, "pull", f"{called}:/tmp/colon/{log}", "logs:old", cwd=tmp_path).code == 0
     assert (tmp_path / "logs:old" / called / log).read_text() == "x"
 
@@ -200,7 +200,7 @@ def test_a_dash_is_refused_and_a_file_of_that_name_is_not(fleet: Fleet, called: 
         ran = asynccp(fleet, *arguments, cwd=tmp_path)
         assert ran.code == 2
         assert "'-' is no file" in said(ran)
-    assert asynccp(fleet, "push", "./-", f"{called}:/tmp/dash", cwd=tmp_path).code == 0
+    assert asynccp(fleet, "push", "./-", f"{called}:/tmp/dash/", cwd=tmp_path).code == 0
     assert sh(fleet, called, "cat", "/tmp/dash/-") == b"x"
     os.remove(tmp_path / "-")
     assert asynccp(fleet, "pull", f"{called}:/tmp/dash/-", "./-", cwd=tmp_path).code == 0

@@ -33,7 +33,7 @@ ONCE = Options(retries=0)
 class Pod:
     """The far end of one exec."""
 
-    def __init__(self, target: Target, argv: Sequence[str], protocol: str) -> None:
+    def __init__(self, target: Target, argv: Sequence[str], protocol: str, room: int = ROOM) -> None:
         self.target = target
         self.argv = list(argv)
         self.words = dict(word.partition("=")[::2] for word in argv[8:])
@@ -46,8 +46,9 @@ class Pod:
         self.stdin_closed = False
         self.overlaps = 0  # sends, or receives, that were made while another was under way
         self.over = anyio.Event()
-        self._to_us, self._stdin = anyio.create_memory_object_stream[bytes](ROOM)
+        self._to_us, self._stdin = anyio.create_memory_object_stream[bytes](room)
         self._stdout, self._from_us = anyio.create_memory_object_stream[bytes](ROOM)
+        self._has_script = False
         self._busy: Counter[str] = Counter()
         self._scope = anyio.CancelScope()
 
@@ -61,10 +62,17 @@ class Pod:
         if self.stdin_closed:
             return b""
         assert message[0] == 0, "not for stdin"
-        if bytes(message).endswith(f"#{TOKEN}\n".encode()):
-            return await self.hear()  # it was the script that this one stands for
+        if not self._has_script:
+            assert message.endswith(f"#{TOKEN}\n".encode()), "the script is what comes first"
+            self._has_script = True
+            return await self.hear()
         self.heard += len(message) - 1
         return bytes(message[1:])
+
+    @property
+    def unheard(self) -> int:
+        """How many messages wait on stdin, besides the script that this one stands for."""
+        return self._stdin.statistics().current_buffer_used - (not self._has_script)
 
     async def hear_archive(self) -> None:
         """Hear as many bytes as the command was told to expect, or until stdin is closed."""
@@ -98,8 +106,9 @@ class Pod:
     async def note(self, text: str) -> None:
         await self.complain(f"asynccp {TOKEN} {text}\n")
 
-    async def done(self, facts: str = "rc=0 settled=yes") -> None:
-        await self.note("ended")
+    async def done(self, facts: str = "rc=0 settled=yes", *, ended: str = "") -> None:
+        """Say the last line, and before it that all of stderr is there. ended: what that note tells."""
+        await self.note(f"ended {ended}")
         await self.say(f"asynccp {TOKEN} done {facts}\n".encode())
 
     async def end(self, status: ExitStatus = SUCCESS) -> None:
@@ -141,11 +150,13 @@ class Pod:
             self._busy[what] -= 1
 
     async def follow(self, script: "Script") -> None:
-        with self._scope:
-            await script(self)
-        self._stdout.close()
-        self._stdin.close()
-        self.over.set()
+        try:
+            with self._scope:
+                await script(self)
+        finally:  # a script with a defect must not leave us waiting for its end
+            self._stdout.close()
+            self._stdin.close()
+            self.over.set()
 
     async def leave(self) -> None:
         """The session is ended from our side."""
@@ -163,7 +174,8 @@ Script = Callable[[Pod], Awaitable[None]]
 class ScriptedCluster:
     """opening: called before a session is opened; raises what stands in the way. listing: what `list_pods` answers.
 
-    pods: the far ends of all sessions so far. now: what `find_pod` says, by the pod's name.
+    pods: the far ends of all sessions so far. now: what `find_pod` says, by the pod's name. room: messages that a pod's
+    stdin takes before the pod hears.
     """
 
     tasks: TaskGroup
@@ -172,6 +184,7 @@ class ScriptedCluster:
     listing: Callable[[Selector, str | None, str], list[list[Json]]]
     namespace: str = "default"
     connect_s: float = 0.05
+    room: int = ROOM
     pods: list[Pod] = field(default_factory=list)
     now: dict[str, Json | Exception | None] = field(default_factory=dict)
     open: Counter[str] = field(default_factory=Counter)
@@ -198,7 +211,7 @@ class ScriptedCluster:
         self.most_open |= self.open
         try:
             await self.opening(target, protocol)
-            pod = Pod(target, argv, protocol)
+            pod = Pod(target, argv, protocol, self.room)
             self.pods.append(pod)
             self.tasks.start_soon(pod.follow, self.script)
             try:
@@ -297,6 +310,7 @@ class Recorder:
     """An observer that keeps what it hears."""
 
     started_with: dict[str, int | None] = field(default_factory=dict)
+    sized_with: dict[str, int] = field(default_factory=dict)
     advanced_by: Counter[str] = field(default_factory=Counter)
     results: dict[str, Result] = field(default_factory=dict)
     finished_at: dict[str, float] = field(default_factory=dict)
@@ -306,7 +320,7 @@ class Recorder:
         self.started_with[transfer.target.pod] = total
 
     def sized(self, transfer: Transfer, total: int) -> None:
-        pass
+        self.sized_with[transfer.target.pod] = total
 
     def advanced(self, transfer: Transfer, count: int) -> None:
         self.advanced_by[transfer.target.pod] += count

@@ -31,7 +31,7 @@ codecs = pytest.mark.parametrize("codec", CODECS)
 
 
 def asked_for_compression(pod: Pod) -> bool:
-    return " ".join(CODECS) in pod.argv
+    return pod.words["codecs"] == " ".join(CODECS)
 
 
 def packed(data: bytes, codec: str) -> bytes:
@@ -50,6 +50,8 @@ async def pulled(tmp_path: Path, stream: bytes, codec: str, *, line: bytes = DON
 
     async def script(pod: Pod) -> None:
         await pod.hello(f"z={codec}")
+        if line:
+            await pod.note("ended rc=0 entries=2")
         for at in range(0, len(stream + line), 32768):
             await pod.say((stream + line)[at : at + 32768])
         if line:
@@ -152,6 +154,7 @@ async def test_a_pull_over_a_slow_link_goes_on_compressed_and_later_pods_begin_s
     async def script(pod: Pod) -> None:
         asked.append(asked_for_compression(pod))
         await pod.hello("z=gzip" if asked[-1] else "z=")
+        await pod.note("ended rc=0 entries=1")  # it may come before the archive has
         stream = (gzip.compress(archive, 1) if asked[-1] else archive) + DONE
         for at in range(0, len(stream), 32768):
             await anyio.sleep(gap_s)

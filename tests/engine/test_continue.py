@@ -48,13 +48,13 @@ class Attempts:
         self._resumes = resumes
 
     async def __call__(self, pod: Pod) -> None:
-        records, digest = int(pod.argv[8]), pod.argv[9]
+        records, digest = int(pod.words["records"]), pod.words["digest"]
         self.asked.append(records)
         start = records * RECORD_SIZE
         same = hashlib.sha256(self._archive[:start]).hexdigest() == digest
         if not (records and same and self._resumes):
             start = 0
-        await pod.hello(f"resume={records} sum=sha256sum" if start else "size=1 sum=sha256sum")
+        await pod.hello(f"resume={records} sum=sha256sum" if start else "sum=sha256sum")
         stop = self._gives.pop(0) if self._gives else len(self._archive)
         for at in range(start, stop, 32 * 1024):
             await pod.say(self._archive[at : min(stop, at + 32 * 1024)])
@@ -101,7 +101,7 @@ async def test_a_pull_may_be_lost_again_and_again(tmp_path: Path) -> None:
 
 async def test_a_pull_that_was_lost_behind_its_last_byte_continues_there(tmp_path: Path) -> None:
     async def dies_before_its_done_line(pod: Pod) -> None:
-        if pod.argv[8] == "0":
+        if pod.words["records"] == "0":
             await pod.hello()
             await pod.say(ARCHIVE)
         else:
@@ -298,12 +298,12 @@ async def test_a_pod_that_digests_for_long_is_waited_for(source: Path) -> None:
 )
 async def test_a_pull_whose_digests_do_not_come_is_not_complete(said: bytes, error: str, tmp_path: Path) -> None:
     async def script(pod: Pod) -> None:
-        await pod.hello("sum=sha256sum")
+        await pod.hello("sum=sha256sum stat=")
         for at in range(0, len(ARCHIVE), 32 * 1024):
             await pod.say(ARCHIVE[at : at + 32 * 1024])
         await pod.done("rc=0")
         await pod.hear_line()
-        if said:
+        while said:
             await pod.say(said)
             await pod.hear_line()
 

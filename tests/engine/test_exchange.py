@@ -1,12 +1,13 @@
 """One session as push and pull see it: its lines, the pod's last words, its silence."""
 
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 
-from asynccp.engine.exchange import Exchange
+from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.group import single_error
 from asynccp.errors import (
     CommandFailed,
@@ -19,21 +20,28 @@ from asynccp.errors import (
     Stalled,
     TransferError,
 )
-from asynccp.options import LOOK_EVERY_S, STDERR_TAIL_SIZE, Options
+from asynccp.options import LOOK_EVERY_S, Options
+from asynccp.remote.script import Command
 from asynccp.wire.dialogue import Line
 from asynccp.wire.exec import V4, ExitStatus, encode_status
+from asynccp.wire.notes import Note
 
 from .clock import JumpingLoop
 from .scripted import TOKEN, Pod, Script, greets_and_hangs, hangs, scripted, target
 
 OPTIONS = Options(stall_after_s=120, open_timeout_s=60)
 STOPS_AFTER = "nothing moved for 120 s"
+SCRIPT = f"{{\nread -r l\n}}\n#{TOKEN}\n".encode()
+COMMAND = Command(("sh",), SCRIPT)
 
 
 @asynccontextmanager
 async def exchange_with(script: Script) -> AsyncIterator[tuple[Exchange, Pod]]:
-    async with scripted(script) as cluster, cluster.open_exec(target(), ["sh"], V4) as pod:
-        yield Exchange(pod, TOKEN, OPTIONS), pod
+    async with (
+        scripted(script) as cluster,
+        opened(cluster, target(), COMMAND, V4, TOKEN, OPTIONS) as exchange,
+    ):
+        yield exchange, cluster.pods[0]
 
 
 async def test_the_hello_is_heard_with_what_follows_it() -> None:
@@ -129,13 +137,84 @@ async def test_a_session_that_ends_before_the_hello(
             await exchange.hello("/etc", target())
 
 
-async def test_a_shell_that_greets_is_no_hello() -> None:
+HELLO = f"asynccp {TOKEN} hello count=dd\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["Welcome!\n", HELLO],
+        ["Welcome!\n" + HELLO],
+        ["Welcome!", HELLO],
+        ["$ " + HELLO],
+        ["asynccp asynccp 01", "23 hello\n", HELLO],
+        ["x" * 30_000, "y" * 30_000, HELLO[:20], HELLO[20:]],
+        list("Welcome!\n" + HELLO),
+    ],
+)
+async def test_a_shell_that_greets_is_heard_out(said: list[str]) -> None:
     async def script(pod: Pod) -> None:
-        await pod.say(b"Welcome!\n")
+        for text in said:
+            await pod.say(text.encode())
+        await pod.say(b"archive")
 
     async with exchange_with(script) as (exchange, _):
-        with pytest.raises(ProtocolViolation, match="Welcome!"):
+        assert await exchange.hello("/etc", target()) == Line("hello", {"count": "dd"})
+        assert await exchange.stdout() == b"archive"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "says"),
+    [
+        (ExitStatus(0), ProtocolViolation, "the pod said '.*Wel\\\\x1bcome!' where its hello belongs"),
+        (ExitStatus(1), CommandFailed, "exit code 1: .*Wel\\\\x1bcome!"),
+        (None, SessionLost, "before the pod had said its last word"),
+    ],
+)
+async def test_a_shell_that_only_greets_is_quoted(
+    status: ExitStatus | None, kind: type[TransferError], says: str
+) -> None:
+    async def script(pod: Pod) -> None:
+        await pod.say(b"x" * 1000 + b"Wel\x1bcome!\n")
+        if status is not None:
+            await pod.end(status)
+
+    async with exchange_with(script) as (exchange, _):
+        with pytest.raises(kind, match=says) as caught:
             await exchange.hello("/etc", target())
+    assert len(str(caught.value)) < 400
+
+
+async def test_a_shell_that_greets_without_end_is_given_up() -> None:
+    async def script(pod: Pod) -> None:
+        while True:
+            await pod.say(b"la " * 10_000)
+
+    async with exchange_with(script) as (exchange, _):
+        with pytest.raises(ProtocolViolation, match="la la"):
+            await exchange.hello("/etc", target())
+
+
+async def test_the_script_is_the_first_that_a_pod_gets() -> None:
+    got: list[bytes] = []
+
+    async def script(pod: Pod) -> None:
+        got.append(await pod._stdin.receive())
+        await anyio.sleep_forever()
+
+    async with exchange_with(script):
+        await anyio.wait_all_tasks_blocked()
+    assert got == [b"\0" + SCRIPT]
+
+
+async def test_a_server_that_takes_no_script_is_given_up_at_the_deadline(clock: JumpingLoop) -> None:
+    async with scripted(hangs) as cluster:
+        cluster.room = 0
+        begun = clock.now
+        with pytest.raises(ConnectFailed, match="did not answer within 60 s"):
+            async with opened(cluster, target(), COMMAND, V4, TOKEN, OPTIONS):
+                pass
+        assert clock.now - begun == 60
 
 
 @pytest.mark.parametrize("status", [ExitStatus(0), ExitStatus(1), ExitStatus(None, "lost")])
@@ -190,7 +269,7 @@ async def test_a_flood_of_words_is_not_kept() -> None:
 
     async with exchange_with(script) as (exchange, _):
         await exchange.drain()
-        assert len(exchange._stderr) <= STDERR_TAIL_SIZE
+        assert len(pickle.dumps(exchange.complaints)) < 10_000
         assert exchange.said.startswith("xxx")
         assert len(exchange.said) < 700
 
@@ -205,9 +284,10 @@ async def test_silence_is_pinged_and_ends_at_the_deadline(clock: JumpingLoop) ->
     assert "--timeout" in caught.value.hint
 
 
-async def test_a_stall_is_told_with_the_pods_last_words() -> None:
+@pytest.mark.parametrize("end", ["\n", ""])
+async def test_a_stall_is_told_with_the_pods_last_words(end: str) -> None:
     async def script(pod: Pod) -> None:
-        await pod.complain("nfs: server not responding\n")
+        await pod.complain("nfs: server not responding" + end)
         await anyio.sleep_forever()
 
     async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
@@ -327,3 +407,167 @@ async def test_a_pod_that_has_work_to_do_before_it_speaks_is_waited_for() -> Non
         with pytest.raises(Stalled, match=STOPS_AFTER):
             await watched(exchange)
     assert heard == ["hello"], "from then on the deadline is the usual one"
+
+
+# --- what comes beside the archive
+
+
+async def hear_notes(script: Script) -> tuple[list[Note], str]:
+    """Return the notes of a pod, and its other words."""
+    notes: list[Note] = []
+    async with exchange_with(script) as (exchange, _):
+        exchange.hear_notes(notes.append)
+        await exchange.drain()
+        return notes, exchange.said
+
+
+async def test_notes_are_told_from_the_words_of_tar() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.complain("tar: a: x\n")
+        await pod.note("census entries=3 bytes=")
+        await pod.complain("tar: b: y\n")
+        await pod.note("ended rc=1 entries=3")
+
+    notes, said = await hear_notes(script)
+    assert [(note.word, note.facts) for note in notes] == [
+        ("census", {"entries": "3", "bytes": ""}),
+        ("ended", {"rc": "1", "entries": "3"}),
+    ]
+    assert said == "tar: a: x; tar: b: y"
+
+
+async def test_notes_that_came_before_anybody_takes_them_are_kept_but_no_flood_of_them() -> None:
+    async def script(pod: Pod) -> None:
+        for number in range(1000):
+            await pod.note(f"barred mounted {number}")
+        await pod.hello()
+        await pod.note("ended")
+
+    notes: list[Note] = []
+    async with exchange_with(script) as (exchange, _):
+        await exchange.hello("/etc", target())
+        exchange.hear_notes(notes.append)
+        await exchange.drain()
+    assert notes[0] == Note("barred", b"mounted 0")
+    assert notes[-1] == Note("ended", b"")
+    assert len(notes) <= 101
+
+
+async def test_words_that_come_behind_the_done_line_are_heard(clock: JumpingLoop) -> None:
+    """stderr may be late: it is another pipe, and another message."""
+
+    async def script(pod: Pod) -> None:
+        await pod.say(f"asynccp {TOKEN} done rc=1\n".encode())
+        await anyio.sleep(3)
+        await pod.complain("tar: ./a: file changed as we read it\n")
+        await pod.say(b"")
+        await pod.complain(f"asynccp {TOKEN} ended rc=1 entries=1\n")
+        await pod.hear_line()
+        await pod.end(ExitStatus(1))
+
+    async with exchange_with(script) as (exchange, _):
+        assert await exchange.line("done") == Line("done", {"rc": "1"})
+        begun = clock.now
+        await exchange.hear_stderr_out()
+        assert clock.now - begun == pytest.approx(3, abs=0.1)
+        assert exchange.ended
+        assert [one.path for one in exchange.complaints.told] == [b"a"]
+        await exchange.acknowledge()
+        await exchange.drain()
+        assert exchange.status == ExitStatus(1, "command terminated with non-zero exit code: exit status 1")
+
+
+async def test_words_that_came_before_the_done_line_are_not_waited_for(clock: JumpingLoop) -> None:
+    async def script(pod: Pod) -> None:
+        await pod.done()
+        await anyio.sleep_forever()
+
+    async with exchange_with(script) as (exchange, _):
+        await exchange.line("done")
+        begun = clock.now
+        await exchange.hear_stderr_out()
+        assert clock.now == begun
+
+
+async def test_a_session_that_ends_before_the_last_words_is_no_wait_without_an_end() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.say(f"asynccp {TOKEN} done rc=0\n".encode())
+        await pod.complain("tar: a")
+
+    async with exchange_with(script) as (exchange, _):
+        await exchange.line("done")
+        with anyio.fail_after(1):
+            await exchange.hear_stderr_out()
+            await exchange.drain()
+        assert exchange.said == "tar: a"
+
+
+async def test_output_behind_the_last_word_is_a_violation() -> None:
+    async def script(pod: Pod) -> None:
+        await pod.say(f"asynccp {TOKEN} done rc=0\n".encode())
+        await pod.say(b"more")
+        await anyio.sleep_forever()
+
+    async with exchange_with(script) as (exchange, _):
+        await exchange.line("done")
+        with pytest.raises(ProtocolViolation, match="output after its last word"):
+            await exchange.hear_stderr_out()
+
+
+# --- an archive that does not end
+
+
+class Late:
+    """A pod whose tar has ended; when it was let go, on the loop's clock, is in `let_go_at`.
+
+    bytes_at: seconds after which a byte of the archive comes, all the same.
+    """
+
+    def __init__(self, *bytes_at: float) -> None:
+        self._bytes_at = bytes_at
+        self.let_go_at: list[float] = []
+
+    async def __call__(self, pod: Pod) -> None:
+        begun = anyio.current_time()
+        await pod.note("ended rc=0 entries=1")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._hear, pod, begun)
+            for at in self._bytes_at:
+                await anyio.sleep_until(begun + at)
+                await pod.say(b"x")
+
+    async def _hear(self, pod: Pod, begun: float) -> None:
+        while await pod.hear():
+            self.let_go_at.append(anyio.current_time() - begun)
+
+
+async def watch(late: Late, *, brings: bool = True, hears: bool = True) -> None:
+    async with exchange_with(late) as (exchange, _), anyio.create_task_group() as tasks:
+        exchange.brings = brings
+        await exchange.stdout()  # by now `ended` has been heard
+        if hears:
+            tasks.start_soon(exchange.drain)
+        with anyio.move_on_after(60):
+            await exchange.watch()
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_pod_whose_tar_has_ended_is_let_go_when_its_archive_does_not() -> None:
+    await watch(late := Late(0))
+    assert late.let_go_at == [pytest.approx(OPTIONS.late_after_s, abs=LOOK_EVERY_S)], "once"
+
+
+async def test_a_pod_whose_archive_still_comes_is_waited_for() -> None:
+    await watch(late := Late(0, 4, 8, 12))
+    assert late.let_go_at == [pytest.approx(12 + OPTIONS.late_after_s, abs=LOOK_EVERY_S)]
+
+
+async def test_a_pod_that_brings_nothing_is_not_let_go() -> None:
+    await watch(late := Late(0), brings=False)
+    assert late.let_go_at == []
+
+
+async def test_a_pod_is_not_let_go_while_it_is_we_who_do_not_hear() -> None:
+    """The disk here is slow: what is under way is not late."""
+    await watch(late := Late(0), hears=False)
+    assert late.let_go_at == []

@@ -11,7 +11,7 @@ from asynccp.engine.pace import BURST_S, Bucket
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
-from asynccp.options import CHUNK_SIZE, Options
+from asynccp.options import CHUNK_SIZE, RECORD_SIZE, Options
 
 from ..plan.reference import member
 from .scripted import Pod, pull_plan, push_plan, scripted, targets
@@ -49,11 +49,39 @@ async def test_a_push_to_many_pods_takes_as_long_as_its_bytes_at_that_rate_and_i
     assert took_s == pytest.approx(10 * plan.layout.size / 50_000, rel=0.1)
 
 
+async def test_a_pod_whose_turn_is_late_is_asked_in_time() -> None:
+    """What a message of the dialogue waits for must not count against the deadline of a pod's first word."""
+    options = Options(rate_per_s=10_000, retries=0, compress="none", sessions=20)
+    async with scripted() as cluster:
+        report = await push(cluster, push_plan(targets(21)), options=options)
+    assert report.ok, [one.error for one in report.results]
+    assert options.open_timeout_s < 19 * RECORD_SIZE / 10_000, "what goes before the last pod's first message"
+
+
+async def test_a_pull_whose_turn_is_late_is_not_taken_for_one_that_does_not_end(tmp_path: Path) -> None:
+    archive = member(Entry(b"log", Kind.FILE, MIB)) + bytes(1024)
+
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.note("ended rc=0 entries=1")  # it may overtake the archive
+        for at in range(0, len(archive), 65536):
+            await pod.say(archive[at : at + 65536])
+        assert pod.unheard == 0, "it was let go"
+        await pod.done("rc=0")
+        await pod.hear_line()
+        await pod.end()
+
+    async with scripted(script) as cluster:
+        options = Options(rate_per_s=10_000, retries=0, compress="none")
+        report = await pull(cluster, pull_plan(str(tmp_path), targets(3)), options=options)
+    assert report.ok, [one.error for one in report.results]
+
+
 async def test_a_pull_from_many_pods_takes_as_long_as_its_bytes_at_that_rate(tmp_path: Path) -> None:
     archive = member(Entry(b"log", Kind.FILE, MIB)) + bytes(1024)
 
     async def script(pod: Pod) -> None:
-        await pod.hello("size=")
+        await pod.hello()
         for at in range(0, len(archive), 32768):
             await pod.say(archive[at : at + 32768])
         await pod.done("rc=0")

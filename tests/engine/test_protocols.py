@@ -1,17 +1,21 @@
 """Which exec subprotocol is offered: a table, and what a run learns on its way."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import anyio
 import pytest
 
 from asynccp.engine.protocols import Protocols, choose
+from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.errors import ProtocolRefused, Refused
 from asynccp.options import Options
 from asynccp.report import Outcome
 from asynccp.target import Target
-from asynccp.wire.exec import CLOSE_STDIN, V4, V5
+from asynccp.wire.exec import CLOSE_STDIN, V4, V5, ExitStatus
 
-from .scripted import Pod, by_name, push_plan, scripted, takes_all, target, targets
+from .scripted import Pod, Script, by_name, pull_plan, push_plan, scripted, takes_all, target, targets
 
 
 @pytest.mark.parametrize(
@@ -166,3 +170,86 @@ async def test_nothing_is_sent_into_a_closed_stdin() -> None:
         report = await push(cluster, push_plan([target()]))
     assert report.ok
     assert sent[-2:] == [CLOSE_STDIN, CLOSE_STDIN], "closed again, which is harmless, where a line would be an error"
+
+
+# --- the shell
+
+
+NO_SHELL = ExitStatus(None, 'exec: "sh": executable file not found in $PATH')
+
+
+def has_shell(*names: str) -> Script:
+    """Return the script of a pod that takes a push, if it is asked for a shell by one of these names."""
+
+    async def script(pod: Pod) -> None:
+        await (takes_all(pod) if pod.argv[0] in names else pod.end(NO_SHELL))
+
+    return script
+
+
+async def test_a_shell_that_is_not_on_the_path_is_found_in_its_usual_place() -> None:
+    async with scripted(has_shell("/bin/sh")) as cluster:
+        report = await push(cluster, push_plan([target()]))
+    assert report.ok, report.results[0].error
+    assert [pod.argv[0] for pod in cluster.pods] == ["sh", "/bin/sh"]
+    first, second = cluster.pods
+    assert first.words["more_path"] == "", "the container's own programs come first"
+    assert "/bin" in second.words["more_path"].split(":"), "nor are the others on its PATH"
+    assert report.results[0].attempts == 1
+
+
+async def test_an_image_whose_shell_is_not_on_the_path_is_met_once() -> None:
+    pods = [target("web-0", image="odd"), target("web-1", image="odd"), target("web-2", image="gnu")]
+    script = by_name(has_shell("/bin/sh"), web_2=has_shell("sh"))
+    async with scripted(script) as cluster:
+        report = await push(cluster, push_plan(pods), options=ONE_BY_ONE)
+    assert report.ok, [one.error for one in report.results]
+    assert [(pod.target.pod, pod.argv[0]) for pod in cluster.pods] == [
+        ("web-0", "sh"),
+        ("web-0", "/bin/sh"),
+        ("web-1", "/bin/sh"),
+        ("web-2", "sh"),
+    ]
+
+
+async def test_a_pull_finds_the_shell_there_as_well(tmp_path: Path) -> None:
+    async def script(pod: Pod) -> None:
+        if pod.argv[0] == "sh":
+            await pod.end(NO_SHELL)
+            return
+        await pod.hello()
+        await pod.say(bytes(1024))
+        await pod.done("rc=0")
+        await pod.hear_line()
+        await pod.end()
+
+    async with scripted(script) as cluster:
+        await pull(cluster, pull_plan(str(tmp_path), [target()]), options=Options(retries=0))
+    assert [pod.argv[0] for pod in cluster.pods] == ["sh", "/bin/sh"]
+
+
+@pytest.mark.parametrize(
+    ("others", "helps"),
+    [((), "name a container that has one with -c"), (("app",), "name another container with -c (app runs there too)")],
+)
+async def test_a_container_without_any_shell_is_told_after_both_and_others_are_offered(
+    others: tuple[str, ...], helps: str
+) -> None:
+    one = replace(target(), others=others)
+    async with scripted(has_shell()) as cluster:
+        report = await push(cluster, push_plan([one]))
+    (result,) = report.results
+    assert (result.outcome, result.error) == (Outcome.FAILED, "there is no shell in the container")
+    assert result.hint.startswith(helps)
+    assert [pod.argv[0] for pod in cluster.pods] == ["sh", "/bin/sh"]
+
+
+async def test_the_shell_and_the_protocol_are_learned_in_one_run() -> None:
+    async with scripted(has_shell("/bin/sh"), opening=server_without(V4)) as cluster:
+        report = await push(cluster, push_plan(targets(2)), options=ONE_BY_ONE)
+    assert report.ok
+    assert [(pod.target.pod, pod.protocol, pod.argv[0]) for pod in cluster.pods] == [
+        ("web-0", V5, "sh"),
+        ("web-0", V5, "/bin/sh"),
+        ("web-1", V5, "/bin/sh"),
+    ]

@@ -24,7 +24,7 @@ from asynccp.errors import (
     TransferError,
 )
 from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Options
-from asynccp.report import LeftOut, Outcome, Report
+from asynccp.report import LeftOut, NotKept, Outcome, Report
 from asynccp.target import Json, Skipped, Target, Transfer
 
 from .clock import JumpingLoop
@@ -38,6 +38,7 @@ class Plan:
     transfers: tuple[Transfer, ...]
     skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    not_kept: tuple[NotKept, ...] = ()
 
 
 def plan_of(to: Sequence[Target]) -> Plan:
@@ -86,10 +87,16 @@ async def test_results_are_in_the_plans_order_whoever_is_first() -> None:
 
 
 async def test_a_report_has_what_the_plan_left_out() -> None:
-    plan = Plan((Transfer(target(), "/x"),), (Skipped("a/b", "is Pending"),), (LeftOut(b"dev", "a device"),))
+    plan = Plan(
+        (Transfer(target(), "/x"),),
+        (Skipped("a/b", "is Pending"),),
+        (LeftOut(b"dev", "a device"),),
+        (NotKept(b"su", "its capabilities"),),
+    )
     async with scripted() as cluster:
         report = await run_transfers("pull", plan, at_once, cluster, ONCE, Recorder(), None)
     assert (report.direction, report.skipped, report.left_out) == ("pull", plan.skipped, plan.left_out)
+    assert report.not_kept == plan.not_kept
 
 
 async def test_a_plan_without_transfers_is_done_at_once() -> None:
@@ -240,6 +247,35 @@ async def test_what_was_left_out_makes_a_transfer_partial() -> None:
     report = await run(copy, targets(1))
     assert report.results[0].outcome is Outcome.PARTIAL
     assert report.results[0].left_out == (LeftOut(b"dev", "a device"),)
+    assert report.exit_code == 23
+
+
+async def test_what_could_not_be_done_makes_a_transfer_partial_though_all_entries_came() -> None:
+    async def copy(tally: Tally) -> None:
+        tally.partial = True
+        tally.not_kept.append(NotKept(b"dir", "its time"))
+
+    report = await run(copy, targets(1))
+    (result,) = report.results
+    assert (result.outcome, result.left_out) == (Outcome.PARTIAL, ())
+    assert result.not_kept == (NotKept(b"dir", "its time"),)
+    assert report.exit_code == 23
+
+
+async def test_what_was_not_kept_alone_leaves_a_transfer_complete() -> None:
+    async def copy(tally: Tally) -> None:
+        tally.not_kept.append(NotKept(b"su", "its set-user-id bit"))
+
+    report = await run(copy, targets(1))
+    assert report.ok
+    assert report.results[0].not_kept == (NotKept(b"su", "its set-user-id bit"),)
+
+
+async def test_a_strict_run_fails_with_the_pods_that_it_skipped() -> None:
+    plan = Plan((Transfer(target(), "/x"),), (Skipped("a/b", "is Pending"),))
+    async with scripted() as cluster:
+        options = Options(retries=0, strict=True)
+        report = await run_transfers("pull", plan, at_once, cluster, options, Recorder(), None)
     assert report.exit_code == 23
 
 

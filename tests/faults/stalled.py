@@ -10,8 +10,9 @@ from asynccp.fake.faults import Place
 from asynccp.report import Outcome, Result
 from asynccp.wire.exec import STDIN, STDOUT
 from tests.faults.fleet import Fleet, fleet
+from tests.faults.storm import SCRIPT_SIZES
 
-PLACES = {"push": Place(STDIN, 1000), "pull": Place(STDOUT, 1000)}
+PLACES = {"push": Place(STDIN, SCRIPT_SIZES["push"] + 1000), "pull": Place(STDOUT, 1000)}  # in the archive
 
 
 class Finish(NullObserver):

@@ -16,7 +16,7 @@ import random
 import shutil
 import unicodedata
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from asynccp.fake.kinds import KINDS, available_kinds
 from asynccp.fake.pod import Container, FakePod
 from asynccp.fake.server import FakeCluster
 from asynccp.options import CLOSE_GRACE_S
+from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
 from asynccp.report import Outcome
 from asynccp.ui.text import closing
 from asynccp.wire.exec import STDIN, STDOUT
@@ -42,6 +43,10 @@ IDLE_WITHIN_S = 20.0  # for processes of a pod to end once their session has: mu
 SIZES = {"empty": 0, "a/tiny": 100, "a/record": 65_536, "a/b/large": 300_001, "a/b/larger": 450_000, "z": 9_000}
 BIG = {"a/big": 6_000_000}  # enough for a pull to continue where it was lost
 PROTOCOLS = {"v4": ("v5", "v4"), "v5": ("v5",)}  # what is spoken → what the server has to know for it
+SCRIPT_SIZES = {
+    "push": len(push_command(PushRequest(token="0" * 16, directory="/srv", records=(1, 0))).script),
+    "pull": len(pull_command(PullRequest(token="0" * 16, path="/srv")).script),
+}
 WITH_TAR = tuple(kind.name for kind in available_kinds() if kind.name not in ("no-tar", "no-dd", "distroless"))
 
 
@@ -50,6 +55,7 @@ class Case:
     """One transfer and one fault.
 
     big: with a file that is large enough for a pull to continue. old: older versions of some files are in place.
+    dir_perms: directories that are in place get the source's time as well.
     """
 
     seed: int
@@ -61,6 +67,7 @@ class Case:
     checksum: bool
     big: bool
     old: bool
+    dir_perms: bool
 
     @classmethod
     def of(cls, seed: int) -> "Case":
@@ -70,8 +77,8 @@ class Case:
         checksum, big = chance.random() < 0.3, chance.random() < 0.2
         place = _place(chance, direction, sum((SIZES | BIG if big else SIZES).values()))
         fault = replace(_fault(chance, place, checksum), always=chance.random() < 0.3)
-        retries, old = chance.randrange(3), chance.random() < 0.5
-        return cls(seed, direction, kind, protocol, fault, retries, checksum, big, old)
+        retries, old, dir_perms = chance.randrange(3), chance.random() < 0.5, chance.random() < 0.5
+        return cls(seed, direction, kind, protocol, fault, retries, checksum, big, old, dir_perms)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -80,7 +87,11 @@ class Case:
     @property
     def options(self) -> Options:
         return Options(
-            stall_after_s=STALL_AFTER_S, open_timeout_s=OPEN_TIMEOUT_S, retries=self.retries, checksum=self.checksum
+            stall_after_s=STALL_AFTER_S,
+            open_timeout_s=OPEN_TIMEOUT_S,
+            retries=self.retries,
+            checksum=self.checksum,
+            dir_perms=self.dir_perms,
         )
 
     @property
@@ -91,12 +102,17 @@ class Case:
 
 
 def _place(chance: random.Random, direction: str, size: int) -> Place:
-    """Return a place in the archive (its front, anywhere, its end), or in the few words that go the other way."""
+    """Return a place in the archive (its front, anywhere, its end), in the few words that go the other way, or in the
+    script, which is the first on stdin."""
+    script, begin = SCRIPT_SIZES[direction], {STDIN: SCRIPT_SIZES[direction], STDOUT: 0}
     archive, words = (STDIN, STDOUT) if direction == "push" else (STDOUT, STDIN)
-    if chance.random() < 0.3:
-        return Place(words, chance.randrange(120 if direction == "push" else 3))
+    dice = chance.random()
+    if dice < 0.1:
+        return Place(STDIN, chance.randrange(script))
+    if dice < 0.3:
+        return Place(words, begin[words] + chance.randrange(240 if direction == "push" else 3))
     near_end = size + 8192 - chance.randrange(9000)
-    return Place(archive, chance.choice((chance.randrange(600), chance.randrange(size), near_end)))
+    return Place(archive, begin[archive] + chance.choice((chance.randrange(600), chance.randrange(size), near_end)))
 
 
 def _fault(chance: random.Random, place: Place, checksum: bool) -> Fault:
@@ -237,6 +253,8 @@ class _Run:
         if self._case.old:
             build(self._destination, -1 - self._case.seed, dict(list(SIZES.items())[::2]))
         self._new, self._old = contents(self._source), contents(self._destination)
+        keeps = self._case.direction == "push" and not self._case.dir_perms
+        self._kept = {name for name, one in describe(self._destination).items() if keeps and one.kind == "directory"}
 
     async def _copy(self, client: KubernetesCluster) -> Report:
         name, options = self._pod.name, self._case.options
@@ -264,7 +282,7 @@ class _Run:
 
     def _on_disk(self, complete: bool) -> list[tuple[str, str]]:
         found = []
-        if complete and (differs := different(self._source, self._destination)):
+        if complete and (differs := different(self._source, self._destination, self._kept)):
             found.append(("loss", f"exit 0, but {differs} differs"))
         # What was changed on its way into a pull is found when it stands already; a push compares before it publishes.
         if self._case.direction == "push" or not self._case.fault.corrupts:
@@ -296,9 +314,14 @@ def contents(root: Path) -> dict[str, str]:
     }
 
 
-def different(source: Path, destination: Path) -> str:
-    """Return what differs between two trees, nothing when they are identical."""
+def different(source: Path, destination: Path, kept: Collection[bytes] = ()) -> str:
+    """Return what differs between two trees, nothing when they are identical.
+
+    kept: directories that were there before and keep what they are, but for their time: something came into them.
+    """
     there, here = describe(source), describe(destination)
+    for facts in (there, here):
+        facts.update({name: replace(facts[name], mtime_s=0) for name in kept if name in facts})
     names = [name for name in there | here if there.get(name) != here.get(name)]
     return ", ".join(f"{os.fsdecode(name)} ({there.get(name)} is {here.get(name)})" for name in names)
 

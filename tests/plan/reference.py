@@ -8,7 +8,13 @@ from asynccp.options import RECORD_SIZE
 from asynccp.wire.header import BLOCK, END, encode_header
 
 TOKEN = "0123456789abcdef"
-SENTINEL = Entry(b".asynccp-0123456789abcdef", Kind.FILE)
+
+
+def sentinel(entries: Sequence[Entry]) -> Entry:
+    """Return the last member: it is called after how many entries will stand there, and how many bytes of content."""
+    files = {entry.path: entry.size for entry in entries if entry.kind is Kind.FILE}
+    linked = [files.get(entry.link, 0) for entry in entries if entry.kind is Kind.HARDLINK]
+    return Entry(b".asynccp-0123456789abcdef-%d-%d" % (len(entries), sum(files.values()) + sum(linked)), Kind.FILE)
 
 
 def content_of(entry: Entry) -> bytes:
@@ -31,7 +37,8 @@ def recorded(archive: bytes) -> bytes:
 def reference(entries: Sequence[Entry]) -> bytes:
     """Return what the pods of a push are sent: directories come again, in a second archive if links are in them."""
     again = [entry for entry in reversed(entries) if entry.kind is Kind.DIRECTORY]
-    archive = recorded(b"".join(map(member, [*entries, *again, SENTINEL])))
+    last = sentinel(entries)
+    archive = recorded(b"".join(map(member, [*entries, *again, last])))
     if again and any(entry.kind in (Kind.HARDLINK, Kind.SYMLINK) and b"/" in entry.path for entry in entries):
-        archive += recorded(b"".join(map(member, [*again, SENTINEL])))
+        archive += recorded(b"".join(map(member, [*again, last])))
     return archive

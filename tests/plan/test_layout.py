@@ -11,7 +11,7 @@ from asynccp.options import CHUNK_SIZE, RECORD_SIZE
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.wire.header import encode_header
 
-from .reference import SENTINEL, TOKEN, member, reference
+from .reference import TOKEN, member, reference, sentinel
 
 GIB = 1024**3
 
@@ -121,27 +121,45 @@ def test_the_sentinel_is_the_last_member_of_each_archive() -> None:
     border = layout.records[0] * RECORD_SIZE
     for start, stop in ((0, border), (border, layout.size)):
         *_, last = layout.pieces(start, stop)
-        assert last.entry == SENTINEL
-        assert last.stop == len(encode_header(SENTINEL))
+        assert last.entry == sentinel(SOME + LINKS)
+        assert last.stop == len(encode_header(last.entry))
+
+
+@pytest.mark.parametrize(
+    ("entries", "sent"),
+    [
+        ([], "0-0"),
+        ([Entry(b"a", Kind.FILE, 7)], "1-7"),
+        ([Entry(b"d", Kind.DIRECTORY), Entry(b"d/l", Kind.SYMLINK, link=b"../a")], "2-0"),
+        ([Entry(b"a", Kind.FILE, 7), Entry(b"b", Kind.HARDLINK, link=b"a")], "2-14"),
+        (SOME + LINKS, f"9-{1 + 512 + 70_000 + 513 + 1}"),
+    ],
+)
+def test_the_sentinel_is_called_after_what_will_stand_in_the_pod(entries: list[Entry], sent: str) -> None:
+    layout = ArchiveLayout(entries, TOKEN)
+    assert layout.sent == sent
+    *_, last = layout.pieces(0, layout.size)
+    assert last.entry.path == f".asynccp-{TOKEN}-{sent}".encode()
 
 
 def test_directories_come_again_deepest_first() -> None:
     layout = ArchiveLayout(SOME, TOKEN)
     paths = [piece.entry.path for piece in layout.pieces(0, layout.size)]
-    assert paths == [entry.path for entry in SOME] + [b"config/sub", b"config", SENTINEL.path]
+    assert paths == [entry.path for entry in SOME] + [b"config/sub", b"config", sentinel(SOME).path]
 
 
 def test_a_file_of_any_size_is_placed_without_its_bytes() -> None:
     huge = Entry(b"huge", Kind.FILE, 9 * GIB + 1)
-    layout = ArchiveLayout([huge, Entry(b"small", Kind.FILE, 3)], TOKEN)
+    small_file = Entry(b"small", Kind.FILE, 3)
+    layout = ArchiveLayout([huge, small_file], TOKEN)
     after_huge = 512 + 9 * GIB + 512
     assert layout.size == -(-(after_huge + 1024 + 512 + 1024) // RECORD_SIZE) * RECORD_SIZE
     (piece,) = layout.pieces(8 * GIB, 8 * GIB + CHUNK_SIZE)
     assert (piece.entry, piece.offset, piece.start, piece.stop) == (huge, 0, 8 * GIB, 8 * GIB + CHUNK_SIZE)
-    end, small, sentinel = layout.pieces(after_huge - 10, layout.size)
+    end, small, last = layout.pieces(after_huge - 10, layout.size)
     assert (end.entry, end.start, end.stop) == (huge, after_huge - 10, after_huge)
     assert (small.entry.path, small.offset) == (b"small", 10)
-    assert (sentinel.entry, sentinel.offset) == (SENTINEL, 10 + 1024)
+    assert (last.entry, last.offset) == (sentinel([huge, small_file]), 10 + 1024)
 
 
 def test_a_hundred_thousand_entries_are_placed_quickly() -> None:

@@ -254,7 +254,7 @@ def test_what_changed_is_named_but_for_what_is_harmless() -> None:
     error = changed(complaints, harmless={b"log/d"})
     assert isinstance(error, SourceChanged)
     assert str(error) == (
-        "sources changed while tar read them: log/v vanished before it was read, "
+        "sources changed while they were pulled: log/v vanished before it was read, "
         "log/h shrank while it was read, log/c changed while it was read"
     )
 

@@ -285,7 +285,7 @@ def theirs(stream: bytes) -> list[Whole] | None:
 
 def ours(stream: bytes) -> list[Whole] | None:
     try:
-        return decoded([stream])
+        return decoded([stream], max_size=1 << 30)  # as with theirs, it is the form that counts
     except BadFrame:
         return None
 

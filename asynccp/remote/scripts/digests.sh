@@ -1,5 +1,5 @@
-# Questions about files: a word (`sum`, `size`, or `head` and a number of bytes), then names, a line each, and an empty
-# line. A hundred at a time, so that the answer fits a pipe, and a shell whose client is gone never blocks on it.
+# Questions about entries: a word (`sum`, `state`, `old`, or `head` and a number of bytes), then names, a line each, and
+# an empty line. A hundred at a time, so that the answer fits a pipe, and a shell whose client is gone never blocks on it.
 sum=none
 for c in sha256sum md5sum cksum; do
     if command -v $c >/dev/null; then sum=$c; break; fi
@@ -13,10 +13,14 @@ answer() {
     done
     (
         trap 'exit 143' TERM
+        if [ "$what" = old ]; then
+            old "$p" && printf '%s  %s\n' "$entries" "$1"
+            exit
+        fi
         cd "$base" || exit
         case $what in
         sum) $sum "$@" ;;
-        size) stat -c '%s  %n' "$@" ;;
+        state) stat -L -c '%s %Y  %n' "$@" 2>/dev/null ;;
         head*)
             for l; do
                 h=$(trap 'exit 143' TERM; head -c "${what#head }" "$l" | $sum)

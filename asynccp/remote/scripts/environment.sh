@@ -6,6 +6,7 @@ unset GZIP GZIP_OPT ZSTD_CLEVEL ZSTD_NBTHREADS QUOTING_STYLE TIME_STYLE BLOCK_SI
 unset a c e f h k l m o p w z at below bytes entries into more rest size some # ours, and not for programs
 unset -f tar mkdir mv rm rmdir chmod chown touch stat find cat dd head sleep gzip zstd nproc cksum md5sum sha256sum
 set +aefuvx +C +m
+# shellcheck disable=SC3044 # where there is one
 if command -v shopt >/dev/null; then shopt -u dotglob extglob failglob globstar nocaseglob nullglob; fi
 export LC_ALL=C
 

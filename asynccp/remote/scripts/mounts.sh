@@ -1,8 +1,10 @@
-# mounts PATH: sets `below` to the mount points below a directory, one a line, as /proc/self/mountinfo escapes them, and
-# `type` to the file system's type at PATH itself (proc_pid_mountinfo(5)). Both empty where nobody can tell.
+# mounts PATH: sets `below` to the mount points below a directory, one a line, as /proc/self/mountinfo escapes them,
+# `hollow` to the pseudo ones of them with their types, and `type` to the file system's type at PATH itself, which may be a
+# file, too (proc_pid_mountinfo(5)). All are empty where nobody can tell.
 mounts() {
-    below= type=
-    real=$(cd -P "$1" 2>/dev/null && pwd -P) || return
+    below= hollow= type=
+    if [ -d "$1" ]; then real=$(cd -P "$1" && pwd -P); else real=$(cd -P "${1%/*}" && pwd -P)/${1##*/}; fi 2>/dev/null ||
+        return
     real=${real%/} o=$(cat /proc/self/mountinfo 2>/dev/null) length=-1
     set -f
     IFS='
@@ -13,10 +15,25 @@ mounts() {
         at=${at%% *}
         case $at in *\\*) at=$(printf '%b' "$at") ;; esac
         at=${at%/}
-        case $real/ in "$at"/*) if [ ${#at} -ge $length ]; then length=${#at} type=${rest%% *}; fi ;; esac
-        case $at in "$real"/*) below="$below${at#"$real"/}
-" ;; esac
+        case $real/ in "$at"/*) if [ ${#at} -ge "$length" ]; then length=${#at} type=${rest%% *}; fi ;; esac
+        case $at in "$real"/*)
+            below="$below${at#"$real"/}
+"
+            if pseudo "${rest%% *}"; then
+                hollow="$hollow${rest%% *} ${at#"$real"/}
+"
+            fi
+            ;;
+        esac
     done
     unset IFS
     set +f
+}
+# pseudo TYPE: whether the files of a file system have their size when they are read, and not before.
+pseudo() {
+    case $1 in
+    proc | sysfs | cgroup | cgroup2 | debugfs | tracefs | securityfs | configfs | bpf | efivarfs | binfmt_misc) return 0 ;;
+    fusectl | rpc_pipefs | nfsd | selinuxfs | resctrl) return 0 ;;
+    esac
+    return 1
 }

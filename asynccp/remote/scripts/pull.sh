@@ -4,22 +4,36 @@ need tar
 p=$d/$n
 if [ "$n" = . ] && [ -e "$d" ] && [ ! -d "$d" ]; then refuse no-contents; fi
 if [ ! -e "$p" ]; then
+    if [ "$n" = . ] && [ -d "$d" ]; then refuse unreadable; fi
     [ -h "$p" ] || refuse missing
     [ ! "$follow" ] || refuse dangling
 elif [ ! -r "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then refuse unreadable
 fi
-directory=
+directory= r=$p
 if [ -d "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then directory=yes; fi
-if [ $directory ]; then mounts "$p"; else mounts "$d"; fi
-case $type in # their files have a size when they are read, and not before
-proc | sysfs | cgroup | cgroup2 | debugfs | tracefs | securityfs | configfs | bpf | efivarfs) refuse "pseudo type=$type" ;;
-esac
+if [ ! $directory ] && [ "$follow" ] && [ -h "$p" ]; then
+    r=$(readlink -f "$p" 2>/dev/null)
+    [ "$r" ] || r=$p
+fi
+mounts "$r"
+if pseudo "$type"; then refuse "pseudo type=$type"; fi
 # A path that was named and is a link is followed, as by `cp -RH`; links below it are copied as links.
 create=cf what=$n
 if [ "$follow" ] && [ -h "$p" ]; then
     if [ -d "$p" ]; then what=$n/. p=$p/; else create=chf; fi
 fi
-trap 'end 143' HUP INT TERM
+# libarchive's tar ends at the first entry that it can't read, unless it is told each one's name.
+lists= kind= stat=
+if command -v stat >/dev/null; then stat=yes; fi
+case $(trap 'exit 143' TERM; tar --version 2>/dev/null </dev/null) in
+bsdtar*)
+    kind=bsdtar
+    if [ $directory ] && [ "$group" ] && find /dev/null -print0 >/dev/null 2>&1; then lists=yes; fi
+    ;;
+toybox*) kind=toybox ;;
+esac
+# The time of this is when it was first looked at, as long as it is held: no entry that is older may be missing.
+if [ -d /proc/$$ ]; then exec 6</proc/$$; fi
 z= busy=
 if [ "$group" ]; then
     for c in $codecs; do
@@ -33,7 +47,7 @@ then z= busy=yes
 fi
 if [ "$z" ]; then export ZSTD_NBTHREADS=1; fi # from 1.5.7 on it takes a quarter of the node's CPUs otherwise
 if [ "$records" != 0 ] && {
-    [ $sum != sha256sum ] || ! dd bs=65536 count=0 iflag=fullblock </dev/null >/dev/null 2>&1
+    [ $sum != sha256sum ] || [ ! "$b" ]
 }; then records=0; fi
 # To continue, tar packs everything again, what the client has is hashed instead of sent, and only if it is the same to
 # the byte the rest follows: what the client then has is what this tar has packed, whole. That takes dd, which reads no
@@ -46,37 +60,63 @@ continued() {
     ${z:-cat} ${z:+-1c} || exit 2
 }
 # tar's own exit code is kept behind a pipe, too: it goes through fd 5 into a variable. If what compresses fails, the
-# client sees that its stream has no end.
+# client sees that its stream has no end. find's words wait there as well, or they would mix with those of tar.
 piped() {
-    rc=$(
+    o=$(
         trap 'exit 143' TERM
         {
-            {
-                trap 'exit 143' TERM
-                tar $create - -C "$d" "$what" 3<&- 4>&- 5>&-
-                echo $? >&5
-            } | "$@" >&4 5>&-
+            if [ $# = 0 ]; then pack >&4
+            else
+                {
+                    trap 'exit 143' TERM
+                    pack
+                } | "$@" >&4 5>&-
+            fi
         } 5>&1
-    ) && exit "$rc"
+    ) || return
+    rc=${o##*
 }
+    if [ "$rc" != "$o" ]; then
+        printf %s "${o%"$rc"}" >&2
+        if [ "$rc" = 0 ]; then rc=1; fi
+    fi
+    exit "$rc"
+}
+pack() {
+    if [ "$lists" ]; then
+        {
+            trap 'exit 143' TERM
+            { cd "$d" && find "$what" -print0; } 2>&5 3<&- 4>&- || case $? in 1 | 141) ;; *) echo 'find: was killed' >&5 ;; esac
+        } | tar cf - -C "$d" -n --null -T - 3<&- 4>&- 5>&-
+    else
+        tar $create - -C "$d" "$what" 3<&- 4>&- 5>&-
+    fi
+    echo $? >&5
+}
+hello() { say "hello $* sum=$sum stat=$stat tar=$kind lists=$lists z=$z busy=$busy directory=$directory"; }
 send() {
     trap 'exit 143' TERM
     if [ "$records" != 0 ]; then
         piped continued
         [ $? = 1 ] || exit 1
     fi
-    say "hello sum=$sum z=$z busy=$busy directory=$directory"
-    if [ "$z" ]; then
-        piped $z -1c
-        exit 1
+    hello
+    if [ "$z" ]; then piped "$z" -1c
+    elif [ "$lists" ]; then piped
+    else exec tar $create - -C "$d" "$what" 3<&- 4>&-
     fi
-    exec tar $create - -C "$d" "$what" 3<&- 4>&-
+    exit 1
 }
 # How much there is, told when it is known: beside tar, so that it delays nothing.
 look() {
     trap 'exit 143' TERM
-    if [ "$want_size" ]; then census "$p"; else number "$p" && bytes=; fi
+    if [ "$want_size" ]; then census "$p" some; else number "$p" && bytes=; fi
+    trap - TERM
     note "census entries=$entries bytes=$bytes"
+    set -f
+    IFS='
+'
+    for l in $hollow; do note "hollow $l"; done
 }
 send 3<&- &
 sender=$! kids="$kids $!"
@@ -87,7 +127,7 @@ looker=$! kids="$kids $!"
 {
     a=
     read -r a <&3 || if [ "$group" ]; then kill -TERM -$$; else kill "$sender" $$; fi 2>/dev/null
-    case $a in sum) exit 1 ;; size) exit 2 ;; esac
+    case $a in sum) exit 1 ;; state) exit 2 ;; old) exit 3 ;; esac
     exit 0
 } &
 waiter=$! kids="$kids $!"
@@ -96,19 +136,30 @@ rc=$?
 # A tar that was killed ended inside a member, where `done` can't be told from content: the exit code is the message.
 if [ $rc -gt 128 ]; then end $rc; fi
 wait $looker
+if [ $kind$rc = toybox1 ]; then # it names no sockets, so it is said as BusyBox says it
+    (
+        trap 'exit 143' TERM
+        cd "$d" && find "$what" -type s -exec sh -c 'printf "tar: %s: socket ignored\n" "$@"' sh {} + >&2 3<&- 4>&-
+    )
+fi
 number "$p"
 hidden=
 if [ -f "$p" ] && [ ! -s "$p" ] && [ -r "$p" ]; then
     l=
     if read -r l <"$p" || [ "$l" ]; then hidden=yes; fi
 fi
-note "ended rc=$rc entries=$entries"
-say "done rc=$rc hidden=$hidden"
+{
+    note "ended rc=$rc entries=$entries"
+    say "done rc=$rc hidden=$hidden"
+} &
+kids="$kids $!"
+wait $!
 wait $waiter
 case $? in
 0) a=ok ;;
 1) a=sum ;;
-2) a=size ;;
+2) a=state ;;
+3) a=old ;;
 *) end $rc ;;
 esac
 while [ "$a" != ok ]; do

@@ -1,10 +1,18 @@
 # A push: hello; the archive; `received`; questions; `go`; `done`; one line more.
+# shellcheck disable=SC2086 # words
 need tar mkdir mv rm $needed
 # A single file or directory gets the name that was written, unless that is a directory: then it lands in there.
 if [ "$renames" ] && [ -d "$d/$n" ]; then d=$d/$n renames=; fi
 case $d in *[*?[]*) [ -d "$d" ] || refuse glob ;; esac
 case $renames$n in yes*[*?[]*) [ -e "$d/$n" ] || refuse glob ;; esac
 if [ -e "$d" ] && [ ! -d "$d" ]; then refuse not-a-directory; fi
+leave() { # CODE: nothing was put in place
+    trap '' INT PIPE TERM # nor may what removes it be ended
+    if [ "$s" ]; then remove "$s"; fi
+    unmake_directory
+    end "$1"
+}
+trap 'leave 143' INT PIPE TERM
 if [ ! -d "$d" ] && ! make_directory "$d"; then
     unmake_directory
     refuse cannot-create
@@ -23,12 +31,6 @@ sweep() {
         if is_stale "$o"; then remove "$o"; fi
     done
 }
-leave() { # CODE: nothing was put in place
-    remove "$s"
-    unmake_directory
-    end "$1"
-}
-trap 'leave 143' HUP INT TERM
 if [ $sweeper ]; then
     sweep >/dev/null 2>&1 3<&- 4>&- &
     sweeper=$! kids="$kids $!"
@@ -57,15 +59,26 @@ if [ "$rc$whole" != 0yes ]; then
 fi
 a=go
 [ $count = none ] || while read -r a; do
-    case $a in sum | size) answer "$s/new" "$a" ;; *) break ;; esac
+    case $a in sum) answer "$s/new" "$a" ;; *) break ;; esac
 done
 [ "$a" = go ] || leave 1
 
 mounts "$d"
+# Across mounts mv copies, which takes its time, and so do many entries.
+beat() {
+    while :; do
+        q=
+        trap 'kill -KILL $q && wait $q; exit' TERM
+        sleep 1 &
+        q=$!
+        wait "$q" || exit
+        trap - TERM
+        note busy
+    done
+}
 beater=
-if [ "$below$sweeper" ] && command -v sleep >/dev/null; then # across mounts mv copies, which takes its time
-    beat() { note busy; }
-    later 1 beat 3<&- 4>&- >/dev/null &
+if { [ "$below$in_place" ] || [ "${entries:-9999}" -gt 2000 ]; } && command -v sleep >/dev/null; then
+    beat 3<&- 4>&- >/dev/null &
     beater=$! kids="$kids $!"
 fi
 if [ "$renames" ]; then
@@ -81,11 +94,18 @@ if [ $barred = 0 ] || [ "$partial" ]; then
     rc=$?
 fi
 remove "$s"
-if [ $sweeper ]; then wait "$sweeper"; fi
 if [ $beater ]; then
-    kill "$beater" 2>/dev/null
-    wait "$beater"
+    {
+        kill "$beater"
+        wait "$beater"
+    } 2>/dev/null
 fi
+# What an earlier push left goes now or with the next one: this one doesn't wait for long.
+i=0
+while [ $i -lt 10 ] && kill -0 $sweeper 2>/dev/null && sleep 1; do
+    i=$((i + 1))
+    note busy
+done
 if [ $rc != 0 ]; then unmake_directory; fi
 note ended
 say "done rc=$rc settled=$settled handed=$handed barred=$barred overwritten=$overwritten"

@@ -5,6 +5,7 @@
 # comes: it may take long.
 started() {
     { read -r l <"/proc/$1/stat"; } 2>/dev/null || return
+    # shellcheck disable=SC2086 # fields
     set -- ${l##*) }
     shift 19
     since=$1
@@ -20,7 +21,7 @@ is_stale() { # STAGE
 }
 remove() { rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null; }
 # make_directory DIRECTORY: with its parents; `made` is the first of them that was not there.
-made=
+made= s=
 make_directory() {
     a=$1
     while [ "$a" ] && [ ! -e "$a" ] && [ ! -h "$a" ]; do
@@ -38,12 +39,10 @@ unmake_directory() {
 stage() {
     mask=$(umask)
     umask 077
-    s=
     for a; do
-        if mkdir "$a/.asynccp-$identity-$me" "$a/.asynccp-$identity-$me/new"; then
-            s=$a/.asynccp-$identity-$me
-            break
-        fi
+        s=$a/.asynccp-$identity-$me
+        mkdir "$s" "$s/new" && break
+        s=
     done
     umask "$mask"
     [ "$s" ]

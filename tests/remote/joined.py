@@ -1,0 +1,44 @@
+"""python -m tests.remote.joined DIRECTORY: write the scripts, joined, as push.sh and pull.sh, to be read by shellcheck.
+
+Its parts share variables, so it must see all of them. Before them stand those that the command's words set, or any name
+would do for one; what is never a mistake here is not told.
+"""
+
+import sys
+from pathlib import Path
+
+import asynccp.remote
+from asynccp.remote.commands import PULL_PARTS, PUSH_PARTS, PullRequest, PushRequest, pull_command, push_command
+from asynccp.remote.script import Command
+
+SCRIPTS = Path(asynccp.remote.__file__).parent / "scripts"
+COMMANDS: dict[str, tuple[tuple[str, ...], Command]] = {
+    "push": (PUSH_PARTS, push_command(PushRequest(token="0" * 16, directory="/a", records=(1, 0)))),
+    "pull": (PULL_PARTS, pull_command(PullRequest(token="0" * 16, path="/a"))),
+}
+NEVER_A_MISTAKE = {
+    "SC1007": "`a= b=` empties both",
+    "SC2034": "a part is for both scripts, but not all of it",
+    "SC2119": "who passes arguments may be called through `piped`",
+    "SC2120": "likewise",
+    "SC2209": "the name of a program is a value",
+    "SC2329": "likewise; and what a trap or `later` is told is called",
+}
+
+
+def words(command: Command) -> list[str]:
+    """Return the names of the variables that a command sets."""
+    return [word.partition("=")[0] for word in command.argv[8:]]
+
+
+def joined(kind: str) -> str:
+    """Return a script with its comments, behind what a checker must know."""
+    parts, command = COMMANDS[kind]
+    given = " ".join(f"{word}=" for word in words(command))
+    head = f"#!/bin/sh\n# shellcheck disable={','.join(NEVER_A_MISTAKE)}\n{given}\n"
+    return head + "".join(f"# --- {part}.sh\n{(SCRIPTS / f'{part}.sh').read_text()}" for part in parts)
+
+
+if __name__ == "__main__":
+    for name in COMMANDS:
+        Path(sys.argv[1], f"{name}.sh").write_text(joined(name))
