@@ -15,7 +15,6 @@
         ├── CommandFailed       the command in the pod failed: exit code, its last words
         ├── DestinationError    the place to write to, in the pod or here, can't be written
         ├── SourceShrank        a tar ended in a file that lost its end under its hands     retryable
-        ├── EntriesMissing      a tar ended well, but brought less than there is        retryable
         ├── DigestsDiffer       a file arrived, but it is not what was sent                 retryable
         ├── SourceMissing       the pod has no such path
         ├── SourceChanged       a source changed while it was read                      exit 24
@@ -120,12 +119,6 @@ class SourceShrank(CommandFailed):
 
 class DestinationError(TransferError):
     """The destination, in the pod or on this machine, can't be written."""
-
-
-class EntriesMissing(TransferError):
-    """A tar that ended well brought fewer entries than there are. In a tree that moves it may be wrong by chance."""
-
-    retryable = True
 
 
 class DigestsDiffer(TransferError):

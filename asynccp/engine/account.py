@@ -4,12 +4,16 @@ Its tar's exit code and words, how many entries it has counted beside it and beh
 about what may have changed. Pull and forward share it; what is done with the archive is theirs.
 """
 
+from collections.abc import Collection
 from typing import Protocol
+
+import anyio
+from anyio import to_thread
 
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
 from asynccp.engine.verify import Here, begins_the_same, count_old, differing, digests_differ, states
-from asynccp.errors import CommandFailed, EntriesMissing, SourceMissing, SourceShrank, TransferError
+from asynccp.errors import CommandFailed, SourceMissing, SourceShrank, TransferError
 from asynccp.escape import printable
 from asynccp.options import SLOWEST_WALK_PER_S, Options
 from asynccp.report import LeftOut, Outcome, counted
@@ -47,7 +51,9 @@ class Account:
         self._exchange = exchange
         self._tally = tally
         self._archived = archived
-        self._before = self._after = self._old = ""  # how many entries the pod has counted
+        self._counts = hello.facts.get("counts") == "yes"
+        self._there: str | None = None  # how many entries the pod has counted beside its tar
+        self._old = ""  # how many of them have not changed since
         self._harmless: set[bytes] = set()  # paths that changed, but not for the worse
         self._hollow: list[LeftOut] = []
         self._can_tell = hello.facts.get("stat") != ""
@@ -65,18 +71,16 @@ class Account:
         words = self._exchange.complaints
         named = sum(not self._archived.is_directory(one.path) for one in words.of(Fate.UNREADABLE))  # or it came, empty
         passed_over = named + words.unnamed[Fate.UNREADABLE]
-        return missing(self._archived.members, passed_over, self._before, self._after, self._old)
+        return missing(self._archived.members, passed_over, self._there or "", self._old)
 
     def _hear(self, note: Note) -> None:
         """Take a note of the pod's: how many entries there are, and bytes."""
         match note.word:
             case "census":
-                self._before, size = note.facts.get("entries", ""), note.facts.get("bytes", "")
-                if size.isascii() and size.isdigit() and self._before.isdigit() and len(size + self._before) < 30:
-                    total = int(size) + int(self._before) * _ARCHIVED_SIZE
+                self._there, size = note.facts.get("entries", ""), note.facts.get("bytes", "")
+                if size.isascii() and size.isdigit() and self._there.isdigit() and len(size + self._there) < 30:
+                    total = int(size) + int(self._there) * _ARCHIVED_SIZE
                     self._tally.observer.sized(self._tally.transfer, total)
-            case "ended":
-                self._after = note.facts.get("entries", "")
             case "hollow" if len(self._hollow) < _MOST_HOLLOW:
                 kind, _, below = note.rest.partition(b" ")
                 path = b"/".join(filter(None, (self._exchange.complaints.requested, below)))
@@ -89,6 +93,9 @@ class Account:
         """
         exchange, words = self._exchange, self._exchange.complaints
         words.end()
+        with anyio.move_on_after(options.late_after_s):  # who is slow to count has no worse a copy
+            await exchange.hear_until(lambda: self._there is not None or not self._counts)
+        self._old = self._there or ""
         if self._missing:
             exchange.patience_s = self._archived.members / SLOWEST_WALK_PER_S
             self._old = await count_old(exchange, words.requested)
@@ -106,7 +113,8 @@ class Account:
         differ = [] if here is None else await differing(exchange, tally, self._comparable(watch), here)
         came = dict(watch.states) if options.strict_sources or here is None else {}
         came |= {path: watch.states[path] for path in differ}
-        came |= {path: State(self._archived.size_of(path), None) for path in named - directories - came.keys()}
+        if others := named - directories - came.keys():
+            came |= await to_thread.run_sync(self._states_here, others)  # it asks the disk
         found = await states(exchange, came) if self._can_tell else dict.fromkeys(came, Change.NONE)
         if damaged := [path for path in differ if found[path] is Change.NONE]:
             raise digests_differ(damaged)
@@ -123,6 +131,9 @@ class Account:
             tally.grown = [path for path, one in found.items() if one is Change.GREW]
             self._harmless = directories | set(tally.grown)
 
+    def _states_here(self, paths: Collection[bytes]) -> dict[bytes, State]:
+        return {path: State(self._archived.size_of(path), None) for path in paths}
+
     def _comparable(self, watch: Watch) -> dict[bytes, int]:
         """Return the files that can be the same at both ends."""
         hollow = tuple(one.path + b"/" for one in self._hollow)
@@ -132,10 +143,8 @@ class Account:
         """Return why the transfer is not complete, None when it is, but for what is named as left out."""
         exchange, code = self._exchange, tar_code(done, self._exchange.status)
         path = printable(self._tally.transfer.path)
-        if not whole and exchange.complaints.ended_in_a_file:
-            return SourceShrank(
-                f"tar ended in a file that lost its end: {self._archived.describe()}; the rest was not read"
-            )
+        if not whole and (where := exchange.complaints.ended_early):
+            return SourceShrank(f"tar ended {where}: {self._archived.describe()}; the rest was not read")
         if not whole or done is None or code not in (0, 1, 2):
             return verdict(done, exchange.status, exchange.said, whole=whole, ending=exchange.ending)
         outcome = judge(code, whole, exchange.complaints, self._harmless)
@@ -145,10 +154,8 @@ class Account:
             return SourceMissing(f"{path} has content, but its size is told as 0: no tar can copy it")
         if self._missing:
             told = counted(self._missing, "entry is", "entries are")
-            there = min(int(self._before), int(self._after))
-            kind = CommandFailed if self._old else EntriesMissing  # sure, or maybe by chance
-            return kind(
-                f"tar ended without an error, but {told} missing of the {there} that are in the container",
+            return CommandFailed(
+                f"tar ended without an error, but {told} missing of the {self._there} that are in the container",
                 hint="is its tar a wrapper, or told by a variable to skip something?",
             )
         return changed(exchange.complaints, self._harmless) if outcome is Outcome.CHANGED else None

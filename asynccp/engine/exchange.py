@@ -164,7 +164,11 @@ class Exchange:
 
     async def hear_stderr_out(self) -> None:
         """Wait until the pod's own last word on stderr has come: stdout may have overtaken it."""
-        while not self.ended and (message := await self._message()) is not None:
+        await self.hear_until(lambda: self.ended)
+
+    async def hear_until(self, heard: Callable[[], bool]) -> None:
+        """Hear stderr until `heard()`, or the session's end."""
+        while not heard() and (message := await self._message()) is not None:
             if self._taken(message):
                 raise ProtocolViolation("the pod sent output after its last word")
 

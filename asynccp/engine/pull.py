@@ -47,7 +47,6 @@ from asynccp.options import (
     RECORD_SIZE,
     RESUME_RECORDS,
     SLOWEST_DIGEST_PER_S,
-    SLOWEST_WALK_PER_S,
     Options,
 )
 from asynccp.plan.plan import PullPlan
@@ -268,13 +267,11 @@ class _Writing:
             self._tally.advance(size, len(data))
             exchange.moved()
             self._look(data)
-            if self._extractor.ended:
-                exchange.patience_s = self._extractor.members / SLOWEST_WALK_PER_S  # the pod counts them
             if rest and (found := self._trailer.feed(rest)):
                 self._done, after = found
                 if after:
                     raise ProtocolViolation("the pod sent output after its last word")
-                exchange.brings, exchange.patience_s = False, 0.0
+                exchange.brings = False
                 await exchange.hear_stderr_out()
                 await self._account.ask(options, self._digest if self._tally.checksum else None)
                 await exchange.acknowledge()

@@ -1,9 +1,8 @@
 """Census: does a pull have what the pod says there is? Pure.
 
 A tar that ends with 0 and an archive with its end marker may still be short: a wrapper, or an option in its
-environment, lets it skip what it is told to. So the pod counts, once beside its tar and once more when that has ended.
-What lives may gain and lose entries meanwhile: only fewer than there ever were is suspicious, less what the tar has
-named. Where entries come and go, even that may be chance: a suspicious pod is asked for the entries that have not
+environment, lets it skip what it is told to. So the pod counts beside its tar. Fewer than that, less what the tar has
+named, is suspicious, and chance where entries come and go: so a suspicious pod is asked for the entries that have not
 changed since the copy began. Those were there all the time.
 """
 

@@ -145,9 +145,10 @@ class Complaints:
         return "" if self.goes_on else self._stopped
 
     @property
-    def ended_in_a_file(self) -> bool:
-        """Whether BusyBox's or toybox's tar has ended for no other reason than that a file lost its end."""
-        return self.others == 1 and bool(_SHORT_READ.compiled.fullmatch(self._last_others[-1]))
+    def ended_early(self) -> str:
+        """At which file a tar has ended, in words, if that changed under its hands, and there was no other reason."""
+        found = _ENDED_EARLY.compiled.fullmatch(self._last_others[-1]) if self.others == 1 else None
+        return _EARLY[found["why"]] if found else ""
 
     @property
     def left_out(self) -> list[LeftOut]:
@@ -335,7 +336,11 @@ _WHYS = rb"|".join(map(re.escape, sorted(_GONE))) + (
 )
 
 _PROGRAM = _Pattern(rb"(?:[^\s:]*/)?(?:[a-z]*tar|find): ")
-_SHORT_READ = _Pattern(rb"(?:[^\s:]*/)?[a-z]*tar: short read")
+_ENDED_EARLY = _Pattern(rb"(?:[^\s:]*/)?[a-z]*tar: (?P<why>short read|\(null\))")
+_EARLY = {
+    b"short read": "in a file that lost its end",  # BusyBox, toybox
+    b"(null)": "at a file that vanished, or can't be read to its end",  # libarchive, which would say so, but can't
+}
 _NAME = rb"(?P<name>\.(?:/.*)?)"
 _BSDTAR_STOPPED = b"Error exit delayed from previous errors."
 _CLOSING = {  # each tar's last line, when it has complained before

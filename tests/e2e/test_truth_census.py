@@ -100,7 +100,7 @@ def test_a_directory_in_which_entries_come_and_go_is_no_failure(
         for one in ran.report["pods"]:
             outcomes[f"{one['pod'][12:]} {one['outcome']}"] += 1
             assert one["outcome"] in ("complete", "changed"), one["error"]
-            assert one["attempts"] == 1
+            assert one["attempts"] == 1 or one["pod"].endswith("bsdtar"), "which ends where it can't open what it saw"
             if one["outcome"] == "changed":
                 assert "vanished" in one["error"] or "changed while" in one["error"]
     for pod in fleet.kubectl("get", "pods", "-o", "name", "-l", selector(labels)).split():

@@ -1,8 +1,10 @@
 """Boxes: PATHs like those of container images, made of this machine's programs, and our scripts run in them."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
+import re
 import select
 import shutil
 import signal
@@ -97,6 +99,15 @@ def make(directory: Path, kind: str) -> Path | None:
     return box
 
 
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def reap_nothing() -> None:
+    """Let this process be as a container's first one that waits for nobody: what is left stays, as its child."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 class Process:
     """A command of ours in a box. `stdin` and `stdout` are unbuffered; every wait has an end."""
 
@@ -136,18 +147,15 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter if only zombies are left
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-self._process.pid, 0)
         for pipe in (self.stdin, self.stdout, self.stderr):
             pipe.close()
 
-    def wait_until_gone(self) -> None:
-        """Wait until nothing is left of its process group."""
-        deadline = time.monotonic() + PATIENCE_S
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says the latter if only zombies are left
-            while time.monotonic() < deadline:
-                self._process.poll()
-                os.killpg(self._process.pid, 0)
-                os.sched_yield()
-            raise AssertionError("something of it is left")
+    def begun_ns(self) -> int:
+        """Return the time that the system gives to the process, while it holds that."""
+        return os.stat(f"/proc/{self._process.pid}").st_mtime_ns
 
     @property
     def runs(self) -> bool:
@@ -196,7 +204,27 @@ class Process:
         return self.line("done")
 
     def exit_code(self) -> int:
-        return self._process.wait(PATIENCE_S)
+        """Return it, once nothing of it is left, neither alive nor as a zombie."""
+        code = self._process.wait(PATIENCE_S)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, 0)
+            raise AssertionError(f"something of it is left: {self.left()}")
+        return code
+
+    def left(self) -> list[str]:
+        """Return name and state of all that is in its process group."""
+        listed = subprocess.run(["ps", "-eo", "pgid,stat,args"], capture_output=True, text=True, check=True)
+        return [line for line in listed.stdout.splitlines() if line.split()[0] == str(self._process.pid)]
+
+    def note(self, word: str) -> dict[str, str]:
+        """Return the facts of a note on stderr, where it is waited for."""
+        heard = ""
+        while not (found := re.search(rf"^asynccp {TOKEN} {word} (.*)\n", heard, re.MULTILINE)):
+            ready, _, _ = select.select([self.stderr], [], [], PATIENCE_S)
+            more = os.read(self.stderr.fileno(), 65536) if ready else b""
+            assert more, f"it did not say {word}, but: {heard}"
+            heard += more.decode()
+        return dict(one.partition("=")[::2] for one in found[1].split())
 
     def said(self) -> str:
         """Return what came on stderr until now."""

@@ -5,8 +5,10 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from hypothesis import example, given
@@ -67,6 +69,11 @@ ONE = {
     b"bsdtar: Couldn't open ./log/x: Permission denied\n": (Fate.UNREADABLE, DENIED),
     b"bsdtar: ./log/x: File removed before we read it: No such file or directory\n": (Fate.VANISHED, ""),
     b": ./log/x: pax format cannot archive sockets": (Fate.SOCKET, ""),
+    b"find: './log/x': Permission denied\n": (Fate.UNREADABLE, DENIED),
+    b"find: ./log/x: Permission denied\n": (Fate.UNREADABLE, DENIED),
+    b"find: './log/x': No such file or directory\n": (Fate.VANISHED, ""),
+    b"tar: ./log/x: Permission denied\ntar: ./log/x: Permission denied\n": (Fate.UNREADABLE, DENIED),  # toybox
+    b"tar: unknown file type '140000'\ntar: ./log/x: socket ignored\n": (Fate.SOCKET, ""),  # it, and the script
 }
 
 
@@ -90,6 +97,8 @@ def test_what_a_tar_says_of_one_entry(said: bytes) -> None:
         (b"tar: can't open './log/it's': x': Permission denied\n", [b"log/it's': x"]),
         (b"tar: ./log/\\n: Permission denied\n", [b"log/\\n"]),
         (b"tar: .: Permission denied\n", [b""]),
+        (b"find: './log/it\\'s\\n\\303\\251: x': Permission denied\n", [b"log/it's\n\xc3\xa9: x"]),
+        (b"find: ./log/it's\n': y: Permission denied\n", [b"log/it's\n': y"]),
         (b"tar: ./log/./x//y/: Permission denied\n", [b"log/x/y"]),
         (b"bsdtar: Can't open `f3': Permission denied\n", [b"f3"]),
         (
@@ -236,6 +245,35 @@ def test_a_failure_names_the_entry_where_bsdtar_stopped() -> None:
     assert "-c" in error.hint
 
 
+def test_bsdtar_that_is_told_each_name_goes_on() -> None:
+    complaints = heard(b"bsdtar: Can't open `./log/x': Permission denied\n" + BSDTAR_END)
+    assert complaints.stopped
+    complaints.goes_on = True
+    assert (complaints.stopped, judge(1, True, complaints)) == ("", Outcome.PARTIAL)
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        (b"tar: short read\n", "in a file that lost its end"),
+        (UNREADABLE + b"/bin/tar: short read\n", "in a file that lost its end"),
+        (b"bsdtar: (null)\n", "at a file that vanished, or can't be read to its end"),
+        (b"tar: read error: Input/output error\ntar: short read\n", ""),
+        (b"tar: short read: x\n", ""),
+        (b"short read\n", ""),
+        (UNREADABLE, ""),
+        (b"", ""),
+    ],
+)
+def test_a_tar_that_ends_because_a_file_changed_says_where(said: bytes, where: str) -> None:
+    assert heard(said).ended_early == where
+
+
+def test_a_failure_of_what_was_named_says_so_by_the_name_that_was_written() -> None:
+    error = failure(0, heard(b"tar: ./log: socket ignored\n"), r"/var/log\x1b")
+    assert (type(error), str(error)) == (SourceMissing, r"/var/log\x1b is a socket, which is never copied")
+
+
 def test_a_failure_of_what_was_named_says_so() -> None:
     error = failure(2, heard(b"tar: ./log: Cannot open: Permission denied\n" + GNU_END))
     assert (type(error), str(error)) == (SourceMissing, "log can't be read (Permission denied)")
@@ -334,11 +372,13 @@ def test_it_is_all_the_same_how_stderr_is_cut_into_messages(said: bytes, data: s
 
 # What the tars of this machine do, and not only what they are known to say.
 
+TOLD = "bsdtar, told each name"
 TARS = {
     "GNU tar": ["tar"],
     "BusyBox": ["busybox", "tar"],
     "bsdtar": ["bsdtar"],
     "toybox": ["toybox", "tar"],
+    TOLD: ["bsdtar"],
 }
 HERE = [name for name, argv in TARS.items() if shutil.which(argv[0])]
 GOES_ON = [name for name in HERE if name != "bsdtar"]
@@ -353,21 +393,30 @@ class Archived:
     """One run of a tar: its code, the entries that came, and what it complained of."""
 
     def __init__(self, tar: str, directory: Path, requested: str = "log", user: int | None = None) -> None:
-        self._process = subprocess.Popen(
-            [*TARS[tar], "cf", "-", f"./{requested}"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=directory,
-            bufsize=0,
-            env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
-            user=user,
-        )
+        self.complaints = Complaints(os.fsencode(requested))
+        self._as: dict[str, Any] = {"cwd": directory, "env": {"LC_ALL": "C", "PATH": os.environ["PATH"]}, "user": user}
+        with tempfile.TemporaryFile() as names:
+            operands = self._told_by_find(requested, names) if tar == TOLD else [f"./{requested}"]
+            self._process = subprocess.Popen(
+                [*TARS[tar], "cf", "-", *operands],
+                stdin=names,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                **self._as,
+            )
         self.paths: list[bytes] = []
         self.files: list[bytes] = []
-        self.complaints = Complaints(os.fsencode(requested))
         self._decoder = TarDecoder()
         self.code = -1
+
+    def _told_by_find(self, requested: str, names: IO[bytes]) -> list[str]:
+        find = ["find", f"./{requested}", "-print0"]
+        said = subprocess.run(find, stdout=names, stderr=subprocess.PIPE, check=False, **self._as)
+        names.seek(0)
+        self.complaints.feed(said.stderr)
+        self.complaints.goes_on = True
+        return ["-n", "--null", "-T", "-"]
 
     def first_file(self) -> bytes:
         """Read no further than to where the first file begins."""
@@ -520,7 +569,8 @@ def test_a_directory_in_which_an_entry_comes_to_be_is_complete(tar: str, here: P
     assert paths(archived.complaints.told) == ({b"log"} if tar == "GNU tar" else set())
 
 
-SHRANK_OUTCOMES = {"GNU tar": Outcome.CHANGED, "bsdtar": Outcome.COMPLETE}  # the others end inside the file
+# The others end inside the file.
+SHRANK_OUTCOMES = {"GNU tar": Outcome.CHANGED, "bsdtar": Outcome.COMPLETE, TOLD: Outcome.COMPLETE}
 
 
 @every_tar

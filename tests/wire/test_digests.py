@@ -96,6 +96,31 @@ def test_a_cksum_has_two_words() -> None:
     assert reader.feed(b"123 45 ./a b\n6 7 ./c\n" + END) == (["123 45", "6 7"], b"")
 
 
+@pytest.mark.parametrize(
+    ("what", "said", "told"),
+    [
+        ("state", b"4096 1000000000  ./a\n0 0  ./b c\n", ["4096 1000000000", "0 0"]),
+        ("state", b"7 -86400  ./a\n", ["7 -86400", None]),  # before 1970
+        ("state", b"7 3  ./b c\n", [None, "7 3"]),
+        ("state", b"", [None, None]),
+        ("old", b"12  ./a\n", ["12", None]),
+    ],
+)
+def test_an_answer_of_another_kind_has_the_same_form(what: str, said: bytes, told: list[str | None]) -> None:
+    assert AnswerReader(TOKEN, [b"a", b"b c"], what).feed(said + END) == (told, b"")
+
+
+@pytest.mark.parametrize("said", [b"7  ./a\n", b"7 3 9  ./a\n", b"7 $(id)  ./a\n", b"7 --3  ./a\n", b"7 - ./a\n"])
+def test_what_is_no_state_is_a_violation(said: bytes) -> None:
+    with pytest.raises(ProtocolViolation, match="where a digest belongs"):
+        AnswerReader(TOKEN, [b"a"], "state").feed(said + END)
+
+
+@pytest.mark.parametrize("what", ["state", "head 4096", "old"])
+def test_a_question_of_another_kind_has_its_word_in_front(what: str) -> None:
+    assert encode_question([b"a"], what) == b"\0" + what.encode() + b"\n./a\n\n"
+
+
 def test_a_question_is_lines_that_any_shell_can_read() -> None:
     assert encode_question([b"a b", b"\xff\n\\"]) == b"\0sum\n./a b\n./\\0377\\0012\\0134\n\n"
 

@@ -1,47 +1,49 @@
-# census DIRECTORY [some]: sets `entries` and `bytes` to what is below it, itself included; empty where nothing can tell.
-# some: what can be read of it will do.
-census() {
-    entries=0 bytes=0
-    o=$(trap 'exit 143' TERM; find "$1" -printf '%M.%s\n' 2>/dev/null) || [ "${2:+$o}" ] ||
-        o=$(trap 'exit 143' TERM; find "$1" -exec stat -c '%A.%s' {} + 2>/dev/null) || [ "${2:+$o}" ] ||
-        { bytes= && walk "$1" && return; }
-    for e in $o; do
-        entries=$((entries + 1))
-        case $e in -*) bytes=$((bytes + ${e#*.})) ;; esac
-    done
-}
-walk() {
-    entries=$((entries + 1))
-    if [ ! -r "$1" ] || [ ! -x "$1" ]; then entries= && return; fi
-    for e in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-        if [ ! "$entries" ]; then return; fi
-        if [ -d "$e" ] && [ ! -h "$e" ]; then walk "$e"
-        elif [ -e "$e" ] || [ -h "$e" ]; then entries=$((entries + 1))
-        fi
-    done
-}
-# number PATH: sets `entries` to how many entries a tar of it has, at least: no sockets, which no tar takes, and nothing
-# below a directory that can't be read.
+# number PATH [ONLY ONLY]: sets `entries` to how many entries a tar of it has, at least: no sockets, which no tar takes,
+# and nothing below a directory that can't be read; empty where nothing can count. Fails where that may not be all.
+# BusyBox's find has no -printf, but in each of its paths there are two slashes once, and newlines where they like.
+# ONLY: a condition for find, and the same for BusyBox's.
+# shellcheck disable=SC2086 # words
 number() {
-    o=$(trap 'exit 143' TERM; find "$1" ! -type s -printf x 2>/dev/null)
-    [ "$o" ] || o=$(trap 'exit 143' TERM; find "$1" ! -type s -exec stat -c x {} + 2>/dev/null)
-    case $o in
-    '') entries= ;;
-    *xx*) entries=${#o} ;;
-    *) entries=$(((${#o} + 1) / 2)) ;;
-    esac
+    entries=1
+    if [ ! -d "$1" ] || [ -h "$1" ]; then return; fi
+    o=$(trap 'exit 143' TERM; find "$1" ! -type s $2 -printf x 2>/dev/null) && entries=${#o} && return
+    entries=${#o}
+    [ "$o" ] || entries=$(trap 'exit 143' TERM; find "$1//" ! -type s $3 2>/dev/null | grep -c // 2>/dev/null)
+    return 1
 }
-# old PATH: sets `entries` to how many of them have not changed since this shell began, and have been there ever since.
-# Times are written so that what comes before is less.
+# old PATH: the same of those that have not changed since this shell began, and have been there ever since.
 old() {
-    entries=0
-    began=$(stat -c %z /proc/$$ 2>/dev/null) || return
-    o=$(trap 'exit 143' TERM; find "$1" ! -type s -exec stat -c %z {} + 2>/dev/null)
+    entries=
+    started $$
+    read -r l _ </proc/uptime || return
+    number "$1" "! -newercm /proc/$$" "-cmin +$(((${l%.*} - since / 100) / 60))"
+}
+# census DIRECTORY [some]: sets `bytes` to those of all files below it, and `entries` to how many it has, itself included;
+# leaves both where not all can be seen. some: what can be seen will do. Of more than $many, which take 50 bytes of
+# memory each, nobody asks for the bytes.
+many=200000
+census() {
+    first=0
+    o=$(trap 'exit 143' TERM; find "$1" -printf '%M - - - %s\n' 2>/dev/null) || [ "${2:+$o}" ] ||
+        { first=1 o=$(trap 'exit 143' TERM; ls -lnAR "$1" 2>/dev/null); } || [ "${2:+$o}" ] || return
+    entries=$first bytes=0
+    set -f
     IFS='
 '
-    for e in $o; do
-        # shellcheck disable=SC3012 # dash, BusyBox, toybox and bash have it
-        if [ "$e" \< "$began" ]; then entries=$((entries + 1)); fi
+    for l in $o; do
+        unset IFS
+        case $l in [bcdlp-][r-][w-][xsS-][r-][w-][xsS-][r-][w-][xtT-]*) entries=$((entries + 1)) ;; esac
+        # shellcheck disable=SC2086 # fields
+        case $l in -*) set -- $l && bytes=$((bytes + $5)) ;; esac
     done
     unset IFS
+    set +f
+}
+started() { # PROCESS: sets `since` to when it did, in hundredths of a second since the node's start
+    since=
+    { read -r l <"/proc/$1/stat"; } 2>/dev/null || return
+    # shellcheck disable=SC2086 # fields
+    set -- ${l##*) }
+    shift 19
+    since=$1
 }

@@ -14,7 +14,8 @@ answer() {
     (
         trap 'exit 143' TERM
         if [ "$what" = old ]; then
-            old "$p" && printf '%s  %s\n' "$entries" "$1"
+            old "$p"
+            printf '%s  %s\n' "$entries" "$1"
             exit
         fi
         cd "$base" || exit

@@ -26,6 +26,7 @@ end() {
     } 2>/dev/null
     exit "$1"
 }
+# shellcheck disable=SC2086 # likewise
 terminate() { if [ "$group" ]; then kill -TERM -$$; else kill $kids $$; fi; }
 # watch SECONDS: sends TERM to all after so many, and then every second: a child of dash has its parent's traps until it
 # has put them back, and a signal in that moment is lost. KILL can't be, and nobody traps USR1 but this.

@@ -1,6 +1,8 @@
 # A pull: hello; the archive; `done`; questions; one line more. On stderr `ended`, when all of tar's own words are there
 # before it: stdout and stderr come by two ways, and either may overtake the other.
 need tar
+# The time of this is when it was first looked at, as long as it is held: no entry that is older may be missing.
+if [ -d /proc/$$ ]; then exec 6</proc/$$; fi
 p=$d/$n
 if [ "$n" = . ] && [ -e "$d" ] && [ ! -d "$d" ]; then refuse no-contents; fi
 if [ ! -e "$p" ]; then
@@ -32,8 +34,6 @@ bsdtar*)
     ;;
 toybox*) kind=toybox ;;
 esac
-# The time of this is when it was first looked at, as long as it is held: no entry that is older may be missing.
-if [ -d /proc/$$ ]; then exec 6</proc/$$; fi
 z= busy=
 if [ "$group" ]; then
     for c in $codecs; do
@@ -53,10 +53,10 @@ if [ "$records" != 0 ] && {
 # the byte the rest follows: what the client then has is what this tar has packed, whole. That takes dd, which reads no
 # byte more than it is told, and a shell that leads its process group, so that all of the pipeline can be ended.
 continued() {
-    trap 'exit 143' TERM
+    trap : TERM
     had=$(trap 'exit 143' TERM; dd bs=65536 count="$records" iflag=fullblock 2>/dev/null | sha256sum)
     [ "${had%% *}" = "$digest" ] || exit 1
-    say "hello resume=$records sum=$sum z=$z busy=$busy directory=$directory" >&4
+    hello "resume=$records" >&4
     ${z:-cat} ${z:+-1c} || exit 2
 }
 # tar's own exit code is kept behind a pipe, too: it goes through fd 5 into a variable. If what compresses fails, the
@@ -93,9 +93,9 @@ pack() {
     fi
     echo $? >&5
 }
-hello() { say "hello $* sum=$sum stat=$stat tar=$kind lists=$lists z=$z busy=$busy directory=$directory"; }
+hello() { say "hello $* counts=yes sum=$sum stat=$stat tar=$kind lists=$lists z=$z busy=$busy directory=$directory"; }
 send() {
-    trap 'exit 143' TERM
+    trap : TERM
     if [ "$records" != 0 ]; then
         piped continued
         [ $? = 1 ] || exit 1
@@ -109,9 +109,12 @@ send() {
 }
 # How much there is, told when it is known: beside tar, so that it delays nothing.
 look() {
-    trap 'exit 143' TERM
-    if [ "$want_size" ]; then census "$p" some; else number "$p" && bytes=; fi
+    gone= bytes=
+    trap gone=yes TERM # bash would not wait for a command substitution, if this ended it
+    number "$p"
+    if [ "$want_size" ] && [ "${entries:-0}" -le $many ]; then census "$p" some; fi
     trap - TERM
+    [ ! $gone ] || exit
     note "census entries=$entries bytes=$bytes"
     set -f
     IFS='
@@ -121,7 +124,7 @@ look() {
 send 3<&- &
 sender=$! kids="$kids $!"
 look 3<&- 4>&- >/dev/null &
-looker=$! kids="$kids $!"
+kids="$kids $!"
 # The client's line acknowledges, or asks; that it never comes is how a client that died is known: it leaves tar blocked
 # on a full pipe for ever, but stdin does reach its end. A background command gets /dev/null for stdin (POSIX 2.9.3).
 {
@@ -135,21 +138,19 @@ wait $sender
 rc=$?
 # A tar that was killed ended inside a member, where `done` can't be told from content: the exit code is the message.
 if [ $rc -gt 128 ]; then end $rc; fi
-wait $looker
 if [ $kind$rc = toybox1 ]; then # it names no sockets, so it is said as BusyBox says it
     (
         trap 'exit 143' TERM
-        cd "$d" && find "$what" -type s -exec sh -c 'printf "tar: %s: socket ignored\n" "$@"' sh {} + >&2 3<&- 4>&-
+        cd "$d" && find "$what" -type s -printf 'tar: %p: socket ignored\n' >&2 3<&- 4>&-
     )
 fi
-number "$p"
 hidden=
 if [ -f "$p" ] && [ ! -s "$p" ] && [ -r "$p" ]; then
     l=
     if read -r l <"$p" || [ "$l" ]; then hidden=yes; fi
 fi
 {
-    note "ended rc=$rc entries=$entries"
+    note "ended rc=$rc"
     say "done rc=$rc hidden=$hidden"
 } &
 kids="$kids $!"

@@ -44,9 +44,9 @@ if [ $count = head ]; then receive $((records + more_records)); else receive "$r
 if [ "$rc$whole" = 0yes ] && [ "$more_records" != 0 ] && [ $count = dd ]; then receive "$more_records"; fi
 entries= bytes=
 if [ "$rc$whole" = 0yes ]; then
-    census "$s/new"
+    if [ "${sent%-*}" -le $many ]; then census "$s/new"; else number "$s/new" || entries=; fi
     entries=${entries:+$((entries - 1))}
-    if [ "$entries" ] && [ "$entries-${bytes:-${sent#*-}}" != "$sent" ]; then whole=no; fi
+    if [ "${entries:-${sent%-*}}" -lt "${sent%-*}" ] || [ "${bytes:-${sent#*-}}" -lt "${sent#*-}" ]; then whole=no; fi
 fi
 if [ "$rc$whole" != 0yes ]; then
     remove "$s"

@@ -3,20 +3,11 @@
 # name of that directory tells whose it is: pod and container (volumes are shared), process id and start of the shell
 # (numbers are given again). What an earlier shell of this container left when it was killed goes, while the archive
 # comes: it may take long.
-started() {
-    { read -r l <"/proc/$1/stat"; } 2>/dev/null || return
-    # shellcheck disable=SC2086 # fields
-    set -- ${l##*) }
-    shift 19
-    since=$1
-}
-since=
 started $$ || :
 me=$$.$since
 is_stale() { # STAGE
     whose=${1##*-}
     if [ -h "$1" ] || [ ! -d "$1" ] || [ "${1%-*}" != "$d/.asynccp-$identity" ] || [ "$whose" = "$me" ]; then return 1; fi
-    since=
     if started "${whose%.*}"; then [ "$since" != "${whose#*.}" ]; else ! kill -0 "${whose%.*}" 2>/dev/null; fi
 }
 remove() { rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null; }
