@@ -305,7 +305,7 @@ def archive(tree: Path) -> Archive:
     return found
 
 
-@pytest.mark.parametrize("to", ["to", "-rf $(touch oops)\n'x' \"y\"", "deep/er/to/"])
+@pytest.mark.parametrize("to", ["to", "-rf $(touch oops)\n'x' \"y\"", "deep/er/to/", "new\n-rw-r--r-- 1 0 0 x y/to"])
 def test_a_push_is_complete_on_every_shell_and_tar(
     box: Path, to: str, tree: Path, archive: Archive, tmp_path: Path
 ) -> None:

@@ -25,16 +25,18 @@ many=200000
 census() {
     first=0
     o=$(trap 'exit 143' TERM; find "$1" -printf '%M - - - %s\n' 2>/dev/null) || [ "${2:+$o}" ] ||
-        { first=1 o=$(trap 'exit 143' TERM; ls -lnAR "$1" 2>/dev/null); } || [ "${2:+$o}" ] || return
+        { first=1 o=$(trap 'exit 143' TERM; cd "$1" && ls -lnAR . 2>/dev/null); } || [ "${2:+$o}" ] || return
     entries=$first bytes=0
     set -f
     IFS='
 '
     for l in $o; do
         unset IFS
-        case $l in [bcdlp-][r-][w-][xsS-][r-][w-][xsS-][r-][w-][xtT-]*) entries=$((entries + 1)) ;; esac
+        # A line may be the rest of a name with a newline in it: what isn't a number ends a shell as a sum.
+        case $l in [bcdlp-][r-][w-][xsS-][r-][w-][xsS-][r-][w-][xtT-]*) entries=$((entries + 1)) ;; *) continue ;; esac
         # shellcheck disable=SC2086 # fields
-        case $l in -*) set -- $l && bytes=$((bytes + $5)) ;; esac
+        set -- $l
+        case $l$5 in -*[0-9]) case $5 in *[!0-9]*) ;; *) bytes=$((bytes + ${5:-0})) ;; esac ;; esac
     done
     unset IFS
     set +f

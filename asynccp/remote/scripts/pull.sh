@@ -114,7 +114,7 @@ look() {
     number "$p"
     if [ "$want_size" ] && [ "${entries:-0}" -le $many ]; then census "$p" some; fi
     trap - TERM
-    [ ! $gone ] || exit
+    [ ! "$gone" ] || exit
     note "census entries=$entries bytes=$bytes"
     set -f
     IFS='
