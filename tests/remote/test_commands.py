@@ -18,7 +18,7 @@ from asynccp.entry import Entry, Kind
 from asynccp.options import RECORD_SIZE
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
-from asynccp.remote.script import Command
+from asynccp.remote.script import Command, command, load
 from asynccp.wire.compression import CODECS
 from asynccp.wire.dialogue import Line, verdict
 from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
@@ -53,10 +53,10 @@ from .boxes import TOKEN, Process
     ],
 )
 def test_argv_of_a_push(path: str, argument: str) -> None:
-    command = push_command(PushRequest(token=TOKEN, directory=path, records=(7, 1)))
-    assert command.argv[:2] == ("sh", "-c")
-    assert command.argv[3:8] == ("sh", TOKEN, str(len(command.script)), argument, ".")
-    assert {"records=7", "more_records=1", "tar_options=-xopf"} <= set(command.argv[8:])
+    asked = push_command(PushRequest(token=TOKEN, directory=path, records=(7, 1)))
+    assert asked.argv[:2] == ("sh", "-c")
+    assert asked.argv[3:8] == ("sh", TOKEN, str(len(asked.script)), argument, ".")
+    assert {"records=7", "more_records=1", "tar_options=-xopf"} <= set(asked.argv[8:])
 
 
 def test_owners_are_kept_only_on_request() -> None:
@@ -133,9 +133,9 @@ def test_every_word_that_a_script_reads_is_given() -> None:
     ],
 )
 def test_argv_of_a_pull(path: str, directory: str, name: str, first: bytes) -> None:
-    command = pull_command(PullRequest(token=TOKEN, path=path, records=7, digest="abc"))
-    assert command.argv[3:8] == ("sh", TOKEN, str(len(command.script)), directory, name)
-    assert {"records=7", "digest=abc"} <= set(command.argv[8:])
+    asked = pull_command(PullRequest(token=TOKEN, path=path, records=7, digest="abc"))
+    assert asked.argv[3:8] == ("sh", TOKEN, str(len(asked.script)), directory, name)
+    assert {"records=7", "digest=abc"} <= set(asked.argv[8:])
     assert pull_name(path) == first
 
 
@@ -153,8 +153,8 @@ def test_a_command_takes_little_room_in_the_request_line() -> None:
         PushRequest(token=TOKEN, directory="/x", records=(10**6, 10**6), identity="01234567-main", codecs=CODECS)
     )
     pull_it = pull_command(PullRequest(token=TOKEN, path="/x", records=10**9, digest="0" * 64, codecs=CODECS))
-    for command in (push_it, pull_it):
-        assert sum(len(quote_plus(word, safe="/:,!*()$'=")) + len("&command=") for word in command.argv) < 1024
+    for one in (push_it, pull_it):
+        assert sum(len(quote_plus(word, safe="/:,!*()$'=")) + len("&command=") for word in one.argv) < 1024
 
 
 boxes.reap_nothing()
@@ -939,6 +939,15 @@ def test_an_archive_is_cut_to_records_that_the_pod_counts() -> None:
 
 
 # --- what is left
+
+
+def test_an_error_in_a_script_itself_leaves_nothing(box: Path, tmp_path: Path) -> None:
+    """A name that was taken for a number once ended the shell, and its guard held the session open for four hours."""
+    text = load("environment", "lifetime").removesuffix(b"}\n") + b"x=z/+ y=$((x + 1))\nexit 7\n}\n"
+    values = (".", ".", "life=1000", "home=", "more_path=")
+    with Process(box, command(TOKEN, text, values), tmp_path) as pod:
+        assert pod.exit_code() != 7, "it did not go on"
+        assert pod.rest() == b"", "nobody is left who could write"
 
 
 @pytest.mark.parametrize("direction", ["push", "pull"])

@@ -10,6 +10,7 @@ if kill -0 -$$ 2>/dev/null; then group=yes; fi
 # shellcheck disable=SC2086 # numbers, any of which may be missing
 end() {
     trap '' INT PIPE TERM
+    trap - EXIT
     {
         if [ "$!" != "$guard" ]; then kids="$kids $!"; fi # the last one may not be among them yet
         for c in $kids; do
@@ -45,3 +46,4 @@ if command -v sleep >/dev/null; then
     guard=$!
 fi
 trap 'end 143' INT PIPE TERM
+trap 'end 2' EXIT # an error in the script itself: the guard would stay, and hold the session open
