@@ -42,7 +42,7 @@ class Fours:
         self.digests = {pod: fill(fleet, pod, BIG) for pod in self.pods}
 
     def push_to(self, path: str) -> list[str]:
-        return ["push", str(self.source), "-l", f"{self.selector}:{path}"]
+        return ["push", str(self.source), "-l", f"{self.selector}:{path}/"]
 
     def pull_to(self, directory: Path) -> list[str]:
         return ["pull", "-l", f"{self.selector}:/tmp/here/big", str(directory)]
@@ -175,7 +175,7 @@ def test_nothing_of_a_push_goes_into_the_pod_that_replaces_a_deleted_one(four: F
     }  # fmt: skip
     fleet.apply({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "replaced"}, "spec": spec})
     fleet.kubectl("rollout", "status", "statefulset/replaced", "--timeout=120s")
-    with Running(fleet, "push", four.source, "-l", f"{selector(labels)}:/tmp/new", *SLOWLY) as running:
+    with Running(fleet, "push", four.source, "-l", f"{selector(labels)}:/tmp/new/", *SLOWLY) as running:
         wait_until_pushing(running, range(2))
         with running.held():  # until the new pod is up, and so the old one's processes are gone
             fleet.delete_and_wait("replaced-0")
@@ -203,7 +203,7 @@ def test_a_container_that_is_restarted_in_mid_copy_is_named_or_has_all_of_it_aft
     for pod in (name, healthy):
         fill(fleet, pod, BIG)
     if direction == "push":
-        running = Running(fleet, "push", four.source, "-l", f"{selector(labels)}:/tmp/new", *SLOWLY)
+        running = Running(fleet, "push", four.source, "-l", f"{selector(labels)}:/tmp/new/", *SLOWLY)
     else:
         running = Running(fleet, "pull", "-l", f"{selector(labels)}:/tmp/here/big", tmp_path)
     with running:
@@ -304,9 +304,13 @@ def test_a_full_disk_in_the_pod_is_said_for_every_tar(four: Fours, kind: str) ->
 def test_a_user_without_rights_may_push_where_it_may_write_and_is_told_where_not(four: Fours) -> None:
     fleet, name = four.fleet, "unprivileged-writer"
     fleet.add("gnu", name, labels_for("unprivileged"), user=1_000_620_000)
-    assert asynccp(fleet, "push", four.source, f"{name}:/tmp/mine").code == 0
+    assert asynccp(fleet, "push", four.source, f"{name}:/tmp/mine/").code == 0
     assert digest_in(fleet, name, "/tmp/mine/big") == four.digest
-    for path, said in (("/etc", "/etc is not writable"), ("/var/new", "/var/new can't be created")):
+    for path, said in (
+        ("/etc", "/etc is not writable"),
+        ("/var/new", "/var/new is not writable"),
+        ("/var/new/", "/var/new/ can't be created"),
+    ):
         ran = asynccp(fleet, "push", four.source, f"{name}:{path}", "-o", "json")
         assert ran.code == 1
         assert said in ran.errors[name]
