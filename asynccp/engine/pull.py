@@ -132,7 +132,7 @@ class _Gathering:
         self._root = root
         self._options = options
         self._extractor: Extractor | None = None
-        self._shrank = ""  # where tar ended before its time, the last time that it did
+        self._ended_early = False  # once already, because a file changed under tar's hands
 
     @property
     def _records(self) -> int:
@@ -175,9 +175,9 @@ class _Gathering:
             raise
         except SourceShrank as exc:
             await self.close()
-            if str(exc) == self._shrank:
-                raise CommandFailed(str(exc), hint="twice at the same place: is that file's size a lie?") from exc
-            self._shrank = str(exc)
+            if self._ended_early:
+                raise CommandFailed(str(exc), hint="twice: is that file's size a lie? pull what is beside it") from exc
+            self._ended_early = True
             raise
         except BaseException:
             await self.close()

@@ -317,7 +317,7 @@ def test_deleted_forbidden_and_tarless_pods_are_named_and_the_others_complete(
     pods = {one["pod"]: one for one in json.loads(out)["pods"]}
     assert {pods[f"healthy-{number}"]["outcome"] for number in range(4)} == {"complete"}
     assert "deleted" in pods["deleted"]["error"]
-    assert "can't be created" in pods["unprivileged"]["error"]
+    assert "/var/data is not writable" in pods["unprivileged"]["error"]
     assert "no tar in the container" in pods["tarless"]["error"]
 
 

@@ -107,8 +107,14 @@ send() {
     fi
     exit 1
 }
-# How much there is, told when it is known: beside tar, so that it delays nothing.
+# How much there is, told when it is known: beside tar, so that it delays nothing. Before that, what no tar can copy.
 look() {
+    set -f
+    IFS='
+'
+    for l in $hollow; do note "hollow $l"; done
+    unset IFS
+    set +f
     gone= bytes=
     trap gone=yes TERM # bash would not wait for a command substitution, if this ended it
     number "$p"
@@ -116,10 +122,6 @@ look() {
     trap - TERM
     [ ! "$gone" ] || exit
     note "census entries=$entries bytes=$bytes"
-    set -f
-    IFS='
-'
-    for l in $hollow; do note "hollow $l"; done
 }
 send 3<&- &
 sender=$! kids="$kids $!"
