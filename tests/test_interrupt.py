@@ -19,6 +19,12 @@ from asynccp import interrupt
 def send(name):
     os.kill(os.getpid(), signal.Signals[name])
 
+def send_till_the_end(name):
+    # Python may be just about to wait when a signal comes, and then waits; who asked once more is heard.
+    while True:
+        send(name)
+        threading.Event().wait(0.1)
+
 interrupt.listen()
 """
 AT_ONCE = "asynccp: interrupted again, ended at once\n"
@@ -129,10 +135,11 @@ def test_a_program_that_waits_for_a_thread_at_its_end_ends() -> None:
         "main = threading.main_thread()\n"
         "def later():\n"
         "    main.join()\n"  # comes back when the main thread has begun to wait for the others
-        "    send('SIGINT')\n"
+        "    send_till_the_end('SIGINT')\n"
         "threading.Thread(target=later).start()\n"
     )
-    assert (done.returncode, done.stderr) == (130, "asynccp: interrupted\n")
+    assert done.returncode == 130
+    assert done.stderr in ("asynccp: interrupted\n", AT_ONCE)
 
 
 @pytest.mark.parametrize("filled", ["stdout", "stderr"])
@@ -140,7 +147,7 @@ def test_a_program_that_writes_to_a_full_pipe_ends(filled: str, full_pipe: int) 
     done = ran(
         "def later():\n"
         "    writing.wait()\n"
-        "    send('SIGINT')\n"
+        "    send_till_the_end('SIGINT')\n"
         "writing = threading.Event()\n"
         "threading.Thread(target=later).start()\n"
         "writing.set()\n"

@@ -25,7 +25,7 @@ from tests.e2e.shared import add_shared, as_root
 
 pytestmark = pytest.mark.timeout(200)
 
-LIVE_S = 20.0
+LIVE_S = 60.0
 FILES = 300
 
 
