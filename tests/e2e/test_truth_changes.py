@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.fleet import WITH_TAR, Fleet, Ran, asynccp, labels_for, sh
+from tests.e2e.real import RealFleet
 from tests.e2e.running import Running
+from tests.e2e.shared import add_shared, as_root
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
 
@@ -111,6 +113,15 @@ def test_who_is_strict_is_not_bothered_when_nothing_changes(
 ) -> None:
     ran = asynccp(fleet, "pull", f"{pod}:{LOGS}", tmp_path, "-o", "json", *flags)
     assert (ran.code, ran.outcomes) == (0, {pod: "complete"})
+
+
+def test_who_is_strict_is_told_where_the_container_can_not_tell(real_fleet: RealFleet, tmp_path: Path) -> None:
+    pod = add_shared(real_fleet, "gnu", path="/v/bin")
+    as_root(real_fleet, pod, "mkdir bin d; for p in sh tar cat dd; do ln -s /bin/$p bin/$p; done; echo x >d/f")
+    assert asynccp(real_fleet, "pull", f"{pod}:/v/d", tmp_path).code == 0
+    ran = asynccp(real_fleet, "pull", f"{pod}:/v/d", tmp_path, "--strict-sources", "-o", "json")
+    assert ran.code == 1
+    assert ran.errors == {pod: "the sources can't be watched: the container has no stat"}
 
 
 def test_a_log_that_is_emptied_under_tars_hands_is_named_or_read_again(

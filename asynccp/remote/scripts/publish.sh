@@ -112,6 +112,6 @@ merge() { # STAGED DIRECTORY
     mv "$1" "$s/merged$merged" || return # out of the way of what is moved next
     if [ "$dir_perms" ]; then
         if [ "$tar_options" = -xpf ]; then chown "$4" "$2" || settled=no; fi
-        chmod "$3" "$2" && touch -r "$5" "$2" || settled=no
+        chmod "00$3" "$2" && touch -r "$5" "$2" || settled=no # five digits: else GNU keeps a set-group-id bit
     fi
 }

@@ -1,0 +1,239 @@
+"""What a container brings, and what is there already: neither changes what is copied, nor is it changed."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
+
+from .. import trees
+from .boxes import TOKEN, Process
+from .test_commands import Archive, BoxOf, take
+
+# Of tars, compressors, digest tools, ls, find and shells; and names that the scripts use themselves.
+VARIABLES = {
+    "TAR_OPTIONS": "--exclude=*.tmp --exclude-vcs --transform=s/keep/gone/",
+    "TAR_READER_OPTIONS": "mac-ext",
+    "TAR_WRITER_OPTIONS": "gname=x",
+    "TAPE": "/dev/null",
+    "TAR_RSH": "false",
+    "GZIP": "-v",
+    "ZSTD_CLEVEL": "bad",
+    "ZSTD_NBTHREADS": "bad",
+    "POSIXLY_CORRECT": "1",
+    "_POSIX2_VERSION": "199209",
+    "QUOTING_STYLE": "c",
+    "TIME_STYLE": "full-iso",
+    "BLOCK_SIZE": "1M",
+    "CDPATH": "/",
+    "ENV": "/dev/full",
+    "BASH_ENV": "/dev/full",
+    "IFS": "aeiou/",
+    "GLOBIGNORE": "*",
+    "SHELLOPTS": "noglob:nounset:errexit:noclobber",
+    "BASHOPTS": "dotglob:nullglob:failglob",
+    "BASH_FUNC_tar%%": "() { echo no; }",
+    "BASH_FUNC_find%%": "() { echo no; }",
+    "LC_ALL": "C.UTF-8",
+    "partial": "yes",
+    "in_place": "yes",
+    "dir_perms": "yes",
+    "follow": "",
+    "records": "9",
+    "renames": "yes",
+    "home": "yes",
+    "s": "x",
+    "t": "x",
+    "d": "/",
+    "n": "x",
+    "o": "x",
+    "b": "x",
+    "made": "/",
+    "some": "x",
+    "count": "none",
+    "whole": "yes",
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    tree = tmp_path / "tree"
+    for name in (".git/HEAD", "x.tmp", "keep", "a e/i.o", ".hidden"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(name)
+    (tree / "link").symlink_to("keep")
+    return tree
+
+
+@pytest.mark.parametrize("name", [*VARIABLES, "all"])
+def test_no_variable_changes_what_is_copied(box: Path, small: Path, tmp_path: Path, name: str) -> None:
+    environment = VARIABLES if name == "all" else {name: VARIABLES[name]}
+    archive = Archive(f"{small}/")
+    request = PushRequest(token=TOKEN, directory="to/", records=archive.records)
+    with Process(box, push_command(request), tmp_path, environment=environment) as pod:
+        pod.line("hello")
+        pod.stdin.write(archive.bytes)
+        assert pod.put_in_place().facts["rc"] == "0", pod.said()
+        pod.acknowledge()
+        assert pod.exit_code() == 0
+    assert trees.describe(tmp_path / "to") == trees.describe(small)
+    with Process(box, pull_command(PullRequest(token=TOKEN, path=f"{small}/")), small, environment=environment) as pod:
+        pod.line("hello")
+        assert trees.describe_archive(take(pod)) == trees.describe(small)
+
+
+def wrapped(box: Path, place: Path, script: str) -> Path:
+    """Return a box like another, whose tar is a wrapper around the real one."""
+    new = Path(place, f"wrapped-{box.name}-{abs(hash(script))}")
+    new.mkdir(exist_ok=True)
+    for program in box.iterdir():
+        if program.name != "tar" and not (new / program.name).exists():
+            (new / program.name).symlink_to(os.readlink(program))
+    real = os.readlink(box / "tar")
+    how = f"{real} tar" if "busybox" in real or "toybox" in real else real
+    (new / "tar").write_text(f"#!{os.readlink(box / 'sh')}\n{script.replace('REAL', how)}\n")
+    (new / "tar").chmod(0o755)
+    return new
+
+
+@pytest.mark.parametrize("kind", ["dash-gnu", "bash-gnu", "dash-bsdtar"])
+def test_a_tar_that_skips_what_it_receives_is_found_out(
+    box_of: BoxOf,
+    kind: str,
+    place: Path,
+    small: Path,
+    tmp_path: Path,
+) -> None:
+    box = wrapped(box_of(kind), place, 'exec REAL "$@" --exclude=keep')
+    archive = Archive(f"{small}/")
+    with Process(
+        box, push_command(PushRequest(token=TOKEN, directory="to/", records=archive.records)), tmp_path
+    ) as pod:
+        pod.line("hello")
+        pod.stdin.write(archive.bytes)
+        received = pod.line("received").facts
+        assert (received["rc"], received["sentinel"]) == ("0", "no")
+        assert int(received["entries"]) < len(archive.layout.entries)
+        pod.acknowledge()
+        pod.exit_code()
+    assert not (tmp_path / "to").exists()
+
+
+def test_directories_that_are_there_keep_what_they_have(box: Path, tmp_path: Path) -> None:
+    source = tmp_path / "rootfs"
+    for name in ("tmp/one", "root/.ssh/key", "shared/new/file"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(name)
+    there = {"tmp": 0o1777, "root": 0o700, "root/.ssh": 0o700, "shared": 0o2775}
+    for dir_perms in (False, True):
+        to = tmp_path / f"to-{dir_perms}"
+        for name, mode in there.items():
+            (to / name).mkdir(parents=True, exist_ok=True)
+            (to / name).chmod(mode)
+        archive = Archive(f"{source}/")
+        request = PushRequest(token=TOKEN, directory=str(to), records=archive.records, dir_perms=dir_perms)
+        with Process(box, push_command(request), tmp_path) as pod:
+            pod.line("hello")
+            pod.stdin.write(archive.bytes)
+            assert pod.put_in_place().facts["rc"] == "0", pod.said()
+            pod.acknowledge()
+            assert pod.exit_code() == 0
+        found = {name: stat.S_IMODE((to / name).stat().st_mode) for name in there}
+        wanted = {name: stat.S_IMODE((source / name).stat().st_mode) for name in there} if dir_perms else there
+        assert found == wanted
+        assert (to / "shared/new/file").read_text() == "shared/new/file"
+
+
+def test_what_is_new_in_a_directory_with_the_set_group_id_bit_gets_its_group(
+    box: Path,
+    tmp_path: Path,
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can give a directory to a group of its choice")
+    if not (box / "chown").exists() or not (box / "find").exists():
+        pytest.skip("told instead")
+    source = tmp_path / "tree"
+    (source / "new/deeper").mkdir(parents=True)
+    (source / "new/deeper/file").write_text("x")
+    (source / "plain").write_text("x")
+    to = tmp_path / "to"
+    to.mkdir()
+    os.chown(to, 0, 4321)
+    to.chmod(0o2775)
+    archive = Archive(f"{source}/")
+    with Process(
+        box, push_command(PushRequest(token=TOKEN, directory=str(to), records=archive.records)), tmp_path
+    ) as pod:
+        pod.line("hello")
+        pod.stdin.write(archive.bytes)
+        assert pod.put_in_place().facts["handed"] == "yes", pod.said()
+        pod.acknowledge()
+        assert pod.exit_code() == 0
+    for path in to.rglob("*"):
+        assert path.lstat().st_gid == 4321, path
+        assert not path.is_dir() or path.stat().st_mode & stat.S_ISGID, path
+
+
+TOOLS = ["sleep", "rmdir", "chmod", "touch", "stat", "cat", "dd", "head", "find", "chown", "sha256sum", "gzip"]
+NEEDED = {"push": ["tar", "mkdir", "mv", "rm"], "pull": ["tar"]}
+
+
+def without(box: Path, place: Path, *tools: str) -> Path:
+    new = Path(place, f"{box.name}-without-{'-'.join(tools)}")
+    new.mkdir(exist_ok=True)
+    for program in box.iterdir():
+        if program.name not in tools and not (new / program.name).exists():
+            (new / program.name).symlink_to(os.readlink(program))
+    return new
+
+
+@pytest.mark.parametrize("tool", [*TOOLS, "all"])
+@pytest.mark.parametrize("kind", ["dash-gnu", "bash-gnu", "dash-bsdtar"])  # BusyBox's shell has its own of each
+def test_no_helper_is_needed(
+    box_of: BoxOf,
+    kind: str,
+    tool: str,
+    place: Path,
+    small: Path,
+    tmp_path: Path,
+) -> None:
+    box = without(box_of(kind), place, *(TOOLS if tool == "all" else [tool]))
+    archive = Archive(f"{small}/")
+    with Process(
+        box, push_command(PushRequest(token=TOKEN, directory="to/", records=archive.records)), tmp_path
+    ) as pod:
+        counted = pod.line("hello").facts["count"] != "none"
+        pod.stdin.write(archive.bytes)
+        if counted:
+            assert pod.put_in_place().facts["rc"] == "0", pod.said()
+            pod.acknowledge()
+        else:
+            pod.stdin.close()
+            assert pod.line("received").facts["sentinel"] == "yes"
+            assert pod.line("done").facts["rc"] == "0"
+        assert pod.exit_code() == 0
+    assert trees.describe(tmp_path / "to") == trees.describe(small)
+    with Process(box, pull_command(PullRequest(token=TOKEN, path=f"{small}/")), small) as pod:
+        pod.line("hello")
+        assert trees.describe_archive(take(pod)) == trees.describe(small)
+
+
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_what_is_needed_is_told_before_a_byte_moves(
+    box_of: BoxOf,
+    direction: str,
+    place: Path,
+    small: Path,
+    tmp_path: Path,
+) -> None:
+    for tool in NEEDED[direction]:
+        box = without(box_of("dash-gnu"), place, tool)
+        push_it = push_command(PushRequest(token=TOKEN, directory="new/", records=(1, 0)))
+        command = push_it if direction == "push" else pull_command(PullRequest(token=TOKEN, path=f"{small}/"))
+        with Process(box, command, tmp_path) as pod:
+            assert pod.line("hello").facts == {"problem": f"no-{tool}"}
+            pod.acknowledge()
+            assert pod.exit_code() == 1
+        assert not (tmp_path / "new").exists()
