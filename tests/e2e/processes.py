@@ -36,10 +36,29 @@ def signal_tar(fleet: Fleet, pod: str, name: str, within_s: float = 30.0) -> Non
     sh(fleet, pod, "sh", "-c", f"kill -{name} {' '.join(map(str, found))}")
 
 
+_STATES = """
+for p in /proc/[0-9]*; do
+    pid=${p#/proc/}
+    { while read -r key value _; do
+        case $key in Name:) name=$value ;; State:) echo "$pid $name $value" && break ;; esac
+    done <"$p/status"; } 2>/dev/null
+done
+echo "$$ looks"
+"""
+
+
+def remains(fleet: Fleet, pod: str) -> list[str]:
+    """Return name and state of all but the container's first process and who looks: what has died without being waited
+    for stays as a zombie there (Z) where the first one waits for nobody."""
+    found = [line.split() for line in sh(fleet, pod, "sh", "-c", _STATES).decode().splitlines()]
+    looks = found.pop()[0]
+    return [f"{name} {state}" for pid, name, state in found if pid not in ("1", looks)]
+
+
 def assert_all_ended(fleet: Fleet, *pods: str, within_s: float = 10.0) -> None:
-    """Fail when anything but the first process is still there after `within_s`."""
+    """Fail when anything but the first process is still there after `within_s`, in any state."""
     for pod in pods:
         try:
-            eventually("", lambda pod=pod: not processes(fleet, pod), within_s)  # type: ignore[misc]
+            eventually("", lambda pod=pod: not remains(fleet, pod), within_s)  # type: ignore[misc]
         except AssertionError:
-            raise AssertionError(f"left in {pod}: {processes(fleet, pod)}") from None
+            raise AssertionError(f"left in {pod}: {remains(fleet, pod)}") from None

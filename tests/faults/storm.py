@@ -253,8 +253,13 @@ class _Run:
         if self._case.old:
             build(self._destination, -1 - self._case.seed, dict(list(SIZES.items())[::2]))
         self._new, self._old = contents(self._source), contents(self._destination)
-        keeps = self._case.direction == "push" and not self._case.dir_perms
-        self._kept = {name for name, one in describe(self._destination).items() if keeps and one.kind == "directory"}
+        self._kept = self._directories()
+
+    def _directories(self) -> set[bytes]:
+        """Return the directories that are in the destination, and keep what they are when something comes into them."""
+        if self._case.direction == "pull" or self._case.dir_perms:
+            return set()
+        return {name for name, one in describe(self._destination).items() if one.kind == "directory"}
 
     async def _copy(self, client: KubernetesCluster) -> Report:
         name, options = self._pod.name, self._case.options
@@ -277,6 +282,8 @@ class _Run:
         if limit.cancelled_caught:
             yield "left", "a process in the pod"
         self._cluster.heal(self._pod)
+        if report is not None and report.results[0].attempts > 1:  # what the one before has made was there for the next
+            self._kept = await to_thread.run_sync(self._directories)
         for what, detail in await to_thread.run_sync(self._on_disk, report is not None and report.ok):
             yield what, detail
 

@@ -231,6 +231,13 @@ class Process:
         ready, _, _ = select.select([self.stderr], [], [], 0)
         return os.read(self.stderr.fileno(), 65536).decode() if ready else ""
 
+    def hear_for(self, seconds: float) -> None:
+        """Take what comes on stdout within so many seconds."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and select.select([self.stdout], [], [], left)[0]:
+            if not os.read(self.stdout.fileno(), 65536):
+                return
+
     def wait_until_blocked(self) -> None:
         """Wait until its pipe to us is full, where the system tells how much a pipe takes."""
         if not hasattr(fcntl, "F_GETPIPE_SZ"):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -968,6 +969,22 @@ def test_nothing_is_left_of_a_copy_that_is_complete(box: Path, direction: str, t
             pod.exit_code()
 
 
+@pytest.mark.parametrize("direction", ["push", "pull"])
+def test_nothing_is_left_at_whatever_moment_a_client_vanishes(box: Path, direction: str, tmp_path: Path) -> None:
+    """Also while a program is about to be started, which what it is sent then does not reach."""
+    archive, chance = cut_tree(tmp_path), random.Random(direction)
+    for _ in range(20):
+        with (
+            push(box, "to", tmp_path, archive.records) if direction == "push" else pull(box, "source", tmp_path) as pod
+        ):
+            if direction == "push":
+                pod.stdin.write(archive.bytes[: chance.randrange(len(archive.bytes))])
+            pod.hear_for(chance.random() * 0.03)
+            pod.stdin.close()
+            pod.exit_code()
+        assert not (tmp_path / "to").exists()
+
+
 def test_a_pull_that_nobody_hears_ends_itself_though_its_stdin_stays_open(box: Path, large: Path) -> None:
     """So it is when containerd is killed: the shim holds stdin open, and nobody takes what tar writes."""
     with Process(box, pull_command(PullRequest(token=TOKEN, path=str(large))), large.parent, life_s=1) as pod:
@@ -1040,7 +1057,8 @@ def test_a_pull_whose_beginning_changed_or_cannot_be_compared_starts_over(
     match change:
         case "content":
             before = first.stat()
-            first.write_bytes(first.read_bytes()[:-1] + b"?")
+            content = first.read_bytes()
+            first.write_bytes(content[:-1] + bytes((content[-1] ^ 1,)))
             os.utime(first, ns=(before.st_atime_ns, before.st_mtime_ns))
         case "time":
             os.utime(first, (1, 1))
