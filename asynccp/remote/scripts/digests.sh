@@ -12,7 +12,7 @@ answer() {
         set -- "$@" "$l"
     done
     (
-        trap 'exit 143' TERM
+        trap gone=yes TERM
         if [ "$what" = old ]; then
             old "$p"
             printf '%s  %s\n' "$entries" "$1"
@@ -24,7 +24,8 @@ answer() {
         state) stat -L -c '%s %Y  %n' "$@" 2>/dev/null ;;
         head*)
             for l; do
-                h=$(trap 'exit 143' TERM; head -c "${what#head }" "$l" | $sum)
+                [ ! "$gone" ] || exit
+                h=$(trap : TERM; head -c "${what#head }" "$l" | $sum)
                 case $h in *-) h=${h%-} ;; *) h="$h " ;; esac
                 printf '%s%s\n' "$h" "$l"
             done

@@ -27,7 +27,7 @@ fi
 # libarchive's tar ends at the first entry that it can't read, unless it is told each one's name.
 lists= kind= stat=
 if command -v stat >/dev/null; then stat=yes; fi
-case $(trap 'exit 143' TERM; tar --version 2>/dev/null </dev/null) in
+case $(trap : TERM; tar --version 2>/dev/null </dev/null) in
 bsdtar*)
     kind=bsdtar
     if [ $directory ] && [ "$group" ] && find /dev/null -print0 >/dev/null 2>&1; then lists=yes; fi
@@ -54,7 +54,7 @@ if [ "$records" != 0 ] && {
 # byte more than it is told, and a shell that leads its process group, so that all of the pipeline can be ended.
 continued() {
     trap : TERM
-    had=$(trap 'exit 143' TERM; dd bs=65536 count="$records" iflag=fullblock 2>/dev/null | sha256sum)
+    had=$(trap : TERM; dd bs=65536 count="$records" iflag=fullblock 2>/dev/null | sha256sum)
     [ "${had%% *}" = "$digest" ] || exit 1
     hello "resume=$records" >&4
     ${z:-cat} ${z:+-1c} || exit 2
@@ -63,12 +63,12 @@ continued() {
 # client sees that its stream has no end. find's words wait there as well, or they would mix with those of tar.
 piped() {
     o=$(
-        trap 'exit 143' TERM
+        trap : TERM
         {
             if [ $# = 0 ]; then pack >&4
             else
                 {
-                    trap 'exit 143' TERM
+                    trap : TERM
                     pack
                 } | "$@" >&4 5>&-
             fi
@@ -85,7 +85,7 @@ piped() {
 pack() {
     if [ "$lists" ]; then
         {
-            trap 'exit 143' TERM
+            trap : TERM
             { cd "$d" && find "$what" -print0; } 2>&5 3<&- 4>&- || case $? in 1 | 141) ;; *) echo 'find: was killed' >&5 ;; esac
         } | tar cf - -C "$d" -n --null -T - 3<&- 4>&- 5>&-
     else
@@ -115,8 +115,8 @@ look() {
     for l in $hollow; do note "hollow $l"; done
     unset IFS
     set +f
-    gone= bytes=
-    trap gone=yes TERM # bash would not wait for a command substitution, if this ended it
+    bytes=
+    trap gone=yes TERM
     number "$p"
     if [ "$want_size" ] && [ "${entries:-0}" -le $many ]; then census "$p" some; fi
     trap - TERM
@@ -142,7 +142,7 @@ rc=$?
 if [ $rc -gt 128 ]; then end $rc; fi
 if [ $kind$rc = toybox1 ]; then # it names no sockets, so it is said as BusyBox says it
     (
-        trap 'exit 143' TERM
+        trap : TERM
         cd "$d" && find "$what" -type s -printf 'tar: %p: socket ignored\n' >&2 3<&- 4>&-
     )
 fi

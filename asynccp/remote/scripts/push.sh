@@ -66,12 +66,11 @@ done
 mounts "$d"
 # Across mounts mv copies, which takes its time, and so do many entries.
 beat() {
+    q=$! # not ours
     while :; do
-        q=
-        trap 'kill -KILL $q && wait $q; exit' TERM
+        trap '[ "$!" = "$q" ] || { kill -KILL $! && wait $!; }; exit' TERM
         sleep 1 &
-        q=$!
-        wait "$q" || exit
+        wait $! || exit
         trap - TERM
         note busy
     done

@@ -40,11 +40,11 @@ receive() {
     dd) dd bs=65536 count="$1" iflag=fullblock 2>/dev/null | tar "$tar_options" - -C "$s/new" ;;
     head)
         size=$(($1 * 65536))
-        head -c "$size" | { trap 'exit 143' TERM; tar "$tar_options" - -C "$s/new" && head -c "$size" >/dev/null; } ;;
+        head -c "$size" | { trap : TERM; tar "$tar_options" - -C "$s/new" && head -c "$size" >/dev/null; } ;;
     none) tar "$tar_options" - -C "$s/new" ;;
     *)
-        { trap 'exit 143' TERM; parts || : >"$s/torn"; } |
-            { trap 'exit 143' TERM; tar "$tar_options" - -C "$s/new" && cat >/dev/null; } ;;
+        { trap : TERM; parts || : >"$s/torn"; } |
+            { trap : TERM; tar "$tar_options" - -C "$s/new" && cat >/dev/null; } ;;
     esac
     rc=$? whole=no
     if [ $rc = 0 ] && [ -e "$s/torn" ]; then rc=1; fi
