@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Kind(Enum):
@@ -13,6 +14,26 @@ class Kind(Enum):
     HARDLINK = "hardlink"
 
 
+class Origin(NamedTuple):
+    """Where the near end found an object, and which one it was.
+
+    root: a directory that the user named, or what is named is in; empty is the working directory. below: the path from
+    there, no component of which may be a link. With size and mtime the three numbers are the object's identity: inodes
+    are given again, mtimes are often equal (`cp -p`, image layers, SOURCE_DATE_EPOCH), and ctime nobody can set back.
+    """
+
+    root: bytes
+    below: bytes
+    device: int
+    inode: int
+    ctime_ns: int
+
+    @property
+    def path(self) -> bytes:
+        """For people; who opens it walks down from `root`."""
+        return joined(self.root, self.below)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file-system object.
@@ -22,7 +43,7 @@ class Entry:
     mode: permission bits, at most 0o7777.
     mtime_ns: nanoseconds since 1970. The tar header carries whole seconds.
     link: a symlink's text, or the path of the entry that a hard link is another name of.
-    source: where the near end reads it; empty for an entry that came out of an archive.
+    origin: where the near end reads it; None for an entry that came out of an archive.
     """
 
     path: bytes
@@ -33,8 +54,18 @@ class Entry:
     uid: int = 0
     gid: int = 0
     link: bytes = b""
-    source: bytes = b""
+    origin: Origin | None = None
 
     @property
     def mtime_s(self) -> int:
         return self.mtime_ns // 1_000_000_000
+
+    @property
+    def source(self) -> bytes:
+        """The path of its origin, for people."""
+        return self.origin.path if self.origin else b""
+
+
+def joined(root: bytes, below: bytes) -> bytes:
+    """Return a path of both, either of which may be empty; `root` may end with a slash."""
+    return root + (b"/" if root and below and not root.endswith(b"/") else b"") + below

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from asynccp.disk.directories import Directories
 from asynccp.disk.read import opened, unchanged
 from asynccp.entry import Entry
 from asynccp.wire.digests import ALGORITHMS
@@ -15,7 +16,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 def digest_source(entry: Entry, algorithm: str) -> str:
     """Return the digest of a file that is being pushed. Raises SourceChanged when it isn't as the scan found it."""
-    with opened(entry) as descriptor:
+    with Directories() as directories, opened(entry, directories) as descriptor:
         unchanged(entry, descriptor)
         digest = _digest(descriptor, algorithm)
         unchanged(entry, descriptor)

@@ -1,7 +1,11 @@
 """ArchiveReader: any slice of the archive, from the files that the plan names.
 
-An entry that is not as the scan found it (size or mtime, looked at before and after its bytes are read) ends the copy
-with its name: a fleet never gets two states of one file without a word. Calls block: they are made in worker threads.
+An entry that is not the one that the scan found, or not as it found it, before and after its bytes are read, ends the
+copy with its name: a fleet never gets two states of one file without a word. Device, inode, ctime, size and mtime are
+compared on the open descriptor, so a name that leads elsewhere meanwhile brings nothing. Where a file system gives an
+object new inode numbers while it is there (some in user space), that is a change as well.
+
+Calls block: they are made in worker threads.
 """
 
 import os
@@ -9,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
+from asynccp.disk.directories import Directories
 from asynccp.entry import Entry, Kind
 from asynccp.errors import SourceChanged
 from asynccp.escape import printable
@@ -18,6 +23,8 @@ from asynccp.wire.chunk import Chunk
 from asynccp.wire.exec import STDIN
 from asynccp.wire.header import encode_header
 from asynccp.wire.websocket import HEADROOM, seal
+
+_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def read_chunk(layout: ArchiveLayout, index: int) -> Chunk:
@@ -39,12 +46,13 @@ def read_slice(layout: ArchiveLayout, start: int, stop: int, *, before: bytes = 
     buffer = memoryview(mmap(-1, len(before) + stop - start, flags=MAP_PRIVATE | MAP_ANONYMOUS))
     buffer[: len(before)] = before
     view = buffer[len(before) :]
-    for piece in layout.pieces(start, stop):
-        _fill(view[piece.offset : piece.offset + piece.stop - piece.start], piece)
+    with Directories() as directories:
+        for piece in layout.pieces(start, stop):
+            _fill(view[piece.offset : piece.offset + piece.stop - piece.start], piece, directories)
     return buffer
 
 
-def _fill(view: memoryview, piece: Piece) -> None:
+def _fill(view: memoryview, piece: Piece, directories: Directories) -> None:
     header = encode_header(piece.entry)
     if piece.start < len(header):
         part = header[piece.start : piece.stop]
@@ -52,12 +60,12 @@ def _fill(view: memoryview, piece: Piece) -> None:
         view = view[len(part) :]
     offset = max(0, piece.start - len(header))
     wanted = view[: max(0, piece.entry.size - offset)]
-    if piece.entry.kind is Kind.FILE and piece.entry.source and (len(wanted) or not piece.entry.size):
-        _read_file(wanted, piece.entry, offset)
+    if piece.entry.kind is Kind.FILE and piece.entry.origin and (len(wanted) or not piece.entry.size):
+        _read_file(wanted, piece.entry, offset, directories)
 
 
-def _read_file(view: memoryview, entry: Entry, offset: int) -> None:
-    with opened(entry) as descriptor:
+def _read_file(view: memoryview, entry: Entry, offset: int, directories: Directories) -> None:
+    with opened(entry, directories) as descriptor:
         unchanged(entry, descriptor)
         while len(view):
             count = os.preadv(descriptor, [view], offset)
@@ -68,10 +76,12 @@ def _read_file(view: memoryview, entry: Entry, offset: int) -> None:
 
 
 @contextmanager
-def opened(entry: Entry) -> Iterator[int]:
+def opened(entry: Entry, directories: Directories) -> Iterator[int]:
     """Open the file of an entry. Raises SourceChanged when it can't be read, now or while it is open."""
+    assert entry.origin
+    directory, _, name = entry.origin.below.rpartition(b"/")
     try:
-        descriptor = os.open(entry.source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(name, _FILE, dir_fd=directories.at(entry.origin.root, directory))
     except OSError as exc:
         raise SourceChanged(f"{printable(entry.source)} can no longer be read: {exc.strerror}") from exc
     try:
@@ -83,7 +93,10 @@ def opened(entry: Entry) -> Iterator[int]:
 
 
 def unchanged(entry: Entry, descriptor: int) -> None:
-    """Raise SourceChanged unless the file is as the scan found it."""
-    now = os.fstat(descriptor)
-    if (now.st_size, now.st_mtime_ns) != (entry.size, entry.mtime_ns):
+    """Raise SourceChanged unless the file is the one that the scan found, and as it found it."""
+    now, then = os.fstat(descriptor), entry.origin
+    assert then
+    if (now.st_ino, now.st_dev) != (then.inode, then.device):
+        raise SourceChanged(f"{printable(entry.source)} was replaced by another file while it was read")
+    if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (entry.size, entry.mtime_ns, then.ctime_ns):
         raise SourceChanged(f"{printable(entry.source)} changed while it was read")

@@ -139,8 +139,48 @@ def remove_directory(path: Path) -> None:
     shutil.rmtree(path.parent)
 
 
+def replace_by_one_like_it(path: Path) -> None:
+    """As `mv` of a file that a reproducible build made: size and mtime are the same."""
+    status, new = path.stat(), path.with_name("new")
+    new.write_bytes(b"y" * status.st_size)
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    new.rename(path)
+
+
+def rewrite_and_set_the_time_back(path: Path) -> None:
+    status = path.stat()
+    wait_for_the_clock(path)
+    path.write_bytes(b"y" * status.st_size)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def replace_directory_by_link(path: Path) -> None:
+    """To one in which a file of this name has the same size and mtime: another's secret, for instance."""
+    secret = path.parent.with_name("secret")
+    shutil.copytree(path.parent, secret)
+    path.parent.rename(path.parent.with_name("moved"))
+    path.parent.symlink_to(secret)
+
+
+def replace_directory(path: Path) -> None:
+    replace_directory_by_link(path)
+    secret = path.parent.resolve()
+    path.parent.unlink()
+    secret.rename(path.parent)
+
+
+def wait_for_the_clock(path: Path) -> None:
+    """Wait until a change gets another time than the last one: the kernel's clock for files ticks every few ms."""
+    probe, before = path.with_name("probe"), path.stat().st_ctime_ns
+    probe.touch()
+    while probe.stat().st_ctime_ns <= before:
+        probe.touch()
+    probe.unlink()
+
+
 CHANGES = [grow, shrink, empty, touch, rewrite, remove, replace_by_link, replace_by_fifo, replace_by_directory]
-CHANGES += [remove_directory]
+CHANGES += [remove_directory, replace_by_one_like_it, rewrite_and_set_the_time_back]
+CHANGES += [replace_directory_by_link, replace_directory]
 
 
 @pytest.fixture
@@ -168,7 +208,7 @@ def test_a_file_that_changes_between_two_chunks_is_named(log: Path, change: Call
         read_chunk(layout, 1)
 
 
-@pytest.mark.parametrize("change", [grow, shrink, empty, touch, rewrite])
+@pytest.mark.parametrize("change", [grow, shrink, empty, touch, rewrite, rewrite_and_set_the_time_back])
 def test_a_file_that_changes_while_it_is_read_is_named(
     log: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asynccp.disk.scan import scan
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, Origin
 from asynccp.errors import PlanError, UsageError
 
 NOBODY = 65534
@@ -103,8 +103,9 @@ def test_an_entry_says_all_that_the_copy_keeps(here: Path) -> None:
     path.chmod(0o4751)
     os.utime(path, ns=(1, 1_600_000_000_123_456_789))
     status = path.stat()
+    origin = Origin(b"config", b"a", status.st_dev, status.st_ino, status.st_ctime_ns)
     assert one("config/a") == Entry(
-        b"a", Kind.FILE, 8, 0o4751, 1_600_000_000_123_456_789, status.st_uid, status.st_gid, b"", b"config/a"
+        b"a", Kind.FILE, 8, 0o4751, 1_600_000_000_123_456_789, status.st_uid, status.st_gid, b"", origin
     )
 
 

@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, Origin
 from asynccp.options import RECORD_SIZE, RESUME_RECORDS, Options
 from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PushPlan
@@ -200,7 +200,8 @@ def source(tmp_path: Path) -> Path:
 
 def plan_of(source: Path, pods: int = 1) -> PushPlan:
     found = source.stat()
-    entry = Entry(b"source", Kind.FILE, found.st_size, 0o644, found.st_mtime_ns, source=os.fsencode(source))
+    origin = Origin(os.fsencode(source.parent), os.fsencode(source.name), found.st_dev, found.st_ino, found.st_ctime_ns)
+    entry = Entry(b"source", Kind.FILE, found.st_size, 0o644, found.st_mtime_ns, origin=origin)
     transfers = tuple(Transfer(one, "/etc/app") for one in targets(pods))
     return PushPlan((str(source),), ArchiveLayout([entry], TOKEN), transfers)
 
