@@ -13,6 +13,7 @@ import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from ssl import SSLContext
 from tempfile import TemporaryDirectory
@@ -24,11 +25,13 @@ from anyio import to_thread
 from asynccp.cluster.kubeconfig import Choice, Fields, impersonation, keep_tokens, kubeconfig_paths, read_kubeconfig
 from asynccp.cluster.plugin import credentials_of
 from asynccp.cluster.proxy import environment_proxy
+from asynccp.cluster.rewrite import Locked
 from asynccp.errors import ClusterError
 from asynccp.escape import printable
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
+_LOCK_TRIES, _LOCK_WAIT_S = 25, 0.2  # kubectl holds the lock of a kubeconfig for milliseconds
 _USER_FILES = ("client-certificate", "client-key", "tokenFile")
 
 Loaded = TypeVar("Loaded")
@@ -78,23 +81,36 @@ async def _with_credentials(choice: Choice, renew: bool) -> Fields:
         return {**plain, **await credentials_of(plugin, choice.cluster)}
     if not user.get("auth-provider"):
         return plain
-    from asynccp.cluster.oidc import refresh_tokens  # here: aiohttp takes 0.2 s, and few need it
+    from asynccp.cluster.oidc import has_to_renew, renewed_tokens  # here: aiohttp takes 0.2 s, and few need it
 
     config = user["auth-provider"].get("config") or {}
-    if tokens := await refresh_tokens(config, even_if_valid=renew):
+    tokens: Fields = {}
+    if has_to_renew(config, even_if_valid=renew):
+        await _keep(choice, {}, "the OIDC tokens have to be renewed, but new ones can't be written to")
+        tokens = await renewed_tokens(config)
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(_keep, choice, tokens)
+            await _keep(choice, tokens, "renewed OIDC tokens can't be written to")
     return {**plain, "token": tokens.get("id-token") or config["id-token"]}
 
 
-def _keep(choice: Choice, tokens: Fields) -> None:
-    try:
-        keep_tokens(choice, tokens)
-    except OSError as exc:
-        # The old refresh token may be used up: to go on without a word would lock the user out of the next run.
-        raise ClusterError(
-            f"renewed OIDC tokens can't be written to {printable(choice.user_file)}: {exc.strerror}"
-        ) from None
+async def _keep(choice: Choice, tokens: Fields, problem: str) -> None:
+    """Write tokens into the kubeconfig. Without any, before the identity provider is asked, it is only tried.
+
+    The old refresh token may be used up afterwards: who loses the new one has to log in again. So they are written in
+    the end even if another program doesn't give the kubeconfig's lock back: that was there when it was tried.
+    """
+    for left in range(_LOCK_TRIES, -1, -1):
+        try:
+            even_if_locked = bool(tokens) and not left
+            await to_thread.run_sync(partial(keep_tokens, choice, tokens, even_if_locked=even_if_locked))
+            return
+        except Locked as exc:
+            if not left:
+                hint = f"if no other program writes it, remove {printable(exc.filename)}"
+                raise ClusterError(f"{problem} {printable(choice.user_file)}: {exc.strerror}", hint=hint) from None
+            await anyio.sleep(_LOCK_WAIT_S)
+        except OSError as exc:
+            raise ClusterError(f"{problem} {printable(choice.user_file)}: {exc.strerror}") from None
 
 
 def _usable(what: str, load: Callable[[], Loaded]) -> Loaded:

@@ -18,7 +18,8 @@ import h11
 from asynccp.cluster.access import Access
 from asynccp.cluster.tls import start_tls
 
-MAX_ANSWER_SIZE = 256 * 1024 * 1024  # bytes: half a MiB for each of the 500 pods in an answer
+MAX_ANSWER_SIZE = 32 * 1024 * 1024  # bytes, as they come and as they are: 64 KiB for each of the 500 pods in an answer
+_MAX_REFUSAL_SIZE = 256 * 1024  # bytes of an answer that is an excuse: a thousand sessions may get one at once
 _MAX_HEAD_SIZE = 64 * 1024
 _AGENT = ("User-Agent", "asynccp")
 
@@ -46,6 +47,13 @@ class Disconnected(ConnectionError):
 
     def __init__(self) -> None:
         super().__init__("Server disconnected")
+
+
+class TooLarge(ValueError):
+    """The answer has more bytes than anybody reads."""
+
+    def __init__(self) -> None:
+        super().__init__("an answer that does not end")
 
 
 class Answer(NamedTuple):
@@ -199,14 +207,15 @@ class HttpConnection(asyncio.Protocol):
 
     async def _answer(self, head: h11.Response | h11.InformationalResponse) -> Answer:
         headers = _headers(head)
+        most = MAX_ANSWER_SIZE if head.status_code == 200 else _MAX_REFUSAL_SIZE
         body = bytearray()
         while isinstance(event := await self._event(), h11.Data):
             body += event.data
-            if len(body) > MAX_ANSWER_SIZE:
-                raise ValueError("an answer that does not end")
+            if len(body) > most:
+                raise TooLarge
         whole = bytes(body)
         if headers.get("content-encoding") == "gzip":
-            whole = _unzipped(whole)
+            whole = _unzipped(whole, most)
         self._next_cycle()
         return Answer(head.status_code, headers, whole)
 
@@ -247,12 +256,14 @@ def _headers(head: h11.Response | h11.InformationalResponse) -> dict[str, str]:
     return {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
 
 
-def _unzipped(body: bytes) -> bytes:
+def _unzipped(body: bytes, most: int) -> bytes:
     decompressor = zlib.decompressobj(wbits=31)
     try:
-        whole = decompressor.decompress(body, MAX_ANSWER_SIZE)
+        whole = decompressor.decompress(body, most)
     except zlib.error as exc:
         raise ValueError("an answer that can't be decompressed") from exc
+    if decompressor.unconsumed_tail:
+        raise TooLarge
     if not decompressor.eof or decompressor.unused_data:
         raise ValueError("an answer that does not end")
     return whole

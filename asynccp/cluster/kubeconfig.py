@@ -9,7 +9,6 @@ Values may be secret and so appear in no message: names, paths, fields and line 
 """
 
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from asynccp.cluster.proxy import is_loopback
+from asynccp.cluster.rewrite import rewrite
 from asynccp.errors import ClusterError
 from asynccp.escape import printable
 
@@ -88,35 +88,41 @@ def impersonation(user: Fields) -> list[tuple[str, str]]:
     return headers
 
 
-def keep_tokens(choice: Choice, tokens: Fields) -> None:
+def keep_tokens(choice: Choice, tokens: Fields, *, even_if_locked: bool = False) -> None:
     """Write a user's new OIDC tokens into the user's file, as kubectl does: the old refresh token may be used up.
 
-    The file is replaced as a whole, with its mode and its owner. Raises OSError.
+    Without tokens the file is written as it is, which shows whether it can be. Raises ClusterError, OSError, Locked.
     """
-    path = os.path.realpath(choice.user_file)
-    document = _read(path)
-    for entry in document.get("users") or ():
-        if entry.get("name") == choice.user_name:
-            entry["user"]["auth-provider"]["config"].update(tokens)
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".asynccp-")
+
+    def change(old: bytes) -> bytes:
+        return _with_tokens(old, choice, tokens) if tokens else old
+
+    rewrite(choice.user_file, change, even_if_locked=even_if_locked)
+
+
+def _with_tokens(data: bytes, choice: Choice, tokens: Fields) -> bytes:
+    document = _parsed(data, choice.user_file)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            yaml.safe_dump(document, file, sort_keys=False)
-            there = os.stat(path)
-            os.fchown(file.fileno(), there.st_uid, there.st_gid)
-            os.fchmod(file.fileno(), there.st_mode & 0o777)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        user = next(entry["user"] for entry in document["users"] if entry["name"] == choice.user_name)
+        user["auth-provider"]["config"].update(tokens)
+    except (StopIteration, KeyError, TypeError, AttributeError):
+        raise ClusterError(
+            f"the kubeconfig {printable(choice.user_file)} was changed meanwhile, and has no place for new OIDC tokens"
+        ) from None
+    return yaml.safe_dump(document, sort_keys=False, encoding="utf-8", allow_unicode=True)  # type: ignore[no-any-return]
 
 
 def _read(path: str) -> Fields:
     try:
-        with open(path, encoding="utf-8") as file:
-            document = yaml.load(file, _LOADER)  # noqa: S506 (safe, either of them)
+        with open(path, "rb") as file:
+            return _parsed(file.read(), path)
     except OSError as exc:
         raise ClusterError(f"the kubeconfig {printable(path)} can't be read: {exc.strerror}") from None
+
+
+def _parsed(data: bytes, path: str) -> Fields:
+    try:
+        document = yaml.load(data, _LOADER)  # noqa: S506 (safe, either of them)
     except yaml.MarkedYAMLError as exc:  # its text quotes the line
         where = f" (line {exc.problem_mark.line + 1})" if exc.problem_mark else ""
         raise ClusterError(f"the kubeconfig {printable(path)} is not YAML{where}") from None
@@ -138,7 +144,9 @@ def _named(documents: Iterable[tuple[str, Fields]], kind: str, name: str) -> _Na
                 return _Named(
                     name, _absolute(fields, _PATHS.get(kind, ()), os.path.dirname(os.path.abspath(file))), file
                 )
-    raise ClusterError(f"the kubeconfig has no {kind[:-1]} {printable(name)!r}", hint="kubectl config get-contexts")
+    raise ClusterError(
+        f"the kubeconfig has no {kind[:-1]} {printable(name)!r}", hint="kubectl config get-contexts shows what is there"
+    )
 
 
 def _absolute(fields: Fields, keys: Iterable[str], base: str) -> Fields:
@@ -164,9 +172,12 @@ def _check_cluster(cluster: _Named) -> None:
 
 
 def _is_private(cluster: Fields) -> bool:
-    """Tell whether credentials may be sent: like kubectl we send none over plain HTTP, except to this machine."""
-    server = urlsplit(str(cluster["server"]))
-    return server.scheme == "https" or is_loopback(server.hostname or "")
+    """Tell whether credentials may be sent: like kubectl we send none over plain HTTP, except to this machine.
+
+    What a proxy elsewhere is asked for goes there, whatever host it names.
+    """
+    server, proxy = (urlsplit(str(cluster.get(key) or "")) for key in ("server", "proxy-url"))
+    return server.scheme == "https" or all(is_loopback(url.hostname) for url in (server, proxy) if url.hostname)
 
 
 def _parts(fields: Fields, key: str, about: str) -> Any:
@@ -184,6 +195,8 @@ def _one_identity(user: _Named) -> Fields:
     for key in ("exec", "auth-provider", "as-user-extra"):
         if not isinstance(fields.get(key) or {}, dict):
             raise ClusterError(f"{about} has a field {key} that is not understood")
+    if not isinstance((fields.get("auth-provider") or {}).get("config") or {}, dict):
+        raise ClusterError(f"{about} has an auth-provider whose config is not understood")
     token = fields.get("tokenFile") or fields.get("token")
     if token and (fields.get("username") or fields.get("password")):
         raise ClusterError(f"{about} has a token and a password", hint="kubectl takes either, and so does asynccp")

@@ -6,7 +6,6 @@ pod, raw JSON 0.4 ms.
 """
 
 import functools
-import json
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -19,10 +18,11 @@ from urllib.parse import quote, quote_plus, urlencode, urlsplit
 import anyio
 from anyio import move_on_after
 
+from asynccp.cluster import documents
 from asynccp.cluster.access import Access, load_access
 from asynccp.cluster.base import Session
 from asynccp.cluster.hop import Hops
-from asynccp.cluster.http import Answer, HttpConnection, Upgraded, open_connection
+from asynccp.cluster.http import Answer, HttpConnection, TooLarge, Upgraded, open_connection
 from asynccp.cluster.refusal import exec_refused, list_refused, retry_after_s
 from asynccp.cluster.renewal import Renewal
 from asynccp.cluster.unreachable import unreachable
@@ -34,8 +34,13 @@ from asynccp.target import WORKLOADS, Json, Selector, Target, pods_query
 from asynccp.wire.websocket import handshake, make_key, refused_handshake
 
 Answered = TypeVar("Answered", Answer, Upgraded | Answer)
+Document = TypeVar("Document")
 
 PAGE_SIZE = 500  # pods in one answer, as kubectl asks for
+_LEAST_PAGE_SIZE = 5  # of pods that have 1.5 MiB each, the most that etcd takes
+_MOST_PAGES = 5_000
+_MOST_SIZE = 512 * 1024 * 1024  # bytes of memory for what is read of a list: Kubernetes' 150,000 pods have three fifths
+_FEWER = "labels that match fewer pods, or a namespace, make it shorter, unless the server is broken"
 _CONNECT_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 90.0  # the API server itself gives up after 60 s (kube-apiserver --request-timeout)
 _BUSY_WAITS_S = (1.0, 3.0, 10.0)  # unlike exec, lists are under API priority and fairness, which answers 429
@@ -78,14 +83,15 @@ class KubernetesCluster:
     async def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
         where = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
         if selector.kind == "pod":
-            found = await self._get(f"api/v1/{where}pods/{selector.name}", {}, selector)
+            found = await self._get(f"api/v1/{where}pods/{selector.name}", {}, selector, documents.pod_of)
             if found is not None:
                 yield [found]
             return
         labels = selector.name
         if selector.kind in WORKLOADS:
             api, plural = WORKLOADS[selector.kind]
-            owner = await self._get(f"{api}/{where}{plural}/{selector.name}", {}, selector)
+            read_owner = partial(documents.owner_of, plural)
+            owner = await self._get(f"{api}/{where}{plural}/{selector.name}", {}, selector, read_owner)
             if owner is None:
                 return
             if not (labels := pods_query(plural, owner)):  # which as a query would mean every pod
@@ -94,20 +100,36 @@ class KubernetesCluster:
                     f"{name} in namespace {namespace} has no selector, so no pods belong to it",
                     hint="name the pods, POD:PATH, or their labels, -l SELECTOR:PATH",
                 )
-        query = {"labelSelector": labels, "fieldSelector": fields, "limit": str(PAGE_SIZE)}
+        query = {"labelSelector": labels, "fieldSelector": fields}
+        async for page in self._pages(f"api/v1/{where}pods", query, selector):
+            yield page
+
+    async def _pages(self, path: str, query: dict[str, str], selector: Selector) -> AsyncIterator[list[Json]]:
+        """Yield a list page by page, in smaller ones where its pods are large. Raises ClusterError if it has no end."""
+        limit, size, seen = PAGE_SIZE, 0, {""}
+        given = {key: value for key, value in query.items() if value}
+        after = ""
         while True:
-            page = await self._get(
-                f"api/v1/{where}pods", {key: value for key, value in query.items() if value}, selector
-            )
-            yield (page or {}).get("items") or []
-            if not (after := ((page or {}).get("metadata") or {}).get("continue")):
+            asked = {**given, "limit": str(limit), **({"continue": after} if after else {})}
+            try:
+                page = await self._get(path, asked, selector, documents.page_of) or documents.Page([], "", 0)
+            except _TooLarge:
+                if limit <= _LEAST_PAGE_SIZE:
+                    raise
+                limit //= 10
+                continue
+            yield page.pods
+            after, size = page.after, size + page.size
+            if not after:
                 return
-            query["continue"] = after
+            if after in seen or len(seen) > _MOST_PAGES or size > _MOST_SIZE:
+                raise ClusterError(f"the API server's list of {selector} has no end", hint=_FEWER)
+            seen.add(after)
 
     async def find_pod(self, target: Target) -> Json | None:
         selector = Selector("pod", target.pod, "", target.namespace)
-        found: Json | None = await self._get(f"api/v1/namespaces/{target.namespace}/pods/{target.pod}", {}, selector)
-        return found
+        path = f"api/v1/namespaces/{target.namespace}/pods/{target.pod}"
+        return await self._get(path, {}, selector, documents.pod_of)
 
     @asynccontextmanager
     async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator[Session]:
@@ -155,8 +177,10 @@ class KubernetesCluster:
 
         return await self._on_connection(access, ask)
 
-    async def _get(self, path: str, query: dict[str, str], selector: Selector) -> Any:
-        """Return the JSON at `path`, None for a 404.
+    async def _get(
+        self, path: str, query: dict[str, str], selector: Selector, read: Callable[[Any], Document]
+    ) -> Document | None:
+        """Return what is read of the JSON at `path`, None for a 404.
 
         A server that says it is busy is asked again when it says so; one that refuses our credentials once more, if
         they can be renewed.
@@ -167,7 +191,7 @@ class KubernetesCluster:
             access = self._credentials.access
             status, body, asked_s = await self._ask(access, path)
             if status == 200:
-                return _document(body, access)
+                return _document(body, access, read)
             if status == 404:
                 return None
             if status == 401 and not renewed and await self._credentials.after_refusal(access):
@@ -186,6 +210,8 @@ class KubernetesCluster:
         try:
             with anyio.fail_after(_ANSWER_TIMEOUT_S):
                 answer = await self._on_connection(access, ask)
+        except TooLarge:
+            raise _too_large(access) from None
         except (OSError, ValueError) as exc:
             message, hint = unreachable(exc, access)
             where = printable(access.url)
@@ -252,9 +278,23 @@ def _target(access: Access, path: str) -> str:
     return f"{urlsplit(access.url).path}/{path}"
 
 
-def _document(body: bytes, access: Access) -> Any:
+class _TooLarge(ClusterError):
+    """An answer that takes more memory than it may."""
+
+
+def _too_large(access: Access) -> _TooLarge:
+    return _TooLarge(f"the API server at {printable(access.url)} answered with more than anybody can read", hint=_FEWER)
+
+
+def _document(body: bytes, access: Access, read: Callable[[Any], Document]) -> Document:
+    where = printable(access.url)
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        where = printable(access.url)
+        document = documents.parsed(body)
+    except documents.TooMany:
+        raise _too_large(access) from None
+    except documents.Unreadable:
         raise ClusterError(f"the API server at {where} can't be reached: what answers there is none") from None
+    try:
+        return read(document)
+    except documents.Unreadable:
+        raise ClusterError(f"the API server at {where} answered with something else than it was asked for") from None

@@ -13,38 +13,45 @@ from urllib.parse import quote
 
 import aiohttp
 from anyio import to_thread
+from yarl import URL
 
-from asynccp.cluster.proxy import environment_proxy
+from asynccp.cluster.proxy import environment_proxy, is_loopback
 from asynccp.errors import ClusterError
+from asynccp.escape import printable
 
 _SKEW_S = 10.0  # a token that has so little left counts as expired (client-go: expiryDelta)
 _TIMEOUT_S = 30.0
+_MAX_ANSWER_SIZE = 1024 * 1024  # bytes; a provider's description of itself takes some KiB
+_MOST_REDIRECTS = 10  # as Go's net/http
 _LOGIN = "log in again at your identity provider"
 
 Tokens = dict[str, str]
 
 
-async def refresh_tokens(config: dict[str, Any], *, even_if_valid: bool) -> Tokens:
-    """Return a new `id-token`, and `refresh-token` if that changed; nothing while the old id token is good.
+def has_to_renew(config: dict[str, Any], *, even_if_valid: bool) -> bool:
+    """Tell whether the identity provider has to be asked. Raises ClusterError if it has, and can't be.
 
-    config: of the kubeconfig's `auth-provider`. even_if_valid: the server has refused the token. Raises ClusterError.
+    config: of the kubeconfig's `auth-provider`. even_if_valid: the server has refused the id token.
     """
     refresh_token = config.get("refresh-token")
     if not expired(str(config.get("id-token") or ""), time.time()) and not (even_if_valid and refresh_token):
-        return {}
+        return False
     if not refresh_token or not config.get("idp-issuer-url") or not config.get("client-id"):
         raise ClusterError("the OIDC id token has expired, and there is no refresh token to renew it", hint=_LOGIN)
+    return True
+
+
+async def renewed_tokens(config: dict[str, Any]) -> Tokens:
+    """Return a new `id-token`, and `refresh-token` if that changed. Raises ClusterError."""
     try:
-        answer = await _ask(config, str(refresh_token))
-        new = {"id-token": str(answer["id_token"])}
-        return {**new, **({"refresh-token": str(answer["refresh_token"])} if answer.get("refresh_token") else {})}
-    except aiohttp.ClientResponseError as exc:
-        raise ClusterError(
-            f"the identity provider refused to renew the token: HTTP {exc.status}", hint=_LOGIN
-        ) from None
+        answer = await _ask(config)
+        new = {"id-token": _token(answer["id_token"])}
+        return {**new, **({"refresh-token": _token(answer["refresh_token"])} if answer.get("refresh_token") else {})}
+    except _Refused as exc:
+        raise ClusterError(f"the identity provider refused to renew the token: HTTP {exc}", hint=_LOGIN) from None
     except (aiohttp.ClientError, OSError) as exc:
         raise ClusterError(f"the identity provider can't be reached: {type(exc).__name__}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ClusterError("the identity provider's answer holds no id token") from None
 
 
@@ -53,12 +60,18 @@ def expired(id_token: str, now: float) -> bool:
     try:
         claims = id_token.split(".")[1]
         return float(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]) - _SKEW_S <= now
-    except (ValueError, IndexError, KeyError, TypeError):
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError):
         return True
 
 
-async def _ask(config: dict[str, Any], refresh_token: str) -> dict[str, Any]:
-    issuer, client, secret = (str(config.get(key) or "") for key in ("idp-issuer-url", "client-id", "client-secret"))
+class _Refused(Exception):
+    """The identity provider answered with another status than 200."""
+
+
+async def _ask(config: dict[str, Any]) -> dict[str, Any]:
+    issuer, client, secret, refresh_token = (
+        str(config.get(key) or "") for key in ("idp-issuer-url", "client-id", "client-secret", "refresh-token")
+    )
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
     pair = f"{quote(client, safe='')}:{quote(secret, safe='')}".encode()
     basic = f"Basic {base64.b64encode(pair).decode()}"
@@ -68,24 +81,72 @@ async def _ask(config: dict[str, Any], refresh_token: str) -> dict[str, Any]:
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=await to_thread.run_sync(_tls, config)),
         timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+        headers={"Accept-Encoding": "identity"},  # what is short as it comes is short
+        auto_decompress=False,
     ) as http:
-        where = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-        async with http.get(where, proxy=environment_proxy(where), raise_for_status=True) as answer:
-            endpoint = str((await answer.json(content_type=None))["token_endpoint"])
+        described = await _described(http, _private(f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
+        endpoint = _private(str(described["token_endpoint"]))
         for number, (headers, more) in enumerate(ways, 1):
-            async with http.post(
+            asked = http.post(
                 endpoint,
                 data={**form, **more},
                 headers=headers,
-                proxy=environment_proxy(endpoint),
+                proxy=environment_proxy(str(endpoint)),
                 allow_redirects=False,
-            ) as answer:
+            )
+            async with asked as answer:
                 if answer.status in (400, 401) and number < len(ways):
                     continue
-                answer.raise_for_status()
-                tokens: dict[str, Any] = await answer.json(content_type=None)
-                return tokens
+                return await _document(answer)
     raise AssertionError("the last way returns or raises")
+
+
+async def _described(http: aiohttp.ClientSession, where: URL) -> dict[str, Any]:
+    """Return what a provider says of itself (OpenID Connect Discovery 1.0, section 4). It may be behind redirects."""
+    for _ in range(_MOST_REDIRECTS):
+        async with http.get(where, proxy=environment_proxy(str(where)), allow_redirects=False) as answer:
+            if "Location" not in answer.headers or answer.status not in (301, 302, 303, 307, 308):
+                return await _document(answer)
+            where = _private(str(where.join(URL(answer.headers["Location"]))))
+    raise _Refused("redirects without end")
+
+
+def _private(url: str) -> URL:
+    """Return a URL as aiohttp reads it. Raises ClusterError if what is sent there could be read on the way.
+
+    All of them, not the token endpoint alone: who may change the answer before decides where that is.
+    """
+    try:
+        found = URL(url)
+    except ValueError:
+        raise ClusterError("the identity provider has an address that is no URL") from None
+    if found.scheme != "https" and not (found.scheme == "http" and is_loopback(found.host or "")):
+        where = f"{found.scheme}://{found.host}"
+        raise ClusterError(
+            f"the identity provider wants the refresh token over a connection without TLS: {printable(where, 300)}",
+            hint="use one whose idp-issuer-url and token_endpoint are https://",
+        )
+    return found
+
+
+async def _document(answer: aiohttp.ClientResponse) -> dict[str, Any]:
+    """Return the JSON of an answer. Raises _Refused, ValueError for what is none or too long."""
+    if answer.status != 200:
+        raise _Refused(answer.status)
+    body = bytearray()
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) > _MAX_ANSWER_SIZE:
+            raise ValueError("an answer that does not end")
+    document: dict[str, Any] = json.loads(body)
+    return document
+
+
+def _token(value: object) -> str:
+    """Return what may stand in a header. Raises ValueError."""
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+        raise ValueError("no token")
+    return value
 
 
 def _tls(config: dict[str, Any]) -> ssl.SSLContext:

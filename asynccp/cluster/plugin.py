@@ -17,11 +17,13 @@ from typing import Any
 
 import anyio
 from anyio import to_thread
+from anyio.abc import Process
 
 from asynccp.errors import ClusterError
 from asynccp.escape import printable
 
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+_MAX_ANSWER_SIZE = 1024 * 1024  # bytes; a certificate and its key take some KiB
 _CLUSTER_FIELDS = (
     "server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url",
     "disable-compression",
@@ -38,24 +40,31 @@ async def credentials_of(plugin: dict[str, Any], cluster: dict[str, Any]) -> dic
     about, hint = f"the credential plugin {printable(command)!r}", "run it with the kubeconfig's arguments to see why"
     interactive = _interactive(plugin, about)
     person = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-    info = await to_thread.run_sync(_info, plugin, cluster, interactive)
     try:
-        done = await anyio.run_process(
+        info = await to_thread.run_sync(_info, plugin, cluster, interactive)
+    except OSError as exc:
+        raise ClusterError(f"{about} can't be told of the cluster: its CA can't be read: {exc.strerror}") from None
+    except (TypeError, ValueError, AttributeError):  # what YAML knows and JSON doesn't
+        raise ClusterError(f"{about} can't be told of the cluster: its extensions are not understood") from None
+    try:
+        process = await anyio.open_process(
             [command, *map(str, plugin.get("args") or ())],
             stdin=None if interactive else subprocess.DEVNULL,
             stderr=None if person else subprocess.DEVNULL,
             env={**os.environ, **_variables(plugin), "KUBERNETES_EXEC_INFO": info},
-            check=False,
         )
     except OSError as exc:
         install = printable(str(plugin.get("installHint") or "").strip())
         raise ClusterError(f"{about} can't be run: {exc.strerror}", hint=install) from None
     except (TypeError, ValueError, KeyError):  # a NUL byte, an `env` of another shape
         raise ClusterError(f"{about} can't be run: its arguments or variables are not understood") from None
-    if done.returncode:
-        raise ClusterError(f"{about} failed with exit code {done.returncode}", hint=hint)
     try:
-        return _answered(json.loads(done.stdout), str(plugin.get("apiVersion")))
+        async with process:
+            said = await _said(process)
+            code = await process.wait()
+        if code:
+            raise ClusterError(f"{about} failed with exit code {code}", hint=hint)
+        return _answered(json.loads(said), str(plugin.get("apiVersion")))
     except _NotUnderstood as exc:
         raise ClusterError(f"{about} gave no credentials: {exc}", hint=hint) from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -64,6 +73,17 @@ async def credentials_of(plugin: dict[str, Any], cluster: dict[str, Any]) -> dic
 
 class _NotUnderstood(Exception):
     pass
+
+
+async def _said(process: Process) -> bytes:
+    said = bytearray()
+    assert process.stdout is not None
+    async for part in process.stdout:
+        said += part
+        if len(said) > _MAX_ANSWER_SIZE:
+            process.kill()
+            raise _NotUnderstood("its answer does not end")
+    return bytes(said)
 
 
 def _interactive(plugin: dict[str, Any], about: str) -> bool:
@@ -104,4 +124,6 @@ def _answered(answer: dict[str, Any], version: str) -> dict[str, str]:
         raise _NotUnderstood("a client certificate and its key come together, or not at all")
     pair = {"client-certificate-data": certificate, "client-key-data": key} if certificate else {}
     encoded = {name: base64.b64encode(pem.encode()).decode() for name, pem in pair.items()}
-    return {**encoded, **({"token": str(token)} if token else {})}
+    if token and not (isinstance(token, str) and token.strip().isprintable()):
+        raise _NotUnderstood("its token is none that a header can hold")
+    return {**encoded, **({"token": token} if token else {})}

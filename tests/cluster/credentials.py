@@ -103,7 +103,7 @@ async def a_service_account(place: Place) -> AsyncIterator[Scene]:
         patch.setattr(access, "SERVICE_ACCOUNT", place.directory)
         patch.setenv("KUBECONFIG", str(place.directory / "no-kubeconfig"))
         patch.setenv("KUBERNETES_SERVICE_HOST", str(parts.hostname))
-        patch.setenv("KUBERNETES_SERVICE_PORT", str(parts.port))
+        patch.setenv("KUBERNETES_SERVICE_PORT", f"{parts.port}{parts.path}")  # the fake's secret is part of its address
         yield Scene(None, make_new=lambda: (place.directory / "token").write_text("new"))
 
 

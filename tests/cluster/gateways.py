@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import json
+import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import trustme
 from aiohttp import web
@@ -85,16 +87,24 @@ def id_token(name: str, expires: int = FAR_AWAY) -> str:
 class IdentityProvider:
     """It gives `new` for the refresh token in `good`, which is then used up, and a new one follows.
 
-    meanwhile: what happens before it answers.
+    meanwhile: what happens before it answers. It runs nothing, and gives made-up tokens for its client's secret alone.
+    endpoint: where it says that tokens are to be had, if not from itself. leads_to: where it sends who wants to know.
     """
 
     url: str = ""
     good: str = "refresh-1"
     new: str = field(default_factory=lambda: id_token("new"))
-    client: tuple[str, str] = ("asynccp", "client-secret")
+    client: tuple[str, str] = field(default_factory=lambda: ("asynccp", secrets.token_hex(16)))
     meanwhile: Callable[[], object] = lambda: None
+    endpoint: object = None
+    leads_to: str = ""
 
     async def describe(self, _: web.Request) -> web.Response:
+        if self.leads_to:
+            return web.Response(status=302, headers={"Location": self.leads_to})
+        return web.json_response({"token_endpoint": self.endpoint or f"{self.url}/token"})
+
+    async def describe_elsewhere(self, _: web.Request) -> web.Response:
         return web.json_response({"token_endpoint": f"{self.url}/token"})
 
     async def refresh(self, request: web.Request) -> web.Response:
@@ -109,14 +119,15 @@ class IdentityProvider:
 
 
 @asynccontextmanager
-async def identity_provider(tls: ssl.SSLContext) -> AsyncIterator[IdentityProvider]:
+async def identity_provider(tls: ssl.SSLContext | None) -> AsyncIterator[IdentityProvider]:
     provider, app = IdentityProvider(), web.Application()
     app.router.add_get("/.well-known/openid-configuration", provider.describe)
+    app.router.add_get("/elsewhere", provider.describe_elsewhere)
     app.router.add_post("/token", provider.refresh)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-    provider.url = f"https://127.0.0.1:{runner.addresses[0][1]}"
+    provider.url = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield provider
     finally:
@@ -165,9 +176,12 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def proxy(to: str, password: str = "") -> AsyncIterator[Proxy]:
-    """Run a proxy that connects every request to the server at the URL `to`, whatever host it names."""
-    host, port = to.rpartition("//")[2].split(":")
-    one, tasks = Proxy(0, (host, int(port)), password), set[asyncio.Task[None]]()
+    """Run a proxy that connects every request to the server at the URL `to`, whatever host it names.
+
+    Strangers win nothing by it: it leads to that server alone, which wants its secret from them as without a proxy.
+    """
+    parts = urlsplit(to)
+    one, tasks = Proxy(0, (str(parts.hostname), parts.port or 0), password), set[asyncio.Task[None]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -1,4 +1,7 @@
-"""A server of bytes on loopback: it says what a test tells it to, byte for byte."""
+"""A server of bytes on loopback: it says what a test tells it to, byte for byte.
+
+To a stranger too, who hears bytes that stand in this directory; nothing is run, read or kept for whoever asks.
+"""
 
 import asyncio
 import socket

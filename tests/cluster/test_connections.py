@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
@@ -112,18 +113,19 @@ async def test_list_and_exec_go_through_the_kubeconfigs_proxy(
 ) -> None:
     ca = trustme.CA()
     async with (
-        FakeCluster(tmp_path / "pods", tls=server_tls(ca, FAR) if tls else None) as cluster,
+        FakeCluster(tmp_path / "pods", tls=server_tls(ca, FAR) if tls else None, host=FAR) as cluster,
         proxy(cluster.url, password) as between,
     ):
         await cluster.add_pod("web-1", labels={"app": "web"})
         url = f"http://{password}@127.0.0.1:{between.port}" if password else f"http://127.0.0.1:{between.port}"
-        server = {"server": f"https://{FAR}", **trusting(ca)} if tls else {"server": f"http://{FAR}"}
+        far = cluster.url.replace(urlsplit(cluster.url).netloc, FAR)
+        server = {"server": far, **trusting(ca)} if tls else {"server": far}
         write_kubeconfig(path, {**server, "proxy-url": url}, {"token": "a"})
         assert await copied(path)
         if tls:
             assert set(between.heard) == {f"CONNECT {FAR}:443"}
         else:
-            assert all(one.startswith(f"GET http://{FAR}/api/v1/namespaces/default/pods") for one in between.heard)
+            assert all(one.startswith(f"GET {far}/api/v1/namespaces/default/pods") for one in between.heard)
 
 
 @pytest.mark.parametrize("tls", [True, False])
@@ -149,11 +151,12 @@ async def test_a_proxy_that_is_not_there(path: Path) -> None:
 async def test_a_proxy_of_the_environment(tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ca = trustme.CA()
     async with (
-        FakeCluster(tmp_path / "pods", tls=server_tls(ca, FAR)) as cluster,
+        FakeCluster(tmp_path / "pods", tls=server_tls(ca, FAR), host=FAR) as cluster,
         proxy(cluster.url) as between,
     ):
         await cluster.add_pod("web-1", labels={"app": "web"})
-        write_kubeconfig(path, {"server": f"https://{FAR}", **trusting(ca)}, {})
+        far = cluster.url.replace(urlsplit(cluster.url).netloc, FAR)
+        write_kubeconfig(path, {"server": far, **trusting(ca)}, {})
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{between.port}")
         monkeypatch.setenv("NO_PROXY", "other.example")
         assert await names_seen(path) == ["web-1"]

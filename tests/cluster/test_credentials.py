@@ -251,6 +251,10 @@ async def test_a_plugin_beside_the_kubeconfig_gets_its_arguments_and_variables(
             f'echo \'{V1}, "status": {{"clientCertificateData": "x"}}}}\'',
             "a client certificate and its key come together, or not at all",
         ),
+        (f'echo \'{V1}, "status": {{"token": {{"a": 1}}}}}}\'', "its token is none that a header can hold"),
+        (f'echo \'{V1}, "status": {{"token": "a\\\\nb"}}}}\'', "its token is none that a header can hold"),
+        (f'echo \'{V1}, "status": ["a"]}}\'', "its answer is not an ExecCredential"),
+        ("while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done", "its answer does not end"),
     ],
 )
 async def test_a_plugin_that_gives_nothing_is_named(cluster: FakeCluster, tmp_path: Path, text: str, says: str) -> None:
@@ -279,6 +283,22 @@ async def test_a_plugin_that_can_not_be_run(
     error = await refused(path)
     assert says in str(error)
     assert error.hint == ("install it with brew" if "command" in fields else error.hint)
+
+
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [
+        ({"certificate-authority": "gone.crt"}, "its CA can't be read: No such file or directory"),
+        ({"extensions": ["a"]}, "its extensions are not understood"),
+    ],
+)
+async def test_what_a_plugin_can_not_be_told(
+    cluster: FakeCluster, tmp_path: Path, about: dict[str, Any], says: str
+) -> None:
+    run = script(tmp_path / "plugin", "exit 1") | {"provideClusterInfo": True}
+    path = tmp_path / "kubeconfig"
+    path.write_text(kubeconfig({"server": cluster.url, **about}, {"exec": run}))
+    assert str(await refused(path)).endswith(f"can't be told of the cluster: {says}")
 
 
 # OIDC
@@ -380,7 +400,7 @@ async def test_new_tokens_that_can_not_be_kept_end_the_run(cluster: FakeCluster,
         path.write_text(kubeconfig({"server": cluster.url}, {"auth-provider": {"name": "oidc", "config": config}}))
         provider.meanwhile = lambda: shutil.rmtree(path.parent)
         error = await refused(path)
-    assert str(error) == f"the kubeconfig {path} can't be read: No such file or directory"
+    assert str(error) == f"renewed OIDC tokens can't be written to {path}: No such file or directory"
 
 
 # Acting as another

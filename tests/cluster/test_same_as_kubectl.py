@@ -44,6 +44,7 @@ async def test_the_server_sees_the_same_user(user: dict[str, Any], tmp_path: Pat
     seen: list[list[tuple[str, str]]] = []
 
     async def refuse(request: web.Request) -> web.Response:
+        """Answer with 403, whoever asks."""
         headers = [(name.lower(), value) for name, value in request.headers.items()]
         seen.append(sorted(one for one in headers if one[0].startswith(("authorization", "impersonate-"))))
         return web.json_response({"kind": "Status", "message": "no", "code": 403}, status=403)

@@ -5,10 +5,12 @@ import errno
 import os
 import socket
 import ssl
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 import trustme
+from anyio import to_thread
 
 from asynccp.cluster.tls import TlsTransport, start_tls
 from tests.cluster.gateways import server_tls
@@ -27,10 +29,14 @@ from tests.cluster.tlspeers import (
     fill,
     opened,
     pair,
+    read_all,
     until_closed,
     way_to,
     within,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -208,3 +214,84 @@ async def test_a_sender_that_obeys_holds_little_and_goes_on_when_the_peer_reads(
     assert heard == [data]
     assert 0 < most <= RECORD + chunk
     assert set(zip(ear.told[:-1:2], ear.told[1:-1:2], strict=True)) == {("pause", "resume")}
+
+
+# What OpenSSL asks for. A server that asks a client of TLS 1.2 to shake hands anew has it read before it can write.
+
+
+class Renegotiating(ssl.SSLSocket):
+    """Stands in for a socket in the middle of a handshake: it sends once it has read, or reads once it may send."""
+
+    calls = 0
+    sends_after: int | None = None  # bytes that are to come first
+    reads_after: int | None = None  # attempts that find no room
+
+    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
+        self.calls += 1
+        if self.sends_after:
+            raise ssl.SSLWantReadError
+        return super().send(data, flags)
+
+    def recv_into(self, buffer: "WriteableBuffer", nbytes: int | None = None, flags: int = 0) -> int:
+        self.calls += 1
+        if self.reads_after:
+            self.reads_after -= 1
+            raise ssl.SSLWantWriteError
+        size = super().recv_into(buffer, nbytes, flags)
+        self.sends_after = max(0, self.sends_after - size) if self.sends_after else self.sends_after
+        return size
+
+
+@pytest.fixture
+def renegotiating(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OURS, "sslsocket_class", Renegotiating)
+
+
+def handshaking(transport: TlsTransport) -> Renegotiating:
+    assert isinstance(transport._sock, Renegotiating)
+    return transport._sock
+
+
+@pytest.mark.usefixtures("renegotiating")
+async def test_who_has_to_read_before_it_can_write_waits_for_bytes_and_asks_no_more() -> None:
+    async with pair(Streamed()) as (transport, peer):
+        sock = handshaking(transport)
+        sock.sends_after = 1
+        transport.write(DATA)
+        await a_while()
+        assert sock.calls <= 2, "one to send, and one to read the tickets that follow a handshake"
+        assert transport.get_write_buffer_size() == len(DATA)
+        await to_thread.run_sync(peer.send, b"x")
+        transport.close()
+        assert await to_thread.run_sync(read_all, peer) == DATA
+
+
+@pytest.mark.usefixtures("renegotiating")
+async def test_who_has_to_read_more_than_came_goes_on_waiting() -> None:
+    async with pair(ear := Streamed()) as (transport, peer):
+        sock = handshaking(transport)
+        sock.sends_after = 3
+        transport.write(b"answer")
+        for size in (1, 2):
+            await to_thread.run_sync(peer.send, b"x")
+            await ear.has_heard(size)
+            await a_while()
+            assert transport.get_write_buffer_size() == len(b"answer")
+        assert sock.calls <= 8, "two for each byte that came, and one more attempt"
+        await to_thread.run_sync(peer.send, b"x")
+        assert await to_thread.run_sync(peer.recv, 10) == b"answer"
+
+
+@pytest.mark.usefixtures("renegotiating")
+async def test_who_has_to_write_before_it_can_read_waits_for_room_and_asks_no_more() -> None:
+    async with pair(ear := Streamed()) as (transport, peer):
+        sock = handshaking(transport)
+        transport.write(DATA)  # more than the socket takes while the peer doesn't read
+        await a_while()
+        before, sock.reads_after = sock.calls, 1
+        await to_thread.run_sync(peer.send, b"x")
+        await a_while()
+        assert (sock.calls, bytes(ear.heard)) == (before + 1, b"")
+        assert len(await to_thread.run_sync(peer.recv, MIB)) > 0
+        transport.close()
+        assert len(await to_thread.run_sync(read_all, peer)) > 0

@@ -1,5 +1,6 @@
 """WebSocket frames: every rule of RFC 6455 section 5, however the bytes arrive, and other libraries as judges."""
 
+import sys
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -28,6 +29,7 @@ from asynccp.wire.websocket import (
     encode_frame,
     handshake,
     make_key,
+    masked,
     refused_handshake,
     seal,
     unsealed,
@@ -333,6 +335,16 @@ def sealed(payload: bytes) -> bytes:
 def test_what_is_sealed_is_unsealed(payload: bytes) -> None:
     assert unsealed(sealed(payload)) == payload
     assert unsealed(memoryview(encode_frame(Opcode.BINARY, payload))) == payload
+
+
+@pytest.mark.parametrize("size", [1, 4099, 16 * 1024, 128 * 1024, 128 * 1024 + 1, 400_003, 1 << 20])
+def test_a_frame_is_the_same_without_the_c_of_another_package(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel of websockets that fits every machine has none; a large push failed there."""
+    payload, key = bytes(range(256)) * (size // 256 + 1), b"\x01\x80\xff\x00"
+    here = masked(payload[:size], key)
+    monkeypatch.setitem(sys.modules, "websockets.speedups", None)
+    assert masked(payload[:size], key) == masked(memoryview(payload)[:size], key) == here
+    assert unsealed(sealed(payload[:size])) == payload[:size]
 
 
 def test_every_frame_has_a_key_of_its_own() -> None:
