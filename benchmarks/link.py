@@ -6,6 +6,8 @@ The kernel's own (tc netem) is missing from many, and wants root. Each direction
 leave one after the other at the line's rate, and arrive half a round trip later. What waits for the wire is bounded, as
 in a router: when it is full, connections are not read, and their senders feel it. A connection takes one round trip to
 be made. What it leaves out: slow start, and loss.
+
+Strangers who find its port win nothing: it leads to an API server that they reach without it, and adds no credentials.
 """
 
 import asyncio

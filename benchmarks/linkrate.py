@@ -1,4 +1,7 @@
-"""The link's own rate, by a known transfer through it in each direction: without this its figures prove nothing."""
+"""The link's own rate, by a known transfer through it in each direction: without this its figures prove nothing.
+
+At its port there are zeros to be had, for so many connections as are made here: strangers would spoil the figure.
+"""
 
 import socket
 import threading

@@ -1,14 +1,19 @@
 """The demo's stage: a fake cluster with some pods that have logs, and a configuration to push to them."""
 
+import os
 import random
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from typing import Self
 
 from anyio import to_thread
 
+from asynccp.errors import UsageError
+from asynccp.escape import printable
 from asynccp.fake.kinds import Kind, available_kinds
 from asynccp.fake.pod import Container, FakePod
 from asynccp.fake.server import FakeCluster
@@ -18,18 +23,31 @@ LOG_SIZE = 2 * 1024 * 1024  # bytes, about, in each pod
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where things are: what may be pushed, where a pull may go, the pods' file systems, and how to reach them."""
+    """Where things are: what may be pushed, where a pull may go, the pods' file systems, and how to reach them.
+
+    cache: for kubectl's discovery, which it keeps under the server's whole address, secret and all; its own place is
+    open to the user's group.
+    """
 
     config: Path
     logs: Path
     pods: Path
     kubeconfig: Path
+    cache: Path
+
+    @classmethod
+    def below(cls, directory: Path) -> Self:
+        return cls(*(directory / name for name in ("config", "logs", "pods", "kubeconfig", "kubectl-cache")))
 
 
 @asynccontextmanager
 async def staged(directory: Path, count: int) -> AsyncIterator[Stage]:
-    """Run a cluster of `count` pods, labelled app=web, of every kind that this machine has the programs for."""
-    stage = Stage(directory / "config", directory / "logs", directory / "pods", directory / "kubeconfig")
+    """Run a cluster of `count` pods, labelled app=web, of every kind that this machine has the programs for.
+
+    Raises UsageError: the directory is another user's.
+    """
+    await to_thread.run_sync(_make_private, directory)
+    stage = Stage.below(directory)
     await to_thread.run_sync(_write_config, stage.config)
     kinds = await to_thread.run_sync(_kinds_with_tar)
     async with FakeCluster(stage.pods) as cluster:
@@ -40,6 +58,14 @@ async def staged(directory: Path, count: int) -> AsyncIterator[Stage]:
         cluster.add_deployment("web", {"app": "web"})
         await cluster.write_kubeconfig(stage.kubeconfig)
         yield stage
+
+
+def _make_private(directory: Path) -> None:
+    """Make the directory for us alone; one that is there must be ours: who writes in it chooses what pods run."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    named, found = directory.lstat(), directory.stat()
+    if {named.st_uid, found.st_uid} != {os.geteuid()} or found.st_mode & stat.S_IWOTH:
+        raise UsageError(f"{printable(str(directory))} is another user's, or open to all", hint="name a new directory")
 
 
 def _kinds_with_tar() -> list[Kind]:

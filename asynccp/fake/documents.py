@@ -216,7 +216,10 @@ class Workload:
 
 
 def kubeconfig(url: str, user: str) -> str:
-    """Return a kubeconfig with one context, `demo`. JSON is YAML. USER needs no credentials, another gets a token."""
+    """Return a kubeconfig with one context, `demo`. JSON is YAML.
+
+    USER needs to know no more than the URL; another gets a token, which says who it is.
+    """
     document = {
         "apiVersion": "v1",
         "kind": "Config",

@@ -1,10 +1,11 @@
-"""FakeCluster: a Kubernetes API server in this process, on loopback, by plain HTTP or TLS.
+"""FakeCluster: a Kubernetes API server in this process, on loopback, by plain HTTP or TLS, for whom `guard` admits.
 
 Its pods are directories, and their commands run on this machine (see `paths` for what that means: it is no sandbox).
 What it reads out is in `api`, an exec session in `exec`; here are its life, what a test or a demo does to it, and the
 one request that starts something. It has no watch, and changes nothing on request: pods come and go by its methods.
 """
 
+import logging
 import os
 import shutil
 import ssl
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from anyio import CancelScope, create_task_group, move_on_after, to_thread
 
 from asynccp.fake import api, documents
 from asynccp.fake.documents import Refused, Workload, bad_request, upgrade_forbidden
 from asynccp.fake.exec import ExecOptions, Link, Session, finish, negotiate, new_socket, not_run
 from asynccp.fake.faults import Fault, Faults, StruckLink
+from asynccp.fake.guard import Guard
 from asynccp.fake.pod import Container, FakePod
 from asynccp.fake.process import NotStarted, Process, start
 from asynccp.target import WORKLOADS
@@ -28,6 +31,10 @@ KILL_GRACE_S = 5.0  # for processes to be gone after SIGKILL
 SHUTDOWN_GRACE_S = 1.0  # for requests that are being answered
 MAX_HEADER_SIZE = 1024 * 1024  # bytes, the request line too: net/http DefaultMaxHeaderBytes
 
+_LOGGER = logging.getLogger(__name__)
+# Who sends what is no HTTP hears 400; the terminal is not theirs to write to.
+_LOGGER.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+
 
 class FakeCluster:
     """A cluster; an async context manager, which leaves no process behind.
@@ -36,6 +43,8 @@ class FakeCluster:
     protocols: v5, v4; the exec subprotocols that it speaks. An API server before 1.30 has v4 alone.
     closes_stdin_early: a command that closes stdout or stderr loses its stdin, as with containerd.
     tls: the server's side of TLS, which may ask for client certificates; None for plain HTTP.
+    host: a name by which it may be asked for besides loopback's, as by who comes through a proxy.
+    url: where it is, for whom may ask: its path is a secret.
     """
 
     def __init__(
@@ -46,9 +55,11 @@ class FakeCluster:
         closes_stdin_early: bool = True,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        host: str = "",
     ) -> None:
         self.directory = Path(directory)
         self.url = ""
+        self._guard = Guard(host)
         self._protocols = [f"{protocol}.channel.k8s.io" for protocol in protocols]
         self._closes_stdin_early = closes_stdin_early
         self._port = port
@@ -61,11 +72,14 @@ class FakeCluster:
 
     async def __aenter__(self) -> Self:
         self.directory = await to_thread.run_sync(_prepared, self.directory)
-        app = web.Application(middlewares=[api.refusals])
+        app = web.Application()
         app.add_routes([*api.routes(self._store), web.route("*", api.POD + "/exec", self._exec)])
+        entrance = web.Application(middlewares=[api.refusals, self._guard.admit])
+        entrance.add_subapp(f"/{self._guard.secret}", app)
         self._runner = web.AppRunner(
-            app,
+            entrance,
             access_log=None,
+            logger=_LOGGER,
             shutdown_timeout=SHUTDOWN_GRACE_S,
             max_line_size=MAX_HEADER_SIZE,
             max_field_size=MAX_HEADER_SIZE,
@@ -76,7 +90,8 @@ class FakeCluster:
         except BaseException:
             await self._runner.cleanup()
             raise
-        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}"
+        origin = f"{'https' if self._tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = f"{origin}/{self._guard.secret}"
         self._keepers = create_task_group()
         await self._keepers.__aenter__()
         return self

@@ -18,20 +18,22 @@ BLOCK_SIZE = 256 * 1024
 
 def main() -> None:
     direction, kubeconfig, connections, mib = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    cluster = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
+    configuration = yaml.safe_load(kubeconfig.read_text())
+    cluster, user = configuration["clusters"][0]["cluster"], configuration["users"][0]["user"]
     url = urlsplit(cluster["server"])
     context = ssl.create_default_context(cafile=cluster["certificate-authority"])
     address = (str(url.hostname), int(url.port or 443))
     sockets = [
         context.wrap_socket(socket.create_connection(address), server_hostname=address[0]) for _ in range(connections)
     ]
-    (_push if direction == "push" else _pull)(sockets, mib * 1024 * 1024)
+    proof = b"Authorization: Bearer %s\r\n" % user["token"].encode()
+    (_push if direction == "push" else _pull)(sockets, mib * 1024 * 1024, proof)
 
 
-def _push(sockets: list[ssl.SSLSocket], size: int) -> None:
+def _push(sockets: list[ssl.SSLSocket], size: int, proof: bytes) -> None:
     block = os.urandom(BLOCK_SIZE)
     for sock in sockets:
-        sock.sendall(b"POST /sink?bytes=%d HTTP/1.1\r\n\r\n" % size)
+        sock.sendall(b"POST /sink?bytes=%d HTTP/1.1\r\n%s\r\n" % (size, proof))
     for _ in range(size // BLOCK_SIZE):
         for sock in sockets:
             sock.sendall(block)
@@ -40,10 +42,10 @@ def _push(sockets: list[ssl.SSLSocket], size: int) -> None:
             raise EOFError
 
 
-def _pull(sockets: list[ssl.SSLSocket], size: int) -> None:
+def _pull(sockets: list[ssl.SSLSocket], size: int, proof: bytes) -> None:
     room = memoryview(bytearray(BLOCK_SIZE))
     for sock in sockets:
-        sock.sendall(b"GET /source?bytes=%d HTTP/1.1\r\n\r\n" % size)
+        sock.sendall(b"GET /source?bytes=%d HTTP/1.1\r\n%s\r\n" % (size, proof))
     for _ in range(size // BLOCK_SIZE):
         for sock in sockets:
             left = BLOCK_SIZE

@@ -2,9 +2,14 @@
 
 Besides the API there are /sink and /source: so many bytes after or before nothing but an HTTP header, for a client
 that is no more than a TLS socket (`benchmarks.null.floor`).
+
+It runs nothing and reads no file; what a stranger could do at its port is keep it busy, so it wants the kubeconfig's
+token.
 """
 
 import contextlib
+import hmac
+import secrets
 import socket
 import ssl
 import threading
@@ -25,7 +30,7 @@ apiVersion: v1
 kind: Config
 current-context: "null"
 contexts: [{name: "null", context: {cluster: "null", user: "null", namespace: default}}]
-users: [{name: "null", user: {token: nothing-is-checked}}]
+users: [{name: "null", user: {token: %s}}]
 clusters: [{name: "null", cluster: {server: "https://127.0.0.1:%d", certificate-authority: %s}}]
 """
 
@@ -35,12 +40,13 @@ def serve(directory: Path) -> None:
     threading.stack_size(STACK_SIZE)
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     context = _certified(directory)
-    kubeconfig = directory / "kubeconfig"
-    kubeconfig.write_text(KUBECONFIG % (listener.getsockname()[1], directory.absolute() / "ca.pem"))
+    kubeconfig, token = directory / "kubeconfig", secrets.token_hex(32)
+    kubeconfig.touch(mode=0o600)
+    kubeconfig.write_text(KUBECONFIG % (token, listener.getsockname()[1], directory.absolute() / "ca.pem"))
     print(kubeconfig, flush=True)
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=_serve, args=(connection, context), daemon=True).start()
+        threading.Thread(target=_serve, args=(connection, context, token), daemon=True).start()
 
 
 def _certified(directory: Path) -> ssl.SSLContext:
@@ -51,18 +57,21 @@ def _certified(directory: Path) -> ssl.SSLContext:
     return context
 
 
-def _serve(connection: socket.socket, context: ssl.SSLContext) -> None:
+def _serve(connection: socket.socket, context: ssl.SSLContext, token: str) -> None:
     """Answer a connection's requests until the client ends it."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with contextlib.suppress(EOFError, OSError), connection, context.wrap_socket(connection, server_side=True) as sock:
         stream = Stream(sock)
         while True:
-            _answer(stream)
+            _answer(stream, f"Bearer {token}")
 
 
-def _answer(stream: Stream) -> None:
+def _answer(stream: Stream, proof: str) -> None:
     request, *lines = stream.until(b"\r\n\r\n").decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if not hmac.compare_digest(headers.get("authorization", "").encode(), proof.encode()):
+        stream.send(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+        raise EOFError
     url = urlsplit(request.split()[1])
     query = parse_qs(url.query, keep_blank_values=True)
     match url.path.strip("/").split("/"):

@@ -68,7 +68,7 @@ async def test_what_a_server_said_before_it_closed_arrives_though_the_client_goe
 
 @contextlib.asynccontextmanager
 async def _line(answer: Callable[[SocketStream], Awaitable[None]]) -> AsyncIterator[SocketStream]:
-    """Connect through the relay to a server that answers like that, and closes."""
+    """Connect through the relay to a server that answers like that, and closes: with bytes of a test, whoever asks."""
 
     async def closing(far: SocketStream) -> None:
         async with far:

@@ -1,13 +1,17 @@
 """The null cluster is a cluster to asynccp: what it measures there is a complete copy, or it would measure nothing."""
 
 import io
+import socket
+import ssl
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from asynccp import connect, parse_selectors, plan_pull, plan_push, pull, push
 from asynccp.progress import NullObserver
@@ -100,6 +104,19 @@ async def test_sessions_that_are_to_be_under_way_at_once_are(kubeconfig: str, tm
 def test_the_floor_moves_every_byte_over_the_same_server(kubeconfig: str, direction: str) -> None:
     argv = [sys.executable, "-m", "benchmarks.null.floor", direction, kubeconfig, "3", "1"]
     subprocess.run(argv, cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("header", ["", "Authorization: Bearer wrong\r\n"])
+def test_who_has_not_the_null_clusters_token_is_not_answered(kubeconfig: str, header: str) -> None:
+    cluster = yaml.safe_load(Path(kubeconfig).read_text())["clusters"][0]["cluster"]
+    url = urlsplit(cluster["server"])
+    context = ssl.create_default_context(cafile=cluster["certificate-authority"])
+    with (
+        socket.create_connection((url.hostname, url.port)) as plain,
+        context.wrap_socket(plain, server_hostname=url.hostname) as stranger,
+    ):
+        stranger.sendall(f"GET /source?bytes=1048576 HTTP/1.1\r\n{header}\r\n".encode())
+        assert stranger.makefile("rb").read() == b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 
 def _pods(labels: str) -> Selection:
