@@ -18,6 +18,7 @@ _OBSTACLES = {
     b"mounted": "it is mounted there (a ConfigMap's or Secret's key, or a file of the runtime's)",
     b"directory": "a directory is in its place",
     b"file": "a file or a dangling link is in its place",
+    b"link": "a link out of the destination is in its place, and another user of the container can turn it round",
     b"closed": "the directory that it belongs in may not be written",
 }
 OVERWRITTEN = "overwritten in place, not at once: its mode and time stay, and a copy that is cut leaves it torn"

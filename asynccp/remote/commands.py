@@ -21,7 +21,7 @@ from asynccp.options import LIFE_S
 from asynccp.remote.script import ABSOLUTE_SHELL, SHELL, Command, command, load
 
 _COMMON = ("environment", "lifetime", "request", "digests", "census", "mounts")
-PUSH_PARTS = (*_COMMON, "receive", "stage", "publish", "push")
+PUSH_PARTS = (*_COMMON, "receive", "place", "stage", "publish", "push")
 PULL_PARTS = (*_COMMON, "pull")
 _PUSH, _PULL = load(*PUSH_PARTS), load(*PULL_PARTS)
 
@@ -84,7 +84,7 @@ def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
     if request.dir_perms:
         needed += ["stat", "chmod", "touch"] + ["chown"] * request.preserve_owner
     if request.in_place:
-        needed += ["cat"]
+        needed += ["cat", "readlink"]
     words: dict[str, str | int] = {
         "records": records[0],
         "more_records": records[1],

@@ -37,6 +37,11 @@ _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
         "PATH looks like a pattern, and nothing in the container has just that name",
         "patterns are not expanded in the container; name the directory",
     ),
+    "link": (
+        DestinationError,
+        "PATH is a symbolic link that another user of the container can turn round",
+        "name the directory that it is to lead to",
+    ),
     "cannot-create": (DestinationError, "PATH can't be created in the containerWHY", ""),
     "not-writable": (
         DestinationError,

@@ -1,10 +1,12 @@
 """Pods on a real cluster in which somebody else, root, shares a volume with the container that is copied from."""
 
+import base64
 import itertools
 from typing import Any
 
 from tests.e2e.fleet import labels_for
 from tests.e2e.real import RealFleet
+from tests.trees import Facts, describe_archive
 
 VOLUME = "/v"
 _numbers = itertools.count()
@@ -32,3 +34,8 @@ def shared_spec(fleet: RealFleet, kind: str, user: int = 1000, path: str = "") -
 def as_root(fleet: RealFleet, pod: str, script: str) -> str:
     """Run a script in `side`, in the shared volume."""
     return fleet.kubectl("exec", pod, "-c", "side", "--", "sh", "-ec", f"cd {VOLUME}\n{script}")
+
+
+def seen_by_side(fleet: RealFleet, pod: str, directory: str) -> dict[bytes, Facts]:
+    """Return what a directory of the volume holds, as `side` sees it."""
+    return describe_archive(base64.b64decode(as_root(fleet, pod, f"tar cf - -C {directory} . | base64")))

@@ -246,8 +246,6 @@ def test_a_destination_that_is_no_directory(box: Path, to: str, problem: str, tm
     (tmp_path / "file").touch()
     (tmp_path / "dangling").symlink_to("file/nowhere")
     (tmp_path / "loop").symlink_to("loop")
-    if box.name == "toybox" and to in ("dangling", "loop"):
-        problem = "not-writable"  # its mkdir -p says nothing there
     with push(box, str(tmp_path / to), tmp_path) as pod:
         assert_refused(pod, problem)
         assert (problem != "not-a-directory") is bool(pod.said()), "the system's reason"
@@ -541,18 +539,24 @@ def test_what_a_killed_shell_left_is_removed_and_what_a_living_one_holds_is_not(
         (held,) = (tmp_path / "to").iterdir()
         left = tmp_path / "to/.asynccp-pod-4194304.77"  # a process id that no kernel gives
         again = tmp_path / f"to/.asynccp-pod-{os.getpid()}.77"  # one that somebody else has by now
-        again.mkdir()
         (left / "new/closed").mkdir(parents=True)
+        (again / "new").mkdir(parents=True)
+        for one in (left, again):
+            (one / "made").write_text(f"{one.name}\n")
         (left / "new/closed").chmod(0o000)
         (tmp_path / "guarded").mkdir(mode=0o500)
         (tmp_path / "to/.asynccp-pod-4194303.77").symlink_to(tmp_path / "guarded")
         anothers = [tmp_path / f"to/.asynccp-{whose}-4194304.77" for whose in ("another", "pod-sidecar")]
+        anothers += [tmp_path / f"to/.asynccp-pod-{pid}.77" for pid in (4194302, 4194301)]
         for one in anothers:
-            one.mkdir()
+            (one / "new/precious").mkdir(parents=True)
+        (anothers[-1] / "made").write_text(f"{left.name}\n")  # somebody has moved it to this name
         assert pushed(box, archive, tmp_path)[0] == DONE
         assert not left.exists()
         assert not again.exists() or not Path("/proc/self").exists(), "no process that started then"
-        assert all(one.exists() for one in anothers), "the volume may be shared"
+        assert all((one / "new/precious").exists() for one in anothers), (
+            "the volume may be shared, and a name is no proof"
+        )
         assert held.exists()
         assert (tmp_path / "guarded").stat().st_mode & 0o777 == 0o500, "a link under such a name leads nowhere"
         (tmp_path / "to/.asynccp-pod-4194303.77").unlink()

@@ -1,7 +1,9 @@
 """What a container brings, and what is there already: neither changes what is copied, nor is it changed."""
 
 import os
+import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,52 +11,14 @@ import pytest
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
 
 from .. import trees
+from . import boxes
 from .boxes import TOKEN, Process
+from .joined import joined
 from .test_commands import Archive, BoxOf, take
+from .variables import VARIABLES
 
-# Of tars, compressors, digest tools, ls, find and shells; and names that the scripts use themselves.
-VARIABLES = {
-    "TAR_OPTIONS": "--exclude=*.tmp --exclude-vcs --transform=s/keep/gone/",
-    "TAR_READER_OPTIONS": "mac-ext",
-    "TAR_WRITER_OPTIONS": "gname=x",
-    "TAPE": "/dev/null",
-    "TAR_RSH": "false",
-    "GZIP": "-v",
-    "ZSTD_CLEVEL": "bad",
-    "ZSTD_NBTHREADS": "bad",
-    "POSIXLY_CORRECT": "1",
-    "_POSIX2_VERSION": "199209",
-    "QUOTING_STYLE": "c",
-    "TIME_STYLE": "full-iso",
-    "BLOCK_SIZE": "1M",
-    "CDPATH": "/",
-    "ENV": "/dev/full",
-    "BASH_ENV": "/dev/full",
-    "IFS": "aeiou/",
-    "GLOBIGNORE": "*",
-    "SHELLOPTS": "noglob:nounset:errexit:noclobber",
-    "BASHOPTS": "dotglob:nullglob:failglob",
-    "BASH_FUNC_tar%%": "() { echo no; }",
-    "BASH_FUNC_find%%": "() { echo no; }",
-    "LC_ALL": "C.UTF-8",
-    "partial": "yes",
-    "in_place": "yes",
-    "dir_perms": "yes",
-    "follow": "",
-    "records": "9",
-    "renames": "yes",
-    "home": "yes",
-    "s": "x",
-    "t": "x",
-    "d": "/",
-    "n": "x",
-    "o": "x",
-    "b": "x",
-    "made": "/",
-    "some": "x",
-    "count": "none",
-    "whole": "yes",
-}
+WORDS = {word for kind in ("push", "pull") for word in re.findall(r"\b[a-z_]+\b", joined(kind))}
+"""Of the scripts: all names of their variables are among them."""
 
 
 @pytest.fixture
@@ -67,9 +31,8 @@ def small(tmp_path: Path) -> Path:
     return tree
 
 
-@pytest.mark.parametrize("name", [*VARIABLES, "all"])
-def test_no_variable_changes_what_is_copied(box: Path, small: Path, tmp_path: Path, name: str) -> None:
-    environment = VARIABLES if name == "all" else {name: VARIABLES[name]}
+def assert_same_both_ways(box: Path, small: Path, tmp_path: Path, environment: Mapping[str, str]) -> None:
+    """Push a tree, and pull it, in a container that has these variables."""
     archive = Archive(f"{small}/")
     request = PushRequest(token=TOKEN, directory="to/", records=archive.records)
     with Process(box, push_command(request), tmp_path, environment=environment) as pod:
@@ -82,6 +45,27 @@ def test_no_variable_changes_what_is_copied(box: Path, small: Path, tmp_path: Pa
     with Process(box, pull_command(PullRequest(token=TOKEN, path=f"{small}/")), small, environment=environment) as pod:
         pod.line("hello")
         assert trees.describe_archive(take(pod)) == trees.describe(small)
+
+
+@pytest.mark.parametrize("name", [*VARIABLES, "all"])
+def test_no_variable_changes_what_is_copied(box: Path, small: Path, tmp_path: Path, name: str) -> None:
+    assert_same_both_ways(box, small, tmp_path, VARIABLES if name == "all" else {name: VARIABLES[name]})
+
+
+@pytest.mark.parametrize("value", ["x", "yes", "/", "9", ""])
+def test_no_variable_with_a_name_of_ours_changes_what_is_copied(
+    box: Path, small: Path, tmp_path: Path, value: str
+) -> None:
+    assert_same_both_ways(box, small, tmp_path, dict.fromkeys(WORDS, value))
+
+
+def test_what_ls_heeds_changes_no_count(small: Path, tmp_path: Path) -> None:
+    """Without find it is ls that tells how many bytes have come."""
+    box = boxes.make(tmp_path, "dash-gnu-ls")
+    assert box
+    (box / "find").unlink()
+    (small / "big").write_bytes(bytes(100_000))
+    assert_same_both_ways(box, small, tmp_path, VARIABLES)
 
 
 def wrapped(box: Path, place: Path, script: str) -> Path:
@@ -174,6 +158,28 @@ def test_what_is_new_in_a_directory_with_the_set_group_id_bit_gets_its_group(
     for path in to.rglob("*"):
         assert path.lstat().st_gid == 4321, path
         assert not path.is_dir() or path.stat().st_mode & stat.S_ISGID, path
+
+
+def test_a_group_that_can_not_be_handed_down_is_told(box_of: BoxOf, place: Path, tmp_path: Path) -> None:
+    """For want of chown; and of a program with set-id bits, which chown would take away."""
+    if os.getuid() != 0:
+        pytest.skip("only root can give a directory to a group of its choice")
+    for tools, mode, handed in ((["chown"], 0o755, "no"), ([], 0o4755, "no"), ([], 0o755, "yes")):
+        source, to = tmp_path / f"from-{mode}-{handed}", tmp_path / f"to-{mode}-{handed}"
+        for one in (source, to):
+            (one / "sub").mkdir(parents=True)
+        (source / "sub/program").touch()
+        (source / "sub/program").chmod(mode)
+        os.chown(to / "sub", 0, 4321)
+        (to / "sub").chmod(0o2775)
+        archive = Archive(f"{source}/")
+        command = push_command(PushRequest(token=TOKEN, directory=str(to), records=archive.records))
+        with Process(without(box_of("dash-bsdtar"), place, *tools), command, tmp_path) as pod:
+            pod.line("hello")
+            pod.stdin.write(archive.bytes)
+            facts = pod.put_in_place().facts
+            assert (facts["rc"], facts["handed"]) == ("0", handed), pod.said()
+        assert stat.S_IMODE((to / "sub/program").stat().st_mode) == mode
 
 
 TOOLS = ["sleep", "rmdir", "chmod", "touch", "stat", "cat", "dd", "head", "find", "chown", "sha256sum", "gzip"]

@@ -110,7 +110,7 @@ def test_a_hello_without_a_problem_is_none(facts: dict[str, str]) -> None:
 def test_each_problem_that_a_script_knows_has_its_sentence() -> None:
     scripts = Path(asynccp.remote.__file__).parent / "scripts"
     text = "".join(script.read_text() for script in scripts.glob("*.sh"))
-    problems = set(re.findall(r"\brefuse \"?([a-z-]+)", text))
+    problems = set(re.findall(r"\b(?:refuse|give_up) \"?([a-z-]+)", text))
     assert {"missing", "glob", "not-writable"} <= problems, "the scripts have another word for it now"
     for problem in problems:
         assert "not known here" not in str(told(problem)), problem

@@ -1,11 +1,11 @@
 # obstacles STAGED DIRECTORY: names what can't be put in place, before anything is: a mounted file can't be replaced by a
-# rename, a directory not by a file, and neither anything in a directory that may not be written. With `partial` it is
-# taken out of what is staged.
+# rename, a directory not by a file, and neither anything in a directory that may not be written, or behind a link that
+# is not to be followed. With `partial` it is taken out of what is staged.
 barred=0
 bar() { # WORD STAGED PLACE
     if [ "$in_place" ] && [ -f "$3" ] && [ -f "$2" ] && [ ! -h "$2" ] && [ -w "$3" ]; then return; fi
     barred=$((barred + 1))
-    if [ $barred -le 1000 ]; then note "barred $1 ${2#"$s/new/"}"; fi
+    if [ $barred -le 1000 ]; then note "barred $1 ${2#"$held/new/"}"; fi
     if [ "$partial" ]; then remove "$2"; fi
 }
 mounted() {
@@ -14,7 +14,7 @@ mounted() {
 '
     for m in $below; do
         unset IFS
-        f=$s/new/$m
+        f=$held/new/$m
         if [ -e "$f" ] || [ -h "$f" ]; then
             if [ ! -d "$f" ] || [ -h "$f" ]; then bar mounted "$f" "$d/$m"; fi
         fi
@@ -22,66 +22,71 @@ mounted() {
     unset IFS
     set +f
 }
+leads_well() (cd -P "$1/" && locate && enter "$2")
 obstacles() {
     for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
         p=$2/${f##*/}
         if [ -d "$f" ] && [ ! -h "$f" ]; then
-            if [ -d "$p" ]; then obstacles "$f" "$p"
+            if [ -d "$p" ]; then
+                if [ ! -h "$p" ] || leads_well "$2" "${f##*/}"; then obstacles "$f" "$p"
+                else bar link "$f" "$p"
+                fi
             elif [ -e "$p" ] || [ -h "$p" ]; then bar file "$f" "$p"
-            elif [ ! -w "$2" ]; then bar closed "$f" "$p"
+            elif [ ! -w "$2/" ]; then bar closed "$f" "$p"
             fi
         elif [ -e "$f" ] || [ -h "$f" ]; then
             if [ -d "$p" ] && [ ! -h "$p" ]; then bar directory "$f" "$p"
-            elif [ ! -w "$2" ]; then bar closed "$f" "$p"
+            elif [ ! -w "$2/" ]; then bar closed "$f" "$p"
             fi
         fi
     done
 }
-# publish STAGED DIRECTORY: puts the content of a staged directory into one that is there. A directory that isn't there
-# yet is renamed as a whole; one that is keeps its mode, owner and times, and gets what is in the new one. A symbolic
-# link to a directory counts as one: what a container has behind /bin stays there. At most 200 at once: a system takes
-# 2 MiB of arguments, and a path has up to 4 KiB.
+# publish RELATIVE: puts the content of a staged directory (empty, or a path with a slash at its end) into the working
+# directory. A directory that isn't there yet is renamed as a whole; one that is keeps its mode, owner and times, and gets
+# what is in the new one. A symbolic link to a directory counts as one: what a container has behind /bin stays there. At
+# most 200 at once: a system takes 2 MiB of arguments, and a path has up to 4 KiB.
 overwritten=0 handed=yes settled=yes depth=0 merged=0
 publish() {
     hands=
-    if [ -g "$2" ] && [ "$tar_options" = -xopf ]; then hands=yes; fi
-    set -- "$1" "$2" "$hands"
-    for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-        p=$2/${f##*/}
+    if [ -g . ] && [ "$tar_options" = -xopf ]; then hands=yes; fi
+    set -- "$1" "$at" "$hands" "$held/new/$1"
+    for f in "$4"* "$4".[!.]* "$4"..?*; do
+        p=${f##*/}
         if [ -h "$f" ]; then continue
         elif [ -d "$f" ]; then
-            if [ -d "$p" ]; then merge "$f" "$p" || return
+            if [ -d "./$p" ]; then merge "$1$p" && go "$2" || return
             elif [ ! -w "$f" ]; then # to be renamed a directory must be writable
-                m=$(stat -c %a "$f") && chmod u+w "$f" && put "$2" "$3" "$f" && chmod "$m" "$p" || return
+                m=$(stat -c %a "$f") && chmod u+w "$f" && put "$3" "$f" && go "${2%/}/$p" && is_ours && chmod "$m" . &&
+                    go "$2" || return
             fi
-        elif [ "$in_place" ] && [ -f "$f" ] && [ -f "$p" ] && [ -w "$p" ] && { [ ! -w "$2" ] || is_mounted "$p"; }; then
-            overwrite "$f" "$p" || return
+        elif [ "$in_place" ] && [ -f "$f" ] && [ -f "./$p" ] && [ -w "./$p" ] &&
+            { [ ! -w . ] || is_mounted "$1$p"; }
+        then overwrite "$1$p" || return
         fi
     done
-    put "$2" "$3" "$1"/* && put "$2" "$3" "$1"/.[!.]* && put "$2" "$3" "$1"/..?* && is_empty "$1"
+    put "$3" "$4"* && put "$3" "$4".[!.]* && put "$3" "$4"..?* && is_empty "$4."
 }
+# overwrite RELATIVE: into the file that is there, held and known by where the system has it: not where a link leads.
 overwrite() {
-    cat <"$1" >"$2" && rm -f "$1" || return
+    {
+        l=$(trap : TERM; readlink /proc/self/fd/9 && echo .) && [ "$l" = "${at%/}/$p
+." ] && cat <"$held/new/$1" >/proc/self/fd/9 && rm -f "$held/new/$1"
+    } 9<>"./$p" || return
     overwritten=$((overwritten + 1))
-    if [ $overwritten -le 1000 ]; then note "overwritten ${2#"$d/"}"; fi
+    if [ $overwritten -le 1000 ]; then note "overwritten $1"; fi
 }
 is_mounted() {
     case "
 $below" in *"
-${1#"$d/"}
+$1
 "*) return 0 ;; esac
     return 1
 }
-is_empty() {
-    for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-        if [ -e "$f" ] || [ -h "$f" ]; then return 1; fi
-    done
-}
 some= i=0
 while [ $i -lt 200 ]; do i=$((i + 1)) some="$some \"\${$i}\""; done
-put() { # DIRECTORY HANDS ENTRY...
-    into=$1 hands=$2
-    shift 2
+put() { # HANDS ENTRY...
+    hands=$1
+    shift
     if [ ! -e "$1" ] && [ ! -h "$1" ]; then return 0; fi # a pattern that matches nothing stands for itself
     while [ $# -gt 200 ]; do
         eval "put_all $some" || return
@@ -90,28 +95,33 @@ put() { # DIRECTORY HANDS ENTRY...
     put_all "$@"
 }
 put_all() {
-    if [ "$hands" ]; then hand_down "$into" "$@" || handed=no; fi
-    mv -f "$@" "$into/"
+    if [ "$hands" ]; then hand_down "$@" || handed=no; fi
+    mv -f "$@" ./
 }
-# hand_down DIRECTORY ENTRY...: what a directory with the set-group-id bit hands down to what is made in it (inode(7)):
-# its group, and to directories the bit. Some tars lose both when they set a new directory's mode.
+# hand_down ENTRY...: what a directory with the set-group-id bit hands down to what is made in it (inode(7)): its group,
+# and to directories the bit. Some tars lose both when they set a new directory's mode. A file with set-id bits stays as
+# it is, since chown takes them away, and is told.
 hand_down() {
-    gid=$(stat -c %g "$1") || return
-    shift
-    find "$@" ! -group "$gid" -exec chown -h ":$gid" {} + && find "$@" -type d ! -perm -2000 -exec chmod g+s {} +
+    gid=$(stat -c %g .) || return
+    find "$@" ! -group "$gid" \( -type d -o ! -perm -4000 ! -perm -2000 \) -exec chown -h ":$gid" {} + &&
+        find "$@" -type d ! -perm -2000 -exec chmod g+s {} + && [ ! "$(find "$@" ! -group "$gid")" ]
 }
-merge() { # STAGED DIRECTORY
+merge() { # RELATIVE: of a directory that is in both
     if [ "$dir_perms" ]; then
         depth=$((depth + 1))
-        set -- "$1" "$2" "$(stat -c %a "$1")" "$(stat -c %u:%g "$1")" "$s/time$depth"
-        touch -r "$1" "$5"
+        set -- "$1" "$(stat -c %a "$held/new/$1")" "$(stat -c %u:%g "$held/new/$1")" "$held/time$depth"
+        touch -r "$held/new/$1" "$4"
     fi
-    if [ ! -w "$1" ] || [ ! -x "$1" ] || [ ! -r "$1" ]; then chmod u+rwx "$1"; fi
-    publish "$1" "$2" || return
+    if [ ! -w "$held/new/$1" ] || [ ! -x "$held/new/$1" ] || [ ! -r "$held/new/$1" ]; then chmod u+rwx "$held/new/$1"; fi
+    enter "$p" || {
+        echo "mv: $1: leads elsewhere" >&2
+        return 1
+    }
+    publish "$1/" || return
     merged=$((merged + 1))
-    mv "$1" "$s/merged$merged" || return # out of the way of what is moved next
+    mv "$held/new/$1" "$held/merged$merged" || return # out of the way of what is moved next
     if [ "$dir_perms" ]; then
-        if [ "$tar_options" = -xpf ]; then chown "$4" "$2" || settled=no; fi
-        chmod "00$3" "$2" && touch -r "$5" "$2" || settled=no # five digits: else GNU keeps a set-group-id bit
+        if [ "$tar_options" = -xpf ]; then chown "$3" . || settled=no; fi
+        chmod "00$2" . && touch -r "$4" . || settled=no # five digits: else GNU keeps a set-group-id bit
     fi
 }

@@ -1,36 +1,32 @@
 # A push: hello; the archive; `received`; questions; `go`; `done`; one line more.
 # shellcheck disable=SC2086 # words
 need tar mkdir mv rm $needed
-# A single file or directory gets the name that was written, unless that is a directory: then it lands in there.
-if [ "$renames" ] && [ -d "$d/$n" ]; then d=$d/$n renames=; fi
 case $d in *[*?[]*) [ -d "$d" ] || refuse glob ;; esac
 case $renames$n in yes*[*?[]*) [ -e "$d/$n" ] || refuse glob ;; esac
 if [ -e "$d" ] && [ ! -d "$d" ]; then refuse not-a-directory; fi
 leave() { # CODE: nothing was put in place
     trap '' INT PIPE TERM # nor may what removes it be ended
-    if [ "$s" ]; then remove "$s"; fi
+    unstage
     unmake_directory
     end "$1"
 }
 trap 'leave 143' INT PIPE TERM
-if [ ! -d "$d" ] && ! make_directory "$d"; then
+give_up() {
     unmake_directory
-    refuse cannot-create
+    refuse "$1"
+}
+make_directory "$d" || give_up cannot-create
+# A single file or directory gets the name that was written, unless that is a directory: then it lands in there.
+if [ "$renames" ] && [ -d "$n" ]; then
+    enter "${n#./}" || give_up link
+    top=$at renames=
 fi
+d=$top
+stage "$d" || { [ "$in_place" ] && stage "${TMPDIR:-/tmp}" /dev/shm; } || give_up not-writable
 sweeper=
-for o in "$d/.asynccp-$identity"-*; do
+for o in "${beside%/}/.asynccp-$identity"-*; do
     if is_stale "$o"; then sweeper=yes; fi
 done
-if ! { stage "$d" || { [ "$in_place" ] && stage "${TMPDIR:-/tmp}" /dev/shm; }; }; then
-    unmake_directory
-    refuse not-writable
-fi
-sweep() {
-    trap 'exit 143' TERM
-    for o in "$d/.asynccp-$identity"-*; do
-        if is_stale "$o"; then remove "$o"; fi
-    done
-}
 if [ $sweeper ]; then
     sweep >/dev/null 2>&1 3<&- 4>&- &
     sweeper=$! kids="$kids $!"
@@ -44,12 +40,12 @@ if [ $count = head ]; then receive $((records + more_records)); else receive "$r
 if [ "$rc$whole" = 0yes ] && [ "$more_records" != 0 ] && [ $count = dd ]; then receive "$more_records"; fi
 entries= bytes=
 if [ "$rc$whole" = 0yes ]; then
-    if [ "${sent%-*}" -le $many ]; then census "$s/new"; else number "$s/new" || entries=; fi
+    if [ "${sent%-*}" -le $many ]; then census new; else number new || entries=; fi
     entries=${entries:+$((entries - 1))}
     if [ "${entries:-${sent%-*}}" -lt "${sent%-*}" ] || [ "${bytes:-${sent#*-}}" -lt "${sent#*-}" ]; then whole=no; fi
 fi
 if [ "$rc$whole" != 0yes ]; then
-    remove "$s"
+    unstage
     unmake_directory
 fi
 say "received rc=$rc sentinel=$whole entries=$entries bytes=$bytes"
@@ -59,7 +55,7 @@ if [ "$rc$whole" != 0yes ]; then
 fi
 a=go
 [ $count = none ] || while read -r a; do
-    case $a in sum) answer "$s/new" "$a" ;; *) break ;; esac
+    case $a in sum) answer new "$a" ;; *) break ;; esac
 done
 [ "$a" = go ] || leave 1
 
@@ -81,18 +77,18 @@ if { [ "$below$in_place" ] || [ "${entries:-9999}" -gt 2000 ]; } && command -v s
     beater=$! kids="$kids $!"
 fi
 if [ "$renames" ]; then
-    for f in "$s/new"/* "$s/new"/.[!.]* "$s/new"/..?*; do
-        if [ "$f" != "$s/new/${n#./}" ] && { [ -e "$f" ] || [ -h "$f" ]; }; then mv -f "$f" "$s/new/${n#./}"; fi
+    for f in new/* new/.[!.]* new/..?*; do
+        if [ "$f" != "new/${n#./}" ] && { [ -e "$f" ] || [ -h "$f" ]; }; then mv -f "$f" "new/${n#./}"; fi
     done
 fi
 mounted
-obstacles "$s/new" "$d"
+obstacles "$held/new" "${d%/}"
 rc=1
 if [ $barred = 0 ] || [ "$partial" ]; then
-    publish "$s/new" "$d"
+    go "$d" && publish ""
     rc=$?
 fi
-remove "$s"
+unstage
 if [ $beater ]; then
     {
         kill "$beater"

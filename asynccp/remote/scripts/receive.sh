@@ -37,18 +37,18 @@ parts() {
 }
 receive() {
     case $count$z in
-    dd) dd bs=65536 count="$1" iflag=fullblock 2>/dev/null | tar "$tar_options" - -C "$s/new" ;;
+    dd) dd bs=65536 count="$1" iflag=fullblock 2>/dev/null | tar "$tar_options" - -C new ;;
     head)
         size=$(($1 * 65536))
-        head -c "$size" | { trap : TERM; tar "$tar_options" - -C "$s/new" && head -c "$size" >/dev/null; } ;;
-    none) tar "$tar_options" - -C "$s/new" ;;
+        head -c "$size" | { trap : TERM; tar "$tar_options" - -C new && head -c "$size" >/dev/null; } ;;
+    none) tar "$tar_options" - -C new ;;
     *)
-        { trap : TERM; parts || : >"$s/torn"; } |
-            { trap : TERM; tar "$tar_options" - -C "$s/new" && cat >/dev/null; } ;;
+        { trap : TERM; parts || : >torn; } |
+            { trap : TERM; tar "$tar_options" - -C new && cat >/dev/null; } ;;
     esac
     rc=$? whole=no
-    if [ $rc = 0 ] && [ -e "$s/torn" ]; then rc=1; fi
-    for f in "$s/new/.asynccp-$t-"*; do
+    if [ $rc = 0 ] && [ -e torn ]; then rc=1; fi
+    for f in "./new/.asynccp-$t-"*; do
         if [ -e "$f" ]; then
             whole=yes sent=${f##*".asynccp-$t-"}
             rm -f "$f"

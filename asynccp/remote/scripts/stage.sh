@@ -3,38 +3,96 @@
 # name of that directory tells whose it is: pod and container (volumes are shared), process id and start of the shell
 # (numbers are given again). What an earlier shell of this container left when it was killed goes, while the archive
 # comes: it may take long.
+#
+# It is this user's alone, so what is in it nobody else can swap; and it is held open: it can be moved away, not replaced.
 started $$ || :
 me=$$.$since
-is_stale() { # STAGE
-    whose=${1##*-}
-    if [ -h "$1" ] || [ ! -d "$1" ] || [ "${1%-*}" != "$d/.asynccp-$identity" ] || [ "$whose" = "$me" ]; then return 1; fi
-    if started "${whose%.*}"; then [ "$since" != "${whose#*.}" ]; else ! kill -0 "${whose%.*}" 2>/dev/null; fi
-}
-remove() { rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null; }
-# make_directory DIRECTORY: with its parents; `made` is the first of them that was not there.
-made= s=
-make_directory() {
-    a=$1
-    while [ "$a" ] && [ ! -e "$a" ] && [ ! -h "$a" ]; do
-        made=$a
-        case $a in */*) a=${a%/*} ;; *) a= ;; esac
-    done
-    mkdir -p "$1"
-}
-unmake_directory() {
-    a=$d
-    while [ "$made" ] && rmdir "$a" 2>/dev/null && [ "$a" != "$made" ]; do a=${a%/*}; done
-}
-# stage DIRECTORY...: makes `s` in the first of them that takes it. By a plain mkdir: it inherits what its parent hands
-# down (set-group-id bit, default ACL), and so does what is extracted into it.
+s= held= made=
+# stage DIRECTORY...: makes it in the first of them that takes it, and stays there: `s` is its name, `beside` where it is. By
+# a plain mkdir: it inherits what its parent hands down (set-group-id bit, default ACL), and so does what is extracted
+# into it. Its name may be there, made by whoever wants no push to succeed; another one, with the token, nobody foresees.
 stage() {
     mask=$(umask)
     umask 077
     for a; do
-        s=$a/.asynccp-$identity-$me
-        mkdir "$s" "$s/new" && break
-        s=
+        if cd -P "$a" 2>/dev/null; then locate; else continue; fi
+        beside=$at
+        if mkdir "./.asynccp-$identity-$me" 2>/dev/null && hold ".asynccp-$identity-$me"; then break; fi
+        if go "$beside" && mkdir "./.asynccp-$identity-$me.$t" && hold ".asynccp-$identity-$me.$t"; then break; fi
     done
     umask "$mask"
     [ "$s" ]
+}
+hold() { # NAME
+    go "${beside%/}/$1" && is_ours || return
+    chmod go-rwx . 2>/dev/null # a default ACL counts in place of the umask
+    is_empty . && echo "$1" >made && mkdir new && exec 8<. || return
+    s=$1 held=/proc/self/fd/8
+    [ -d $held/new ] || held=$at
+}
+# unstage: what is in it is removed from within; the name alone is that of whatever stands there now.
+unstage() {
+    if [ "$s" ] && cd -P "$held" 2>/dev/null; then
+        clear
+        if go "$beside"; then drop "./$s"; fi
+    fi
+}
+drop() { rmdir "$1" 2>/dev/null || command -v rmdir >/dev/null || rm -rf "$1"; }
+clear() { remove ./new ./torn ./made ./merged* ./time*; }
+remove() { rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null; }
+is_stale() { # STAGE
+    whose=${1##*-}
+    if [ -h "$1" ] || [ ! -d "$1" ] || [ "${1%-*}" != "${beside%/}/.asynccp-$identity" ] || [ "${1##*/}" = "$s" ]; then
+        return 1
+    fi
+    p=${whose#*.} # PID.SINCE, or PID.SINCE.TOKEN
+    if started "${whose%%.*}"; then [ "$since" != "${p%.*}" ]; else ! kill -0 "${whose%%.*}" 2>/dev/null; fi
+}
+# sweep: removes what an earlier shell left. Only what it made itself has its name in it, written by this user, and what is
+# in there others can't swap.
+sweep() {
+    trap 'exit 143' TERM
+    for o in "${beside%/}/.asynccp-$identity"-*; do
+        if is_stale "$o" && go "$o" && is_ours && [ -f made ] && [ ! -h made ] && read -r l <made &&
+            [ "$l" = "${o##*/}" ]
+        then
+            clear
+            if go "$beside"; then drop "./${o##*/}"; fi
+        fi
+    done
+}
+# make_directory DIRECTORY: with its parents, and stays there, as `top`; `made` is the first of them that was not there.
+make_directory() {
+    a=$1 rest=
+    while [ "$a" ] && [ ! -e "$a" ] && [ ! -h "$a" ]; do
+        rest=${a##*/}${rest:+/$rest}
+        case $a in */*) a=${a%/*} ;; *) a= ;; esac
+    done
+    cd -P "${a:-/}" 2>/dev/null || {
+        mkdir "${a%/}/${rest%%/*}" # for its words
+        return 1
+    }
+    locate
+    top=$at
+    set -f
+    IFS=/
+    for a in $rest; do
+        unset IFS
+        if [ ! -d "./$a" ]; then
+            if mkdir "./$a"; then made=${made:-${at%/}/$a}; elif [ ! -d "./$a" ]; then break; fi
+        fi
+        case $a in '' | .) ;; ..) cd -P .. && locate ;; *) go "${at%/}/$a" ;; esac || break
+        top=$at rest=${rest#"$a"} rest=${rest#/}
+    done
+    unset IFS
+    set +f
+    [ ! "$rest" ]
+}
+unmake_directory() {
+    a=$top
+    while [ "$made" ]; do
+        l=${a%/*}
+        go "${l:-/}" && rmdir "./${a##*/}" 2>/dev/null && [ "$a" != "$made" ] || break
+        a=$l
+    done
 }

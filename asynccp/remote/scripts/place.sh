@@ -1,0 +1,60 @@
+# Who may write to a directory may turn each name in it to something else at any moment. So nothing is moved, removed or
+# set by such a name: a directory is entered and worked in as `.`, and where that is the system tells.
+#
+# locate: sets `at` to the path of the working directory, as getcwd(3) has it. To that dash and BusyBox set PWD on `cd -P`;
+# bash and others to where the name seems to lead, before they go there, and their `pwd -P` asks that name again.
+asks=${BASH_VERSION-}${KSH_VERSION-}${ZSH_VERSION-}${YASH_VERSION-}
+locate() {
+    at=$PWD
+    if [ "$asks" ]; then
+        at=$(trap : TERM; readlink /proc/self/cwd 2>/dev/null || pwd -P; echo .)
+        at=${at%"
+."}
+    fi
+}
+go() { cd -P "$1" 2>/dev/null && locate && [ "$at" = "$1" ]; } # PATH, as `locate` has told it
+# enter NAME: goes into a directory of this one, `at`. Fails where that is elsewhere and not below `top`, but by a link
+# that is to be followed.
+enter() {
+    from=${at%/} followed=
+    if [ -h "./$1" ] && follows . "$1"; then followed=yes; fi
+    cd -P "./$1" 2>/dev/null || return
+    locate
+    case $at in "$from/$1" | "$top" | "${top%/}"/*) return 0 ;; esac
+    [ "$followed" ]
+}
+# follows DIRECTORY NAME: whether a link out of the destination is followed, as by `cp -r`. It must be this user's, root's,
+# or of who owns the destination, and in a directory where no other user can put it in the place of another name: that is
+# proc_sys_fs(5)'s protected_symlinks, and not only for sticky directories.
+follows() {
+    set -- "$(look_at "$1/.")" "$(look_at "$1/$2")" "$(look_at "$held/.")" "$(look_at "$top/.")"
+    case $1 in ????????w[!tT]*) return 1 ;; d*) ;; *) return 1 ;; esac
+    owner "$2" || return
+    whose=$uid
+    for l in "$3" "$4"; do if owner "$l" && [ "$uid" = "$whose" ]; then return; fi; done
+    [ "$whose" = 0 ]
+}
+look_at() { ls -ldn "$1" 2>/dev/null || stat -c '%A %h %u' "$1" 2>/dev/null; }
+owner() { # LINE: sets `uid` to what it tells
+    set -f
+    # shellcheck disable=SC2086 # fields
+    set -- $1
+    set +f
+    uid=$3
+    [ "$uid" ]
+}
+# is_ours: whether this user has made the working directory. A disk that gives files another owner (NFS with squashed ids,
+# CIFS) gives it to all.
+is_ours() {
+    # shellcheck disable=SC3067 # where it is no test, the other way is taken
+    if [ -O . ] 2>/dev/null; then return; fi
+    mkdir ./probe 2>/dev/null || return
+    set -- "$(look_at .)" "$(look_at ./probe)"
+    rmdir ./probe
+    owner "$1" && whose=$uid && owner "$2" && [ "$uid" = "$whose" ]
+}
+is_empty() { # DIRECTORY
+    for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+        if [ -e "$f" ] || [ -h "$f" ]; then return 1; fi
+    done
+}
