@@ -10,14 +10,14 @@ import inspect
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
-from asynccp import AsyncCpError, Options, Selection, UsageError, __version__, interrupt, parse_selectors
+from asynccp import AsyncCpError, Options, Selection, UsageError, __version__, interrupt, parse_selectors, streams
 from asynccp.escape import printable
 from asynccp.limits import Limits, parse_size
 from asynccp.target import nothing_local, parse_side, split_arguments
@@ -72,7 +72,10 @@ class Flags:
     container: Annotated[
         str,
         _flag(
-            "-c", "--container", metavar="NAME", help="Default: the pod's annotated default container, else its first."
+            "-c",
+            "--container",
+            metavar="NAME",
+            help="Which one. Default: the one that the pod's annotation names, else its first.",
         ),
     ] = ""
     field_selector: Annotated[
@@ -87,8 +90,10 @@ class Flags:
             help="Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account.",
         ),
     ] = None
-    concurrency: Annotated[int, _flag("-j", "--concurrency", metavar="N", help="Pods at once.")] = _DEFAULTS.sessions
-    per_node: Annotated[int, _flag("--per-node", metavar="N", help="Pods at once on one node.")] = (
+    concurrency: Annotated[
+        int, _flag("-j", "--concurrency", metavar="N", help="Pods at once, each of its paths counted.")
+    ] = _DEFAULTS.sessions
+    per_node: Annotated[int, _flag("--per-node", metavar="N", help="As many of them on one node.")] = (
         _DEFAULTS.sessions_per_node
     )
     timeout: Annotated[
@@ -122,7 +127,9 @@ class Flags:
     report: Annotated[
         Path | None, _flag("--report", metavar="FILE", help="Write the report to this file too, as JSON.")
     ] = None
-    quiet: Annotated[bool, _flag("-q", "--quiet", help="Only failures, and the exit code.")] = False
+    quiet: Annotated[
+        bool, _flag("-q", "--quiet", help="Only what failed, was left out or skipped, and the exit code.")
+    ] = False
     verbose: Annotated[bool, _flag("-v", "--verbose", help="A line for each pod that starts and ends.")] = False
 
     def selection(self, remotes: list[str]) -> Selection:
@@ -176,8 +183,11 @@ class PushFlags(Flags):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PullFlags(Flags):
-    """What pull has besides: the limits of what one pod may send."""
+    """What pull has besides: what is kept, and the limits of what one pod may send."""
 
+    preserve_modes: Annotated[
+        bool, _flag("--preserve-modes", help="Keep modes as they are in the pods, also what the umask forbids.")
+    ] = False
     strict_sources: Annotated[
         bool, _flag("--strict-sources", help="A file that was appended to while it was read counts as changed.")
     ] = False
@@ -196,25 +206,41 @@ class PullFlags(Flags):
     max_header: Annotated[
         str, _flag("--max-header", metavar="SIZE", help="Refuse a pod that sends a larger tar extension.")
     ] = "1M"
+    max_memory: Annotated[
+        str, _flag("--max-memory", metavar="SIZE", help="Remember no more of what all pods send: names, directories.")
+    ] = "128M"
 
     def options(self) -> Options:
-        size, header = parse_size(self.max_size), parse_size(self.max_header)
-        if min(self.max_entries, self.max_path, self.max_depth, size, header) < 1:
+        size, header, memory = map(parse_size, (self.max_size, self.max_header, self.max_memory))
+        if min(self.max_entries, self.max_path, self.max_depth, size, header, memory) < 1:
             raise UsageError("a limit is at least 1")
-        limits = Limits(self.max_entries, size, self.max_path, self.max_depth, header)
-        return dataclasses.replace(Flags.options(self), limits=limits, strict_sources=self.strict_sources)
+        limits = Limits(self.max_entries, size, self.max_path, self.max_depth, header, memory)
+        return dataclasses.replace(
+            Flags.options(self), limits=limits, strict_sources=self.strict_sources, preserve_modes=self.preserve_modes
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CpFlags:
     """What cp takes: kubectl cp's own flags, and how it is told."""
 
-    namespace: Annotated[str, _flag("-n", "--namespace", metavar="NAME", help="The pod's, unless it is written.")] = ""
+    namespace: Annotated[
+        str, _flag("-n", "--namespace", metavar="NAME", help="Of pods that are written without one.")
+    ] = ""
     container: Annotated[
-        str, _flag("-c", "--container", metavar="NAME", help="Default: the annotated container, else the first.")
+        str,
+        _flag(
+            "-c",
+            "--container",
+            metavar="NAME",
+            help="Default: the one that the pod's annotation names, else its first.",
+        ),
     ] = ""
     no_preserve: Annotated[
-        bool, _flag("--no-preserve", help="Don't keep modes in the container: what its user gets without asking.")
+        bool, _flag("--no-preserve", help="In the container, give files and directories its usual modes.")
+    ] = False
+    preserve_modes: Annotated[
+        bool, _flag("--preserve-modes", help="Keep modes as they are in the pod, also what the umask here forbids.")
     ] = False
     retries: Annotated[int, _flag("--retries", metavar="N", help="Further attempts when the connection fails.")] = (
         _DEFAULTS.retries
@@ -228,9 +254,9 @@ class CpFlags:
     output: Annotated[Output, _flag("-o", "--output", metavar="FORMAT", help="The report: text or json.")] = Output.TEXT
     verbose: Annotated[bool, _flag("-v", "--verbose", help="Say what was copied, not only what wasn't.")] = False
 
-    def flags(self) -> Flags:
-        """Return them as those of a push or pull. Where nobody looks it is as silent as kubectl cp."""
-        return Flags(
+    def flags(self) -> PullFlags:
+        """Return them as those of a pull, or a push. Where nobody looks it is as silent as kubectl cp."""
+        return PullFlags(
             namespace=[self.namespace] if self.namespace else None,
             container=self.container,
             retries=self.retries,
@@ -241,6 +267,7 @@ class CpFlags:
             output=self.output,
             verbose=self.verbose,
             quiet=not self.verbose and not self.dry_run and not sys.stderr.isatty(),
+            preserve_modes=self.preserve_modes,
         )
 
 
@@ -260,10 +287,21 @@ def _with_flags(command: Callable[[list[str], Any], None]) -> Callable[..., None
     return called
 
 
-@app.command()
+class _Command(typer.core.TyperCommand):
+    """A command whose arguments are shown as they are written: typer has braces around those that must be there."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.removeprefix("{").removesuffix("}") for piece in super().collect_usage_pieces(ctx)]
+
+
+def _arguments(metavar: str) -> Any:
+    return typer.Argument(metavar=metavar, show_default=False, hidden=True)  # the usage has them
+
+
+@app.command(cls=_Command, short_help="Copy files of this machine into pods.")
 @_with_flags
 def push(
-    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE... [TARGET...]", show_default=False)],
+    arguments: Annotated[list[str], _arguments("SOURCE... [TARGET...]")],
     flags: PushFlags,
 ) -> None:
     """Copy files of this machine into every matched pod.
@@ -282,10 +320,10 @@ def push(
     _exit(perform.push, flags, sources, selection)
 
 
-@app.command()
+@app.command(cls=_Command, short_help="Copy files of pods to this machine.")
 @_with_flags
 def pull(
-    arguments: Annotated[list[str], typer.Argument(metavar="[TARGET...] DIRECTORY", show_default=False)],
+    arguments: Annotated[list[str], _arguments("[TARGET...] DIRECTORY")],
     flags: PullFlags,
 ) -> None:
     """Copy files of every matched pod to this machine, each pod's into a directory of its own.
@@ -308,17 +346,15 @@ def pull(
     _exit(perform.pull, flags, directories[0], selection)
 
 
-@app.command()
+@app.command(cls=_Command, short_help="Copy to, from or between single pods, as kubectl cp.")
 @_with_flags
-def cp(
-    arguments: Annotated[list[str], typer.Argument(metavar="SOURCE DESTINATION", show_default=False)], flags: CpFlags
-) -> None:
+def cp(arguments: Annotated[list[str], _arguments("SOURCE DESTINATION")], flags: CpFlags) -> None:
     """Copy a file or directory to, from or between single pods, in kubectl cp's own words.
 
     Example: asynccp cp ./app.toml web-0:/etc/app/app.conf
 
-    One side, or both, is [[NAMESPACE/]POD:]PATH. A file or directory gets the name that is written, or lands in it if
-    that is a directory in the pod; from a pod a directory is called what is written, whether that is there or not.
+    One side, or both, is [NAMESPACE/]POD:PATH. DESTINATION is the new name, or the directory to put it in, if there is
+    one. Only a directory that comes to this machine is not put in it: its contents are, as with kubectl cp.
     """
     if len(arguments) != 2:
         raise UsageError("cp takes a source and a destination", hint="asynccp cp ./app.toml web-0:/etc/app/app.conf")
@@ -330,11 +366,13 @@ def cp(
     _exit(perform.cp, flags, source, destination)
 
 
-@app.command()
+@app.command(short_help="Try both on a cluster inside this process.")
 def demo(
     pods: Annotated[int, typer.Option("--pods", metavar="N", min=1, help="How many pods the demo cluster has.")] = 8,
     serve: Annotated[bool, typer.Option("--serve", help="Keep the cluster running, for commands of your own.")] = False,
-    directory: Annotated[Path, typer.Argument(help="Where the pods, the kubeconfig and the result go.")] = DEMO,
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIRECTORY]", help="Where the pods, the kubeconfig and the result go.")
+    ] = DEMO,
 ) -> None:
     """Push to and pull from a cluster inside this process, whose pods are directories; no Kubernetes is needed."""
     from asynccp import perform
@@ -352,23 +390,27 @@ def version(version: Annotated[bool, typer.Option("--version", help="Print the v
 def main() -> None:
     """Run the command line: every error is a sentence on stderr, and an exit code."""
     name = os.path.basename(sys.argv[0])
+    code: Any = 0
     try:
         app(prog_name=name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "asynccp")
+    except SystemExit as exc:
+        code = exc.code or 0
     except Exception as exc:
-        sys.exit(_told(exc))
+        code = _told(exc)
     finally:
         gc.freeze()  # else the interpreter looks for cycles before it ends: a sixth of a small copy's CPU
+    sys.exit(streams.end(code))
 
 
 def _told(exc: Exception) -> int:
     """Say what went wrong; return the exit code. Raises a defect of ours on request, for its traceback."""
     if isinstance(exc, AsyncCpError):
-        typer.echo(f"asynccp: {exc}" + (f"\n    {exc.hint}" if exc.hint else ""), err=True)
+        streams.tell(f"asynccp: {exc}" + (f"\n    {exc.hint}" if exc.hint else ""))
         return exc.exit_code
     if "ASYNCCP_TRACEBACK" in os.environ:
         raise exc
-    typer.echo(f"asynccp: a defect of asynccp itself: {printable(repr(exc))}", err=True)
-    typer.echo("    please report it, with what ASYNCCP_TRACEBACK=1 shows", err=True)
+    streams.tell(f"asynccp: a defect of asynccp itself: {printable(repr(exc))}")
+    streams.tell("    please report it, with what ASYNCCP_TRACEBACK=1 shows")
     return 1
 
 
@@ -394,11 +436,10 @@ async def _to_its_end(work: Callable[..., Awaitable[int]], *arguments: Any) -> i
     except Exception as exc:
         if not interrupt.heard():
             raise
-        with suppress(OSError):  # the terminal is gone, which is what SIGHUP says
-            _told(exc)
+        _told(exc)
         code = interrupt.EXIT_CODE
     if interrupt.heard():
-        os._exit(code)
+        os._exit(streams.end(code))
     return code
 
 

@@ -3,6 +3,9 @@
 What a pod says (names, stderr, Status messages) may hold escape sequences that rewrite the terminal (CVE-2021-25743),
 and bidirectional overrides that make one name look like another. `printable` shows such characters as `\\x1b` or
 `\\u202e`; bytes that are not UTF-8 appear as `\\xff`. Files on disk keep their bytes: only the words are escaped.
+
+Words for people are cut, and a name that has `\\x1b` written out in it looks like one with that byte. A program that
+reads the report needs to tell the two apart, and to find the file: for it there is `exact`.
 """
 
 import re
@@ -13,6 +16,8 @@ _CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufef
 # (U+200C, U+200D), which names in Persian and with emoji need.
 _INVISIBLE = "\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufff9-\ufffb\U000e0000-\U000e007f"
 _UNSAFE = re.compile(f"[{_CONTROLS}{_INVISIBLE}]")
+_INEXACT = re.compile(rf"[\\{_CONTROLS}{_INVISIBLE}]")
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str | bytes, limit: int = 1000) -> str:
@@ -23,8 +28,29 @@ def printable(text: str | bytes, limit: int = 1000) -> str:
     return _UNSAFE.sub(_escaped, shortened)
 
 
+def exact(path: str | bytes) -> str:
+    """Return `path` as safe to show as `printable` makes it, but whole, and so that no other path looks the same.
+
+    `\\\\` is a backslash, `\\n`, `\\r` and `\\t` are what they are elsewhere, `\\xHH` is one byte, `\\uHHHH` and
+    `\\UHHHHHHHH` are one character. A byte that is no UTF-8 may come as Python has it in text: as a lone surrogate.
+    """
+    text = path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else path
+    return _INEXACT.sub(_exactly, text)
+
+
 def _escaped(match: re.Match[str]) -> str:
-    named = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
     code = ord(match[0])
-    escaped = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-    return named.get(match[0], escaped)
+    return _NAMED.get(match[0]) or (f"\\x{code:02x}" if code < 0x100 else _character(code))
+
+
+def _exactly(match: re.Match[str]) -> str:
+    if match[0] == "\\":
+        return "\\\\"
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return _escaped(match) if code < 0x80 else _character(code)  # U+0080 to U+00FF are two bytes each, `\xHH` is one
+
+
+def _character(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -20,13 +20,15 @@ class Limits:
     """Limits of one pod's archive.
 
     entries: names on the disk, directories included that are only parents of others. ext4 has room for about as many
-        on 64 GiB (one inode for 16 KiB); to remember them takes 280 MB.
+        on 64 GiB (one inode for 16 KiB); to remember them takes 40 MB.
     size: bytes of content in all, holes too. A kubelet ends every connection after four hours; 4 TiB are 290 MiB/s for
         so long. The largest honest file of holes, a `lastlog` with 32-bit user ids, has 1.2 TiB.
     path_size: bytes of one name. PATH_MAX: on Linux no tar in a pod can open a longer one in one call.
     depth: components of one name. Deeper trees are attacks on recursion, and on our own walk.
     header_size: bytes of one tar extension (a long name, pax records, the map of a sparse file). Go's archive/tar has
         the same bound, after CVE-2022-2879 and CVE-2025-58183.
+    memory: bytes for what must be remembered of archives until their end, of all pods of a run together
+        (`engine.memory`): 10 for a name, 500 and its names for a directory or a link.
     """
 
     entries: int = 4_000_000
@@ -34,6 +36,7 @@ class Limits:
     path_size: int = 4096
     depth: int = 256
     header_size: int = 1024 * 1024
+    memory: int = 128 * 1024 * 1024
 
 
 DEFAULT_LIMITS = Limits()

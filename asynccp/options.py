@@ -31,6 +31,11 @@ flow could only do harm (kubernetes #60140)."""
 LOOK_EVERY_S = 1.0
 """Seconds between two looks at whether a session has moved; a deadline is met so exactly."""
 
+RATE_DEADLINES, LEAST_RATE_PER_S = 10, 16
+"""A transfer of which fewer bytes come than so many a second, over so many deadlines (twenty minutes), stands still: a
+byte now and then would hold a place for the four hours that a kubelet allows. 16 are what a modem of 9,600 baud leaves
+for each of 64 pods."""
+
 CLOSE_GRACE_S = 3.0
 """Seconds that ending one session may take, also when the run is being interrupted."""
 
@@ -74,6 +79,7 @@ class Options:
     fail_fast: end the run when the first transfer fails; the default is that one pod's trouble is no other's.
     checksum: compare every file's digest at both ends before a transfer counts as complete.
     preserve_owner: keep numeric owners; needs root at the writing end.
+    preserve_modes: of a pull: keep modes as the pod has them, also what the umask forbids.
     want_size: have the pod add up a pull's size while it sends, for a bar with an end.
     follow: a path that was named and is a symbolic link is copied as what it leads to (`cp -RH`); else as the link.
     strict: a pod that was matched but skipped counts as failed.
@@ -95,6 +101,7 @@ class Options:
     fail_fast: bool = False
     checksum: bool = False
     preserve_owner: bool = False
+    preserve_modes: bool = False
     want_size: bool = False
     follow: bool = True
     strict: bool = False

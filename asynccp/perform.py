@@ -18,21 +18,19 @@ import anyio
 import typer
 from anyio import to_thread
 
-from asynccp import interrupt
+from asynccp import interrupt, streams
 from asynccp.cli import CpFlags, Flags, Output
 from asynccp.cluster.base import Cluster
 from asynccp.cluster.kubernetes import connect
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
 from asynccp.errors import AsyncCpError, Interrupted
-from asynccp.plan.plan import PullPlan, PushPlan
+from asynccp.plan.plan import PullPlan, PushPlan, unit
 from asynccp.report import Report
 from asynccp.target import Selection, Selector
 from asynccp.ui.opening import opening
 from asynccp.ui.printer import draw_while, observer_for
 from asynccp.ui.reportfile import try_report, write_report
 from asynccp.ui.text import closing, quiet_closing
-
-_NOT_ALL = 23  # of what was asked for, as for pods and entries
 
 if TYPE_CHECKING:
     from asynccp.plan.forward import ForwardPlan
@@ -103,6 +101,7 @@ async def _perform(
             quiet=flags.quiet,
             verbose=flags.verbose,
             count=len(plan.transfers),
+            unit=unit(plan.transfers),
             expected_total=plan.expected_total,
         )
         work = functools.partial(carry_out, cluster, plan, options=options, observer=printer, stop=stop)
@@ -125,8 +124,8 @@ async def _report(flags: Flags, report: Report) -> int:
     if flags.quiet and (words := quiet_closing(report)):
         typer.echo(words, err=True)
     if unwritten:
-        typer.echo(f"asynccp: {unwritten}", err=True)
-        return report.exit_code or _NOT_ALL
+        streams.tell(f"asynccp: {unwritten}")
+        return report.exit_code or streams.UNTOLD
     return report.exit_code
 
 
@@ -157,6 +156,7 @@ async def serve(directory: Path, pods: int) -> int:
         with _signal_calls(stop.set):
             typer.echo(f"{pods} pods run, labelled app=web. In another terminal:\n", err=True)
             typer.echo(f"export KUBECONFIG={shlex.quote(str(stage.kubeconfig.absolute()))}")
+            typer.echo(f"export KUBECACHEDIR={shlex.quote(str(stage.cache.absolute()))}")
             typer.echo(f"\nasynccp push {stage.config} -l app=web:/etc/app", err=True)
             typer.echo(f"asynccp pull -l app=web:/var/log {stage.logs}\n\n^C ends it.", err=True)
             await stop.wait()
@@ -188,6 +188,6 @@ def _nothing() -> None:
 
 def _print(subject: "PushPlan | PullPlan | ForwardPlan | Report", output: Output) -> None:
     if output is Output.JSON:
-        typer.echo(json.dumps(subject.to_json(), indent=2))
+        streams.put_data(json.dumps(subject.to_json(), indent=2))
     else:
         typer.echo(closing(subject) if isinstance(subject, Report) else subject.to_text())

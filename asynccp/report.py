@@ -12,16 +12,18 @@ Exit codes (rsync's numbers where rsync has one):
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from asynccp.errors import Interrupted, SourceChanged, TransferError
-from asynccp.escape import printable
+from asynccp.escape import exact, printable
 from asynccp.target import Skipped, Target, Transfer
 
 _NAMES = 20  # of pods, in a group's JSON: each of them has its own place in `pods`
+
+T = TypeVar("T")
 
 
 class Outcome(Enum):
@@ -36,30 +38,39 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An entry that was not copied, and why."""
+    """An entry that was not copied, and why. count: how many it stands for, where not all of them are named."""
 
     path: bytes
     reason: str
+    count: int = 1
 
     def __str__(self) -> str:
         return f"{printable(self.path)}: {printable(self.reason)}"
 
-    def to_json(self) -> dict[str, str]:
-        return {"path": printable(self.path), "reason": self.reason}
+    def to_json(self) -> dict[str, str | int]:
+        return {"path": exact(self.path), "reason": self.reason} | _more(self.count)
 
 
 @dataclass(frozen=True, slots=True)
 class NotKept:
-    """An entry that was copied, but for something of it: set-id bits, extended attributes, a mode that can't be set."""
+    """An entry that was copied, but for something of it: set-id bits, extended attributes, a mode that can't be set.
+
+    count: how many it stands for, where not all of them are named.
+    """
 
     path: bytes
     what: str
+    count: int = 1
 
     def __str__(self) -> str:
         return f"{printable(self.path)}: {printable(self.what)}"
 
-    def to_json(self) -> dict[str, str]:
-        return {"path": printable(self.path), "what": self.what}
+    def to_json(self) -> dict[str, str | int]:
+        return {"path": exact(self.path), "what": self.what} | _more(self.count)
+
+
+def _more(count: int) -> dict[str, int]:
+    return {"count": count} if count > 1 else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,8 @@ class Result:
     checksum: the program in the pod that its digests come from; empty when none were asked for. digests: of each file,
     the same at both ends, by its path in the archive.
     left_out: entries that were not copied. not_kept: what of the entries that were copied did not come along.
-    grown: files that were appended to while they were read: complete up to the size that the pod told.
+    grown: files that were appended to while they were read: complete up to the size that the pod told. grown_unnamed:
+    how many more of them.
     landed: where it came to stand, when that was decided in the pod (a push of one file or directory); else empty.
     """
 
@@ -97,6 +109,7 @@ class Result:
     not_kept: tuple[NotKept, ...] = ()
     grown: tuple[bytes, ...] = ()
     landed: str = ""
+    grown_unnamed: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -115,15 +128,16 @@ class Result:
             "hint": self.hint or None,
             "left_out": [one.to_json() for one in self.left_out],
             "not_kept": [one.to_json() for one in self.not_kept],
-            "grown": [printable(path) for path in self.grown],
-            "landed": printable(self.landed) or None,
+            "grown": [exact(path) for path in self.grown],
+            **({"grown_unnamed": self.grown_unnamed} if self.grown_unnamed else {}),
+            "landed": exact(self.landed) or None,
             **self._checksum_json(),
         }
 
     def _checksum_json(self) -> dict[str, Any]:
         if not self.checksum:
             return {}
-        return {"checksum": self.checksum, "digests": {printable(path): one for path, one in self.digests.items()}}
+        return {"checksum": self.checksum, "digests": {exact(path): one for path, one in self.digests.items()}}
 
 
 def cause(result: Result) -> str:
@@ -184,6 +198,20 @@ def groups(results: Iterable[Result]) -> list[Group]:
         for (outcome, shared, hint), those in alike.items()
     ]
     return sorted(found, key=lambda group: -len(group.results))
+
+
+def more_left_out(count: int) -> list[LeftOut]:
+    """Return what stands for entries that are not named one by one, if there are any."""
+    return [LeftOut(b"", f"{counted(count, 'more entry', 'more entries')}; not named", count)] if count else []
+
+
+def more_not_kept(count: int) -> list[NotKept]:
+    """Likewise, of what is not kept."""
+    return (
+        [NotKept(b"", f"something of {counted(count, 'more entry', 'more entries')}; not named", count)]
+        if count
+        else []
+    )
 
 
 def outcome_of(error: TransferError) -> Outcome:
@@ -253,6 +281,12 @@ class Report:
 def counted(count: int, one: str, many: str) -> str:
     """Return a number with its noun: `1 entry`, `2 entries`."""
     return f"{count} {one if count == 1 else many}"
+
+
+def listed(things: Sequence[T], most: int, say: Callable[[T], str] = str, between: str = ", ") -> str:
+    """Return the first of them in words, and how many more there are: `a, b, c and 9 more`."""
+    more = f" and {len(things) - most} more" if len(things) > most else ""
+    return between.join(map(say, things[:most])) + more
 
 
 def human_size(size: float) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asynccp.errors import UsageError
-from asynccp.escape import printable
+from asynccp.escape import exact, printable
 
 Json = Mapping[str, Any]
 
@@ -156,7 +156,7 @@ class Transfer:
             "pod": target.pod,
             "container": target.container,
             "node": target.node,
-            "path": printable(self.path),
+            "path": exact(self.path),
         }
 
 
@@ -217,7 +217,7 @@ def nothing_local(what: str, suspect: str, remotes: Sequence[str], example: str)
     rest = "" if len(remotes) < 2 else "; asynccp cp SOURCE TARGET copies from pod to pod"
     return UsageError(
         f"there is no local {what}: {argument!r} was read as a path in {parse_remote(suspect)}",
-        hint=f"a path of this machine is written ./{argument}{rest or f'; {example}'}",
+        hint=f"a path of this machine is written ./{argument}{rest or f'; an example: {example}'}",
     )
 
 

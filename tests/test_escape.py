@@ -1,12 +1,14 @@
 """What others say must not be able to rewrite a terminal or make one name look like another."""
 
+import os
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asynccp.escape import printable
+from asynccp.escape import exact, printable
 
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -87,3 +89,56 @@ def test_harmless_text_is_left_alone(text: str) -> None:
 
 def test_a_flood_is_cut_before_it_is_decoded() -> None:
     assert len(printable(b"\xff" * 10_000_000, 10)) < 100
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (b"etc/app.conf", "etc/app.conf"),
+        ("dir/日本 🎉 é".encode(), "dir/日本 🎉 é"),
+        (b"a\x1b", "a\\x1b"),
+        (b"a\\x1b", "a\\\\x1b"),
+        (b"a\nb\rc\td", "a\\nb\\rc\\td"),
+        (b"a\\nb", "a\\\\nb"),
+        (b"\x9b", "\\x9b"),
+        (b"\xc2\x9b", "\\u009b"),
+        ("a\udc9b", "a\\x9b"),
+        ("\u202e".encode(), "\\u202e"),
+        ("\U000e0041".encode(), "\\U000e0041"),
+        (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),
+        (b"x" * 5000, "x" * 5000),
+    ],
+)
+def test_a_path_in_the_report_is_exact(path: str | bytes, shown: str) -> None:
+    assert exact(path) == shown
+
+
+def undone(shown: str) -> bytes:
+    """Return the bytes of a path of the report, by the README's rule and nothing else."""
+
+    def one(match: re.Match[str]) -> bytes:
+        escape, digits = match[0][1], match[0][2:]
+        if escape == "x":
+            return bytes.fromhex(digits)
+        return {"\\": b"\\", "n": b"\n", "r": b"\r", "t": b"\t"}.get(escape) or chr(int(digits, 16)).encode()
+
+    found, at = b"", 0
+    for match in re.finditer(r"\\(?:[\\nrt]|x..|u.{4}|U.{8})", shown):
+        found, at = found + shown[at : match.start()].encode() + one(match), match.end()
+    return found + shown[at:].encode()
+
+
+PATHS = (
+    st.binary()
+    | st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))
+    | st.text("\\x1bnut0\x1b\n\x85\xad").map(str.encode)
+)
+
+
+@given(PATHS)
+def test_every_path_can_be_told_from_the_report_to_the_byte(path: bytes) -> None:
+    shown = exact(path)
+    assert undone(shown) == path
+    assert undone(exact(os.fsdecode(path))) == path
+    assert not any(map(is_unsafe, shown))
+    assert len(shown.splitlines()) <= 1

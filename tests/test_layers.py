@@ -12,7 +12,7 @@ import asynccp
 ROOT = Path(asynccp.__file__).parent
 MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
 
-VOCABULARY = {"entry", "escape", "limits", "target", "options", "progress", "report", "errors"}
+VOCABULARY = {"ours", "entry", "escape", "limits", "target", "options", "progress", "report", "errors", "steps"}
 MAY_KNOW = {
     "vocabulary": VOCABULARY,
     "wire": VOCABULARY | {"wire"},
@@ -24,7 +24,7 @@ MAY_KNOW = {
     "ui": VOCABULARY | {"ui", "plan"},
     "fake": VOCABULARY | {"fake", "wire"},
 }
-PROGRAM = {"__init__.py", "__main__.py", "cli.py", "interrupt.py", "perform.py"}
+PROGRAM = {"__init__.py", "__main__.py", "cli.py", "interrupt.py", "perform.py", "streams.py"}
 INPUT_AND_OUTPUT = {"asyncio", "anyio", "aiohttp", "socket", "os", "time", "subprocess", "threading", "ssl", "select"}
 ONLY_IN = {
     "typer": ("cli.py", "perform.py"),

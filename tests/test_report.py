@@ -278,6 +278,14 @@ def test_json_is_ascii_whatever_a_pod_says() -> None:
     assert Report("push", [lost]).to_json()["pods"][0]["left_out"][0]["path"] == "a\\x1b[2J\\n\xe9\\u202e.txt"
 
 
+def test_no_two_paths_share_a_place_in_the_report() -> None:
+    paths = [b"a\x1b", b"a\\x1b", b"\x9b", b"\xc2\x9b", b"\\x9b", b"long" * 500 + b"1", b"long" * 500 + b"2"]
+    digests = {path: str(number) for number, path in enumerate(paths)}
+    transfer = Transfer(Target("shop", "web-0", "main"), "/tmp")
+    told = Result(transfer, COMPLETE, checksum="sha256sum", digests=digests).to_json()
+    assert sorted(told["digests"].values()) == sorted(digests.values())
+
+
 @pytest.mark.parametrize(
     ("size", "text"),
     [

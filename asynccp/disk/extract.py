@@ -5,8 +5,8 @@ A pod is not trusted, so its archive gets nothing but plain files, directories a
     names       only the one that was asked for and what is below it; each path once; never through a link (`tree.py`)
     files       written beside their final name, renamed when whole: no torn file ever stands under a final name. Small
                 ones are written when all of them is here
-    modes       kept, but never set-id or sticky, which is told; directories are ours alone until the end, then get mode
-                and time
+    modes       kept as far as the umask allows, but never set-id or sticky, which is told; directories are ours alone
+                until the end, then get mode and time
     hard links  only to a file that came before in the same archive
     symlinks    made last, when nothing is written any more, and only if they stay inside; others are named as left out
     the rest    devices and FIFOs are left out, extended attributes, capabilities and ACLs not kept: both are told.
@@ -20,25 +20,33 @@ import errno
 import functools
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from asynccp.disk.tree import Tree
+from asynccp.disk.umask import umask
 from asynccp.entry import Entry, Kind
 from asynccp.errors import DestinationError, ProtocolViolation, TransferError, UnsafeEntry
 from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits
-from asynccp.report import LeftOut, NotKept
+from asynccp.report import LeftOut, NotKept, more_left_out, more_not_kept
+from asynccp.steps import finished
 from asynccp.wire.attributes import SPECIAL_BITS, words_of_mode
 from asynccp.wire.claims import Claims
 from asynccp.wire.prefix import Prefix, Stored
-from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder
+from asynccp.wire.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, PassedOver, Rest, TarDecoder
+from asynccp.wire.told import Told
 from asynccp.wire.watch import Watch
 
 _READ_BACK_SIZE = 16 * 1024  # bytes of content at a time, from which on they are worth a read when they are wanted
 _SMALL_SIZE = _READ_BACK_SIZE - 1  # bytes of a file that waits until all of it is here; so none is ever read back
 _BLOCK_SIZE = 1024 * 1024  # bytes read back at a time
+
+MEMBER_SIZE = 16 * 1024
+"""Bytes of output that take as long as a small file or an entry that is left out, 20 to 100 µs."""
+
+ABORT_S = 0.5
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space, or write to another disk"),
@@ -58,15 +66,20 @@ class Extractor:
 
     requested: the one name asked for; members are it or lie below it. Empty: anything, for a directory's contents.
     name: what it is called here; empty: its contents stand in `root` itself.
+    base: the directory that the user named, if `root` lies below it (`tree.py`).
     preserve_owner: set numeric owners, which takes root.
+    preserve_modes: set permission bits that the umask forbids.
     limits: of what the archive may be; more is UnsafeEntry or, for an extension, ProtocolViolation.
+    has_room: tells whether there is memory for one more of what is only told.
 
     size, entries: content bytes and number of what stands whole under its final name.
     members: how many entries the archive had, whatever became of them.
-    left_out: what the archive holds but will not be written, and why.
-    not_kept: what it holds of files and directories that is never set here.
+    left_out: what the archive holds but will not be written, and why; the first of it, and how much more there is.
+    not_kept: what it holds of files and directories that is never set here; likewise.
     prefix: what has been taken in, from its beginning.
     watch: what the pod will be asked about when the archive has come.
+    is_torn: what was fed last was not taken in to its end, so that nothing can follow.
+    memory: bytes that what must be remembered until the end takes.
     """
 
     def __init__(
@@ -75,22 +88,27 @@ class Extractor:
         requested: bytes,
         *,
         name: bytes | None = None,
+        base: str | None = None,
         preserve_owner: bool = False,
+        preserve_modes: bool = False,
         limits: Limits = DEFAULT_LIMITS,
         watch: Watch | None = None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self.watch = watch or Watch()
         self.size = 0
         self.entries = 0
         self.members = 0
-        self.left_out: list[LeftOut] = []
-        self.not_kept: list[NotKept] = []
+        self.is_torn = False
+        self._left_out = Told[LeftOut](has_room)
+        self._not_kept = Told[NotKept](has_room)
         self._preserve_owner = preserve_owner
+        self._modes = 0o777 if preserve_modes else None  # what the archive decides about; None until it is asked for
         self._decoder = TarDecoder(limits)
-        self._tree = Tree(root)
+        self._tree = Tree(root, base)
         self._requested = requested
         self._name = requested if name is None else name
-        self._claims = Claims(self._name, self._tree.folds_case, limits.entries)
+        self._claims = Claims(self._name, self._tree.folds_case, limits)
         self._directories: dict[bytes, Entry] = {}
         self._symlinks: list[Entry] = []
         self._entry = Entry(b"", Kind.DIRECTORY)  # the member under way
@@ -106,6 +124,18 @@ class Extractor:
         return self._tree.root
 
     @property
+    def left_out(self) -> list[LeftOut]:
+        return self._left_out.named + more_left_out(self._left_out.more)
+
+    @property
+    def not_kept(self) -> list[NotKept]:
+        return self._not_kept.named + more_not_kept(self._not_kept.more)
+
+    @property
+    def memory(self) -> int:
+        return self._claims.memory
+
+    @property
     def ended(self) -> bool:
         """Whether the archive's end marker has come."""
         return self._decoder.ended
@@ -115,12 +145,18 @@ class Extractor:
         return self._decoder.describe()
 
     def feed(self, data: bytes | memoryview) -> bytes:
-        """Write what the next bytes of the archive say; return those that stand behind its end marker.
+        """Take all the steps of `feeding`."""
+        return finished(self.feeding(data))
 
-        Raises UnsafeEntry, ProtocolViolation or DestinationError; then only `abort` may follow.
+    def feeding(self, data: bytes | memoryview) -> Generator[int, None, bytes]:
+        """Write what the next bytes of the archive say, in steps; return those that stand behind its end marker.
+
+        A step yields the bytes that it has dealt with, a member counted as MEMBER_SIZE. Raises UnsafeEntry,
+        ProtocolViolation or DestinationError; then, or when a step is left out, only `abort` may follow.
         """
         view, rest = memoryview(data), b""
         kept, begin = 0, self.prefix.size
+        self.is_torn = True
         with self._translated():
             for event in self._decoder.feed(view):
                 if isinstance(event, Rest):
@@ -132,11 +168,17 @@ class Extractor:
                         self.prefix.take_stored(Stored(self._entry.path, self._at, len(event.data)))
                         kept = stop
                     self._write(event.data)
+                    yield len(event.data)
                 else:
                     self._apply(event)
+                    if not isinstance(event, Member):  # it ends with another event, but for a directory or a link
+                        yield MEMBER_SIZE
             if self._small is not None:
                 self._create()
         self.prefix.take(view[kept : len(view) - len(rest)])
+        if self.prefix.is_due:
+            yield from self.prefix.settle()
+        self.is_torn = False
         return rest
 
     def local(self, path: bytes) -> bytes:
@@ -163,7 +205,11 @@ class Extractor:
             os.close(fd)
 
     def finish(self) -> None:
-        """Make the symbolic links, then give every directory its mode and time, deepest first.
+        """Take all the steps of `finishing`."""
+        finished(self.finishing())
+
+    def finishing(self) -> Generator[int, None, None]:
+        """Make the symbolic links, then give every directory its mode and time, deepest first; in steps, as `feeding`.
 
         To be called when the whole archive is known to have come. Closes everything, whatever happens.
         """
@@ -174,15 +220,23 @@ class Extractor:
                 self._tree.at(b"")
                 for entry in self._symlinks:
                     self._make_symlink(entry)
+                    yield MEMBER_SIZE
                 for path in sorted(self._directories, reverse=True):
                     self._settle(self._directories.pop(path))
+                    yield MEMBER_SIZE
         finally:
             self.abort()
 
     def abort(self) -> None:
-        """Remove the file under way, give directories their modes, close everything. Harmless when called again."""
+        """Remove the file under way, give directories their modes, close everything. Harmless when called again.
+
+        Directories that can't be settled within ABORT_S stay ours alone: who waits for the end has not asked for them.
+        """
         self._discard()
+        until_s = time.monotonic() + ABORT_S
         for path in sorted(self._directories, reverse=True):
+            if time.monotonic() >= until_s:
+                break
             with suppress(OSError, TransferError):
                 self._settle(self._directories[path])
         self._directories.clear()
@@ -210,11 +264,14 @@ class Extractor:
                     self._create()
                 os.lseek(self._fd, event.size, os.SEEK_CUR)
                 self._at += event.size
-                self._has_holes = self.watch.ends_with_zero = True
+                self._has_holes = True
+                self.watch.skip(event.size)
             case LeftOut():
                 self.members += 1
-                self._claims.claim_other(self.local(event.path))
+                self._claims.claim_name(self.local(event.path))
                 self._leave_out(event.path, event.reason)
+            case PassedOver():
+                self.members += 1
             case ArchiveEnd() | Data() | Rest():
                 pass
 
@@ -365,7 +422,9 @@ class Extractor:
         if self._preserve_owner:
             with _owner_translated(entry):
                 os.fchown(fd, entry.uid, entry.gid)
-        os.fchmod(fd, entry.mode & 0o777)
+        if self._modes is None:
+            self._modes = 0o777 & ~umask()
+        os.fchmod(fd, entry.mode & self._modes)
         os.utime(fd, ns=(time.time_ns(), entry.mtime_ns))
 
     def _tell_not_kept(self, entry: Entry, more: Sequence[str]) -> None:
@@ -373,12 +432,12 @@ class Extractor:
         if entry.kind not in (Kind.FILE, Kind.DIRECTORY) or not entry.path or entry.path in self._directories:
             return
         for what in (*words_of_mode(entry.mode), *more):
-            self._claims.remember(len(entry.path) + len(what))
-            self.not_kept.append(NotKept(entry.path, what))
+            if self._not_kept.add(NotKept(entry.path, what)):
+                self._claims.remember(len(entry.path) + len(what))
 
     def _leave_out(self, path: bytes, reason: str) -> None:
-        self._claims.remember(len(path) + len(reason))
-        self.left_out.append(LeftOut(path, reason))
+        if self._left_out.add(LeftOut(path, reason)):
+            self._claims.remember(len(path) + len(reason))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -8,8 +8,9 @@ loses that last race; rsync 3.5.0 repaired 33 such places in this way.
 What is written gets a temporary name beside its final one and is renamed when it is whole. A rename replaces a file or
 a link without opening it, and fails if a directory is in the way.
 
-A run that was killed leaves a file under its temporary name. Names of that form are ours, so the next run that writes
-into the directory removes it; but never one that a run still writes: until it has its final name a file is locked by
+A run that was killed leaves a file under its temporary name. The name proves that it is ours (`asynccp.ours`), and so
+does its owner: the next run of this user that writes into the directory removes it; but never one that a run still
+writes: until it has its final name a file is locked by
 its writer (flock, which ends with the process, however it ends). Links can't be locked, and small files aren't, which
 saves a third of their system calls: what is there for a moment only has a name of its own (`passing`), and is made
 again if another run has just removed it.
@@ -17,8 +18,6 @@ again if another run has just removed it.
 
 import errno
 import os
-import re
-import secrets
 import stat
 import sys
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from contextlib import suppress
 
 from asynccp.errors import DestinationError
 from asynccp.escape import printable
+from asynccp.ours import is_partial, partial_name
 
 if sys.platform != "win32":
     import fcntl
@@ -36,7 +36,7 @@ _DIRECTORY: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_DIRECTORY", 0)
 _OUR_FILE: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)
 _NEW_FILE: int = os.O_RDWR | _NO_FOLLOW | os.O_CREAT | os.O_EXCL
 _OLD_FILE: int = os.O_WRONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)  # to lock on NFS takes the right to write
-_TEMPORARY = re.compile(r"\.asynccp-[0-9a-f]{8}\.partial")
+_GET_FLAGS, _CASEFOLD = 0x80086601, 0x40000000  # FS_IOC_GETFLAGS, FS_CASEFOLD_FL (linux/fs.h)
 OTHER_RUNS = 3  # that may begin to write into a directory in the moment in which a link or small file is made there
 
 
@@ -45,15 +45,20 @@ class Tree:
 
     Two descriptors at most: the root's, and that of the directory used last, because archives come directory by
     directory. Paths are clean and relative; the empty one is the root.
+
+    base: the directory that the user named, if the root lies below it. No link leads from there to the root: a pod
+    whose files were pulled into it before may have made one, and another pod's files would land where it leads.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], base: str | os.PathLike[str] | None = None) -> None:
         # With a slash behind it, the name of a symbolic link would be followed even by O_NOFOLLOW.
         self.root = os.fsencode(root).rstrip(b"/") or b"/"
-        self.temporary, self.passing = (b".asynccp-%b.partial" % secrets.token_hex(4).encode() for _ in range(2))
+        self._base = None if base is None else os.fsencode(base).rstrip(b"/") or b"/"
+        self.temporary, self.passing = partial_name(), partial_name()
         self._root_fd = -1
         self._fd = -1
         self._path = b""
+        self._folds_case: bool | None = None  # of the root, when it was asked for
         self._swept: set[int] = set()  # hashes of the directories where no earlier run's file is left
 
     def at(self, path: bytes) -> int:
@@ -71,6 +76,7 @@ class Tree:
         if (key := hash(path)) not in self._swept:
             self._swept.add(key)
             _sweep(self._fd)
+            self._check_folding(path)
         return self._fd
 
     def make_directory(self, path: bytes) -> None:
@@ -126,17 +132,32 @@ class Tree:
         return os.open(self.passing, _NEW_FILE, 0o600, dir_fd=parent)
 
     def folds_case(self) -> bool:
-        """Return whether the file system takes `a` and `A` for one name, as macOS's and Windows's do."""
-        root = self.at(b"")
-        fd = self.create_file(root)
+        """Return whether the root takes `a` and `A` for one name, as file systems of macOS and Windows do."""
+        self._folds_case = self._folds(self.at(b""))
+        return self._folds_case
+
+    def _folds(self, directory: int) -> bool:
+        fd = self.create_file(directory)
         try:
-            os.stat(self.temporary.upper(), dir_fd=root, follow_symlinks=False)
+            os.stat(self.temporary.upper(), dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
             return False
         finally:
-            self.discard(root)
+            self.discard(directory)
             _close(fd)
         return True
+
+    def _check_folding(self, path: bytes) -> None:
+        """Refuse a directory that folds case where the root does not: a file of the archive would replace another.
+
+        That is another file system mounted there, or a directory of ext4, f2fs or tmpfs that was made so (`chattr +F`).
+        """
+        if self._folds_case is False and path and _may_be_apart(self._fd, self._root_fd) and self._folds(self._fd):
+            where = printable(self.root + b"/" + path)
+            raise DestinationError(
+                f"{where} takes names that differ only in case for one; {printable(self.root)} does not",
+                hint="pull into that directory itself, or into another one",
+            )
 
     def open_directory(self, path: bytes) -> int:
         """Open a directory below the root for its attributes; the caller closes it."""
@@ -161,12 +182,20 @@ class Tree:
         self._root_fd = self._fd = -1
 
     def _open_root(self) -> int:
-        # The root's parents are the user's own business; the root itself, named after a pod, must be a real directory.
+        base = path = self.root if self._base is None else self._base
         try:
-            os.makedirs(self.root, exist_ok=True)
-            return os.open(self.root, _DIRECTORY)
+            os.makedirs(base, exist_ok=True)
+            fd = os.open(base, _DIRECTORY if base == self.root else _DIRECTORY & ~_NO_FOLLOW)
+            for name in self.root[len(base) :].split(b"/"):
+                if name:
+                    above, path = fd, os.path.join(path, name)
+                    try:
+                        fd = _open_or_make(name, above, 0o777)
+                    finally:
+                        _close(above)
+            return fd
         except OSError as exc:
-            raise _in_the_way(self.root, exc) from exc
+            raise _in_the_way(path, exc) from exc
 
     def _step(self, name: bytes) -> None:
         """Go from the directory used last into `name`."""
@@ -185,25 +214,36 @@ class Tree:
         self._fd, self._path = self._root_fd, b""
 
 
-def _open_or_make(name: bytes, parent: int) -> int:
+def _open_or_make(name: bytes, parent: int, mode: int = 0o755) -> int:
     try:
         return os.open(name, _DIRECTORY, dir_fd=parent)
     except FileNotFoundError:
         with suppress(FileExistsError):
-            os.mkdir(name, 0o755, dir_fd=parent)
+            os.mkdir(name, mode, dir_fd=parent)
         return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def _may_be_apart(directory: int, root: int) -> bool:
+    """Tell whether a directory may treat names otherwise than the root; cheap, as it is asked of each."""
+    if os.fstat(directory).st_dev != os.fstat(root).st_dev:
+        return True
+    with suppress(OSError):  # a file system without such flags, or no Linux
+        return bool(int.from_bytes(fcntl.ioctl(directory, _GET_FLAGS, bytes(8)), sys.byteorder) & _CASEFOLD)
+    return False
 
 
 def _sweep(directory: int) -> None:
     """Remove what earlier runs left unfinished in a directory. What can't be removed stays: it is no reason to fail."""
     with suppress(OSError), os.scandir(directory) as found:
-        for name in [one.name for one in found if _TEMPORARY.fullmatch(one.name)]:
+        for name in [name for one in found if is_partial(name := os.fsencode(one.name))]:
             with suppress(OSError):
-                _remove_stale(os.fsencode(name), directory)
+                _remove_stale(name, directory)
 
 
 def _remove_stale(name: bytes, directory: int) -> None:
     status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    if status.st_uid != os.geteuid():
+        return
     if stat.S_ISLNK(status.st_mode):
         os.unlink(name, dir_fd=directory)
     elif stat.S_ISREG(status.st_mode):

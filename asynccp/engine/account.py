@@ -16,6 +16,7 @@ from asynccp.engine.verify import Here, begins_the_same, count_old, differing, d
 from asynccp.errors import CommandFailed, SourceMissing, SourceShrank, TransferError
 from asynccp.escape import printable
 from asynccp.options import SLOWEST_WALK_PER_S, Options
+from asynccp.remote.commands import pull_name
 from asynccp.report import LeftOut, Outcome, counted
 from asynccp.wire.census import missing
 from asynccp.wire.complaints import Complaint, Complaints, Fate, changed, failure, judge
@@ -37,27 +38,29 @@ class Archived(Protocol):
     watch: Watch
     members: int
     entries: int
-    left_out: list[LeftOut]
 
+    @property
+    def left_out(self) -> list[LeftOut]: ...
     def describe(self) -> str: ...
     def is_directory(self, path: bytes) -> bool: ...
     def size_of(self, path: bytes) -> int | None: ...
 
 
 class Account:
-    """Hears the notes of one session, and judges it in the end."""
+    """Hears the notes of one session, and judges it in the end. path: in the pod, as it was asked for."""
 
-    def __init__(self, exchange: Exchange, tally: Tally, archived: Archived, *, requested: bytes, hello: Line) -> None:
+    def __init__(self, exchange: Exchange, tally: Tally, archived: Archived, *, path: str, hello: Line) -> None:
         self._exchange = exchange
         self._tally = tally
         self._archived = archived
+        self._path = printable(path)
         self._counts = hello.facts.get("counts") == "yes"
         self._there: str | None = None  # how many entries the pod has counted beside its tar
         self._old = ""  # how many of them have not changed since
         self._harmless: set[bytes] = set()  # paths that changed, but not for the worse
         self._hollow: list[LeftOut] = []
         self._can_tell = hello.facts.get("stat") != ""
-        exchange.complaints.requested = requested
+        exchange.complaints.requested = pull_name(path)
         exchange.complaints.goes_on = hello.facts.get("lists") == "yes"
         exchange.hear_notes(self._hear)
 
@@ -110,7 +113,8 @@ class Account:
         exchange, tally, watch = self._exchange, self._tally, self._archived.watch
         named = {one.path for one in words.of(Fate.CHANGED)}
         directories = {path for path in named if self._archived.is_directory(path)}
-        differ = [] if here is None else await differing(exchange, tally, self._comparable(watch), here)
+        files = {} if here is None else self._comparable(watch)
+        differ = [] if here is None else await differing(exchange, tally, files, here)
         came = dict(watch.states) if options.strict_sources or here is None else {}
         came |= {path: watch.states[path] for path in differ}
         if others := named - directories - came.keys():
@@ -121,7 +125,8 @@ class Account:
         for path in differ:
             if found[path] is Change.GREW and here is not None:
                 size = came[path].size or 0
-                found[path] = Change.GREW if await begins_the_same(exchange, tally, path, size, here) else Change.OTHER
+                is_whole = await begins_the_same(exchange, tally, path, size, here, came=files.get(path, 0))
+                found[path] = Change.GREW if is_whole else Change.OTHER
         fates = {
             path: fate(path, one, differ=differ, padded=watch.padded, strict=options.strict_sources)
             for path, one in found.items()
@@ -141,8 +146,7 @@ class Account:
 
     def error(self, done: Line | None, *, whole: bool) -> TransferError | None:
         """Return why the transfer is not complete, None when it is, but for what is named as left out."""
-        exchange, code = self._exchange, tar_code(done, self._exchange.status)
-        path = printable(self._tally.transfer.path)
+        exchange, code, path = self._exchange, tar_code(done, self._exchange.status), self._path
         if not whole and (where := exchange.complaints.ended_early):
             return SourceShrank(f"tar ended {where}: {self._archived.describe()}; the rest was not read")
         if not whole or done is None or code not in (0, 1, 2):
@@ -162,7 +166,7 @@ class Account:
 
     def nothing(self) -> TransferError | None:
         """Return the error of an archive of which nothing is copied, None if something is. To be called at the end."""
-        archived, path = self._archived, printable(self._tally.transfer.path)
+        archived, path = self._archived, self._path
         left_out = [*archived.left_out, *self.left_out]
         if archived.entries or (archived.members and not left_out):
             return None

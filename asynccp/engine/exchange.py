@@ -3,15 +3,23 @@
 It also watches the clock: a session in which nothing moves is pinged, and after the deadline ended.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import math
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import anyio
 
 from asynccp.cluster.base import Cluster, Session
 from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, ShellMissing, Stalled, TransferError
 from asynccp.escape import printable
-from asynccp.options import CLOSE_GRACE_S, LOOK_EVERY_S, PING_AFTER_S, Options
+from asynccp.options import (
+    CLOSE_GRACE_S,
+    LEAST_RATE_PER_S,
+    LOOK_EVERY_S,
+    PING_AFTER_S,
+    RATE_DEADLINES,
+    Options,
+)
 from asynccp.remote.script import Command
 from asynccp.target import Target
 from asynccp.wire.complaints import Complaints
@@ -20,6 +28,7 @@ from asynccp.wire.exec import ExitStatus, Stderr, Stdout, decode, stdin_message
 from asynccp.wire.notes import Note, NoteReader
 from asynccp.wire.problems import elsewhere, refusal
 
+LEAST_SIZE = 1024 * 1024  # bytes that a move counts for which is none of the pod's output: what we send, or work here
 _MOST_EARLY = 100  # notes that are kept until somebody takes them
 _UNENDED_SIZE = 600  # bytes that are told of a line that has not ended
 
@@ -42,8 +51,9 @@ async def opened(
 class Exchange:
     """One session, and what has been heard in it.
 
-    complaints: what the pod's programs said on stderr.
-    ended: whether the last of both has come. brings: an archive is under way to us.
+    complaints: what the pod's programs said on stderr. That is no move: who only complains stands still.
+    ended: whether the last of both has come. brings: an archive is under way to us. places: the pod puts one in its
+    place, and says now and then that it does.
     """
 
     def __init__(self, session: Session, token: str, options: Options) -> None:
@@ -56,12 +66,14 @@ class Exchange:
         self._on_note: Callable[[Note], None] = self._keep
         self.ended = False
         self.brings = False
+        self.places = False
         self._options = options
         self._notes = NoteReader(token)
         self._ahead = b""
         self._hears = False  # waits for the next message
         self._let_go = False
         self._moves = 0  # a count, not a time: on the path of a byte the clock cost an eighth of a pull's CPU
+        self._moved_size = 0
 
     @property
     def said(self) -> str:
@@ -120,15 +132,16 @@ class Exchange:
 
     def _taken(self, message: bytes | memoryview) -> memoryview | None:
         """Take a message in; return what it has of stdout."""
-        self.moved()
         match decode(message):
             case Stdout(payload):
                 if self.status:
                     raise ProtocolViolation("the server sent output after the command's end")
+                self.moved(len(payload))
                 return payload
             case Stderr(payload):
                 self._take_stderr(payload)
             case ExitStatus() as status:
+                self.moved()
                 self.status = status
         return None
 
@@ -143,6 +156,8 @@ class Exchange:
         for one in self._notes.feed(data):
             if isinstance(one, Note):
                 self.ended = self.ended or one.word == "ended"
+                if self.places and one.word == "busy":
+                    self.moved(1)  # not for ever: it is below the least rate
                 self._on_note(one)
             else:
                 self.complaints.feed(one)
@@ -177,9 +192,20 @@ class Exchange:
         while await self.stdout() is not None:
             pass
 
-    def moved(self) -> None:
-        """Something moved: the deadline starts again."""
+    def moved(self, size: int = LEAST_SIZE) -> None:
+        """Something moved, `size` bytes or what counts as enough: the deadline starts again."""
         self._moves += 1
+        self._moved_size += size
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Let the session be silent: nothing is wanted of it meanwhile."""
+        self.patience_s = math.inf
+        try:
+            yield
+        finally:
+            self.patience_s = 0.0
+            self.moved()
 
     async def send(self, message: bytes | memoryview) -> None:
         await self.session.send(message)
@@ -203,10 +229,14 @@ class Exchange:
     async def watch(self) -> None:
         """Run beside the transfer: ping while nothing flows, and raise Stalled at the deadline.
 
+        So it does when over RATE_DEADLINES deadlines less came than LEAST_RATE_PER_S: a byte now and then is no copy.
+
         A pod whose tar has ended, but which sends no more of an archive that isn't whole, is let go.
         """
         moves, moved_at = self._moves, anyio.current_time()
         ping_at = moved_at + PING_AFTER_S
+        window_s = RATE_DEADLINES * self._options.stall_after_s
+        size, since = self._moved_size, moved_at
         while True:
             now = anyio.current_time()
             if moves != self._moves:
@@ -216,6 +246,13 @@ class Exchange:
                 raise Stalled(
                     f"nothing moved for {now - moved_at:.0f} s" + (f": {self.said}" if self.said else ""),
                     hint="raise --timeout if the pod's disk is that slow; or its memory limit has ended the command",
+                )
+            if self.patience_s or self._moved_size - size >= window_s * LEAST_RATE_PER_S:
+                size, since = self._moved_size, now
+            elif now - since >= window_s:
+                raise Stalled(
+                    f"only {self._moved_size - size} bytes moved in {now - since:.0f} s",
+                    hint="raise --timeout if the way to the pod is that slow",
                 )
             is_late = self.ended and self.brings and self._hears and now - moved_at >= self._options.late_after_s
             if is_late and not self._let_go:

@@ -3,9 +3,13 @@
 Two sessions: the archive that one pod packs is taken apart, checked as a pull's is, put together again (`wire.recode`)
 and fed to the other as a push's. The last member, without which the receiving pod puts nothing in its place, is sent
 when the giving one has proved that its archive is whole. An attempt that fails starts over.
+
+Each has a deadline of its own, and it is the one that is waited for whose silence counts: a pod that is not asked for
+more is not late.
 """
 
 import functools
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -14,14 +18,15 @@ import anyio
 
 from asynccp.cluster.base import Cluster
 from asynccp.engine.account import Account
+from asynccp.engine.exchange import Exchange
 from asynccp.engine.greeting import Greeted, greeted
 from asynccp.engine.group import single_error
 from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.push import Delivery
-from asynccp.engine.run import run_transfers
+from asynccp.engine.run import GONE, became_of, run_transfers
 from asynccp.engine.tally import Tally
-from asynccp.errors import ProtocolViolation, TransferError
+from asynccp.errors import CommandFailed, ProtocolViolation, TransferError
 from asynccp.options import CHUNK_SIZE, Options
 from asynccp.plan.forward import ForwardPlan
 from asynccp.progress import NullObserver, Observer
@@ -49,9 +54,11 @@ async def forward(
     observer, protocols = observer or NullObserver(), Protocols()
 
     async def copy(tally: Tally) -> None:
+        if tally.attempts > 1 and (became := await became_of(plan.source.target, cluster)):
+            raise CommandFailed(f"{plan.source}: {became}", hint=GONE)
         await _forward_one(tally, plan, cluster, protocols, options)
 
-    return await run_transfers("push", plan, copy, cluster, options, observer, stop)
+    return await run_transfers("forward", plan, copy, cluster, options, observer, stop)
 
 
 async def _forward_one(
@@ -82,10 +89,10 @@ async def _forward_one(
         is_named = taking.hello.facts.get("named") == "yes"
         path = plan.destination.path
         tally.landed = path if is_named or not name else f"{path.rstrip('/')}/{name.decode('utf-8', 'surrogateescape')}"
-        archive = _Archive(giving, tally, plan, options, in_parts=taking.counted)
+        archive = _Archive(giving, taking, tally, plan, options)
         with single_error():
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(giving.exchange.watch)
+                tasks.start_soon(archive.watch)
                 await Delivery(taking.exchange, tally, archive, half_close=not taking.counted).run()
                 tasks.cancel_scope.cancel()
     tally.size, tally.entries = archive.size_sent, archive.entries
@@ -98,15 +105,17 @@ class _Archive:
 
     size = None
 
-    def __init__(self, giving: Greeted, tally: Tally, plan: ForwardPlan, options: Options, *, in_parts: bool) -> None:
+    def __init__(self, giving: Greeted, taking: Greeted, tally: Tally, plan: ForwardPlan, options: Options) -> None:
         self._giving = giving.exchange
+        self._taking = taking.exchange
         self._plan = plan
         self._options = options
-        self._in_parts = in_parts
-        requested = pull_name(plan.source.path)
+        self._in_parts = taking.counted
+        self._watching = anyio.CancelScope()
+        path = plan.source.path
         watch = Watch(since_s=time.time(), pads=giving.hello.facts.get("tar") == "bsdtar")
-        self._recoder = Recoder(requested, options.limits, watch)
-        self._account = Account(giving.exchange, tally, self._recoder, requested=requested, hello=giving.hello)
+        self._recoder = Recoder(pull_name(path), options.limits, watch)
+        self._account = Account(giving.exchange, tally, self._recoder, path=path, hello=giving.hello)
         self.left_out, self.not_kept = self._recoder.left_out, self._recoder.not_kept
 
     @property
@@ -121,6 +130,11 @@ class _Archive:
     def sent(self) -> str:
         return self._recoder.sent
 
+    async def watch(self) -> None:
+        """Run beside the transfer, as `Exchange.watch` of the giving pod; ends when nothing more is wanted of it."""
+        with self._watching, _named(self._plan.source):
+            await self._giving.watch()
+
     async def chunks(self) -> AsyncIterator[tuple[Chunk, bool]]:
         """Yield the archives for the other pod. Raises what the giving one failed with, and its name."""
         with _named(self._plan.source):
@@ -128,8 +142,10 @@ class _Archive:
             async for piece in self._pieces():
                 buffer += piece
                 while len(buffer) >= CHUNK_SIZE:
-                    yield self._chunk(buffer[:CHUNK_SIZE], is_last=False), False
+                    with _at_rest(self._giving):
+                        yield self._chunk(buffer[:CHUNK_SIZE], is_last=False), False
                     del buffer[:CHUNK_SIZE]
+        self._watching.cancel()
         for piece in self._recoder.settling(self._plan.token):
             buffer += piece
         yield self._chunk(buffer, is_last=True), not self._in_parts
@@ -141,28 +157,43 @@ class _Archive:
         """Yield what is handed on of the giving pod's archive; return when that is whole."""
         giving, trailer, done = self._giving, LineReader(self._plan.token, "done", after_zeros=True), None
         giving.brings = True
-        while (data := await giving.stdout()) is not None:
+        while (data := await self._given()) is not None:
             for piece in self._recoder.feed(data):
                 yield piece
-            giving.moved()
             rest, self._recoder.rest = self._recoder.rest, b""
             if rest and (found := trailer.feed(rest)):
                 done, after = found
                 if after:
                     raise ProtocolViolation("the pod sent output after its last word")
                 giving.brings = False
-                await giving.hear_stderr_out()
-                await self._account.ask(self._options, None)
-                await giving.acknowledge()
+                with _at_rest(self._taking):
+                    await giving.hear_stderr_out()
+                    await self._account.ask(self._options, None)
+                    await giving.acknowledge()
         whole = self._recoder.ended and done is not None
         if error := self._account.error(done, whole=whole) or self._account.nothing():
             raise error
         self.left_out += self._account.left_out
 
+    async def _given(self) -> bytes | memoryview | None:
+        with _at_rest(self._taking):
+            return await self._giving.stdout()
+
     def _chunk(self, data: bytearray, *, is_last: bool) -> Chunk:
         line = part_line(RAW, len(data), last=is_last) if self._in_parts else b""
         buffer = bytearray(HEADROOM) + bytes((STDIN,)) + line + data
         return Chunk(0, len(data), len(line) + len(data), seal(memoryview(buffer)))
+
+
+@contextmanager
+def _at_rest(exchange: Exchange) -> Iterator[None]:
+    """Let a session be silent: nothing is wanted of it meanwhile."""
+    exchange.patience_s = math.inf
+    try:
+        yield
+    finally:
+        exchange.patience_s = 0.0
+        exchange.moved()
 
 
 @contextmanager

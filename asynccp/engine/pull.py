@@ -15,6 +15,7 @@ ended, and the next one brings the rest compressed.
 import functools
 import os
 import time
+from collections.abc import Generator
 
 import anyio
 from anyio import to_thread
@@ -28,12 +29,14 @@ from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.greeting import greeted
 from asynccp.engine.group import single_error
+from asynccp.engine.memory import Memory, Share
 from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
+from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import algorithm_of, check_watched
-from asynccp.engine.writer import Writer
+from asynccp.engine.writer import Work, Writer
 from asynccp.errors import (
     CommandFailed,
     ConnectFailed,
@@ -54,12 +57,14 @@ from asynccp.progress import NullObserver, Observer
 from asynccp.remote.commands import PullRequest, pull_command, pull_name
 from asynccp.report import Report
 from asynccp.target import Transfer
+from asynccp.wire.complaints import Complaints
 from asynccp.wire.compression import Unpacker
 from asynccp.wire.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader
 from asynccp.wire.prefix import Overlap
 from asynccp.wire.watch import Watch
 
 Bytes = bytes | memoryview
+_MOST_SHRUNK = 32  # times that honest logs shrink
 
 
 async def pull(
@@ -79,15 +84,18 @@ async def pull(
     observer, protocols = observer or NullObserver(), Protocols()
     gathers = {one.transfer: one for one in plan.gathers}
     kept: dict[Transfer, _Gathering] = {}
-    writer = Writer()
+    writer, memory = Writer(), Memory(options.limits.memory)
     packing = Pulls(options.compress, anyio.current_time())
 
     async def copy(tally: Tally) -> None:
         gather = gathers[tally.transfer]
+        base = plan.destination if gather.directory else None
         root = os.path.join(plan.destination, gather.directory) if gather.directory else plan.destination
-        one = _Gathering(tally, root, plan.token, options, packing, writer, onto=gather.onto)
-        gathering = kept.setdefault(tally.transfer, one)
-        await _pull_one(gathering, cluster, protocols, options)
+        if tally.transfer not in kept:
+            kept[tally.transfer] = _Gathering(
+                tally, root, plan.token, options, packing, writer, memory, base=base, onto=gather.onto
+            )
+        await _pull_one(kept[tally.transfer], cluster, protocols, options)
 
     async def over(tally: Tally) -> None:
         if gathering := kept.pop(tally.transfer, None):
@@ -102,7 +110,7 @@ async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protoc
     while True:
         try:
             command_for = functools.partial(pull_command, await gathering.request())
-            patience_s = gathering.here_size / SLOWEST_DIGEST_PER_S
+            patience_s = gathering.come_size / SLOWEST_DIGEST_PER_S
             async with greeted(
                 cluster, transfer, command_for, protocols, options, token, patience_s=patience_s
             ) as found:
@@ -121,15 +129,28 @@ class _Gathering:
     """One pod's archive on its way to the disk, in one session or in several."""
 
     def __init__(
-        self, tally: Tally, root: str, token: str, options: Options, packing: Pulls, writer: Writer, *, onto: bool
+        self,
+        tally: Tally,
+        root: str,
+        token: str,
+        options: Options,
+        packing: Pulls,
+        writer: Writer,
+        memory: Memory,
+        *,
+        base: str | None,
+        onto: bool,
     ) -> None:
         self.tally = tally
+        self._share = memory.share(self._memory)
+        self._complaints = Complaints()  # of the session under way
         self._onto = onto
         self._writer = writer
         self._packing = packing
         self._offer = packing.offer  # of the session under way
         self.token = token
         self._root = root
+        self._base = base
         self._options = options
         self._extractor: Extractor | None = None
         self._ended_early = False  # once already, because a file changed under tar's hands
@@ -140,16 +161,20 @@ class _Gathering:
         records = self._extractor.prefix.records if self._extractor else 0
         return records if records >= RESUME_RECORDS else 0
 
+    def _memory(self) -> int:
+        """Return the bytes of memory that what must be remembered takes."""
+        return self._complaints.memory + (self._extractor.memory if self._extractor else 0)
+
     @property
-    def here_size(self) -> int:
-        """Bytes of the archive behind which the next session continues."""
-        return self._records * RECORD_SIZE
+    def come_size(self) -> int:
+        """Bytes of the archive behind which the next session continues, as far as what came may stand for them."""
+        return min(self._records * RECORD_SIZE, _MOST_SHRUNK * self.tally.wire_size)
 
     async def request(self) -> PullRequest:
         """Return what the next session asks for: it continues where the last one was lost, if that pays."""
         digest = None
         if self._extractor and self._records:
-            digest = await to_thread.run_sync(self._extractor.prefix.digest)
+            digest = await in_turns(self._extractor.prefix.digest())
         records = self._records if digest else 0
         self._offer = self._packing.offer
         return PullRequest(
@@ -172,15 +197,17 @@ class _Gathering:
                     await self._run(exchange, hello)
                     watched.cancel_scope.cancel()
         except (SessionLost, ConnectFailed, _BetterCompressed):  # it may continue
+            if self._extractor and self._extractor.is_torn:
+                await self._close()
             raise
         except SourceShrank as exc:
-            await self.close()
+            await self._close()
             if self._ended_early:
                 raise CommandFailed(str(exc), hint="twice: is that file's size a lie? pull what is beside it") from exc
             self._ended_early = True
             raise
         except BaseException:
-            await self.close()
+            await self._close()
             raise
 
     async def _run(self, exchange: Exchange, hello: Line) -> None:
@@ -194,7 +221,7 @@ class _Gathering:
         if self._extractor and self._records and hello.facts.get("resume") == str(self._records):
             overlap = self._extractor.prefix.follow()
         else:
-            await self.close()
+            await self._close()
             root, name = self._root, pull_name(path)
             if self._onto:
                 is_directory = hello.facts.get("directory") == "yes"
@@ -204,30 +231,39 @@ class _Gathering:
                 root,
                 pull_name(path),
                 name=name,
+                base=self._base,
                 preserve_owner=self._options.preserve_owner,
+                preserve_modes=self._options.preserve_modes,
                 limits=self._options.limits,
                 watch=Watch(
                     since_s=time.time(),
                     every=self._options.checksum or self._options.strict_sources,
                     pads=hello.facts.get("tar") == "bsdtar",
                 ),
+                has_room=self._share.has_room,
             )
             self.tally.observer.started(self.tally.transfer, None)
         packing = self._packing if not self._offer.codecs else None  # once compressed, or refused, it stays so
-        account = Account(exchange, self.tally, self._extractor, requested=pull_name(path), hello=hello)
-        writing = _Writing(exchange, self.tally, self._extractor, account, overlap, packing, self._writer)
+        account = Account(exchange, self.tally, self._extractor, path=path, hello=hello)
+        self._complaints = exchange.complaints
+        self._complaints.has_room = self._share.has_room
+        writing = _Writing(exchange, self.tally, self._extractor, account, overlap, packing, self._writer, self._share)
         try:
             await writing.run(self._options)
         finally:
             self.tally.size, self.tally.entries = self._extractor.size, self._extractor.entries
             self.tally.left_out = [*self._extractor.left_out, *account.left_out]
-            self.tally.not_kept = list(self._extractor.not_kept)
+            self.tally.not_kept = self._extractor.not_kept
 
     async def close(self) -> None:
-        """Remove what is not whole. Harmless when called again."""
+        """Remove what is not whole, forget what there is. Harmless when called again."""
+        await self._close()
+        self._share.release()
+
+    async def _close(self) -> None:
         extractor, self._extractor = self._extractor, None
         if extractor:
-            with anyio.CancelScope(shield=True):  # bounded: it removes one temporary file and closes descriptors
+            with anyio.CancelScope(shield=True):  # bounded: one temporary file, some descriptors, modes for a moment
                 await to_thread.run_sync(extractor.abort)
 
 
@@ -243,9 +279,12 @@ class _Writing:
         overlap: Overlap | None,
         packing: Pulls | None,
         writer: Writer,
+        share: Share,
     ) -> None:
         self._packing = packing
         self._writer = writer
+        self._share = share
+        self._digests: dict[tuple[int, int], str] = {}  # of files with several names, by device and inode
         self._unseen_size, self._unseen_cpu_s = 0, 0.0  # what `packing` has not been told
         self._unpacker: Unpacker | None = None
         self._exchange = exchange
@@ -263,9 +302,8 @@ class _Writing:
         if self._tally.compression:  # in a thread: the codec's library may have to be loaded
             self._unpacker = await to_thread.run_sync(Unpacker, self._tally.compression)
         while (data := await exchange.stdout()) is not None:
-            size, rest = await self._writer.run(self._take, data)
+            size, rest = await self._written(data)
             self._tally.advance(size, len(data))
-            exchange.moved()
             self._look(data)
             if rest and (found := self._trailer.feed(rest)):
                 self._done, after = found
@@ -278,13 +316,23 @@ class _Writing:
         whole = self._extractor.ended and self._done is not None
         error = self._account.error(self._done, whole=whole)
         if whole:
-            await to_thread.run_sync(self._extractor.finish)
+            await self._writer.run(Work(self._extractor.finishing()))
         if error := error or self._account.nothing():
             raise error
 
+    async def _written(self, data: Bytes) -> tuple[int, bytes]:
+        """Write what came; return how many bytes of archive it stood for, and what stands behind the archive's end."""
+        work = Work(self._take(data), self._share.is_used_up)
+        while not await self._writer.run(work):
+            with self._exchange.at_rest():
+                await self._share.room()
+        if self._unpacker is None:
+            self._unseen_cpu_s += work.cpu_s
+        return work.result
+
     async def _digest(self, path: bytes, algorithm: str) -> str | None:
         root, local = os.fsdecode(self._extractor.root), self._extractor.local(path)
-        return await to_thread.run_sync(digest_below, root, local, algorithm)
+        return await in_turns(digest_below(root, local, algorithm, self._digests), self._exchange.moved)
 
     def _look(self, data: Bytes) -> None:
         """Raise _BetterCompressed if this session had better be another one."""
@@ -295,26 +343,24 @@ class _Writing:
             raise _BetterCompressed("the rest comes compressed")
         self._unseen_size, self._unseen_cpu_s = 0, 0.0
 
-    def _take(self, data: Bytes) -> tuple[int, bytes]:
-        """Write what came; return how many bytes of archive it stood for, and what stands behind the archive's end."""
+    def _take(self, data: Bytes) -> Generator[int, None, tuple[int, bytes]]:
         if self._unpacker is None:
-            begun_s = time.thread_time()
-            rest = self._extract(data)
-            self._unseen_cpu_s += time.thread_time() - begun_s
-            return len(data), rest
+            return len(data), (yield from self._extract(data))
         size, rest = 0, b""
         for piece in self._unpacker.feed(data):
             size += len(piece)
-            rest += self._extract(piece)
+            rest += yield from self._extract(piece)
             if len(rest) > MAX_PADDING_SIZE + MAX_LINE_SIZE:  # or a bomb of zeros would fill the memory
                 raise ProtocolViolation("what follows the archive does not end")
+            self._exchange.moved()  # while there is work to do here, the pod may be silent
+            yield len(piece)
         return size, rest
 
-    def _extract(self, data: Bytes) -> bytes:
+    def _extract(self, data: Bytes) -> Generator[int, None, bytes]:
         data = memoryview(data)
         if self._overlap is not None:
             new = self._overlap.strip(data)
             if new is None:
                 raise DigestsDiffer("the container's files changed while the session was lost: they are read anew")
             data = new
-        return self._extractor.feed(data)
+        return (yield from self._extractor.feeding(data))

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 import anyio
-from anyio import to_thread
 
 from asynccp.cluster.base import Cluster
 from asynccp.disk.digest import digest_source
@@ -27,6 +26,7 @@ from asynccp.engine.placing import Placing, unsettled
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
+from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import algorithm_of, verify
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolViolation, SessionLost
@@ -133,21 +133,24 @@ class _Forms:
 
 
 class _Digests:
-    """The digests of the files of a push, each read once for all pods."""
+    """The digests of the files of a push, each read once for all its names and all pods."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = {entry.path: entry for entry in entries if entry.kind is Kind.FILE}
+        files = {entry.path: entry for entry in entries if entry.kind is Kind.FILE}
+        links = [entry for entry in entries if entry.kind is Kind.HARDLINK and entry.link in files]
+        self._entries = files | {entry.path: files[entry.link] for entry in links}
         self.sizes = {path: entry.size for path, entry in self._entries.items()}
         self._known: dict[tuple[bytes, str], str] = {}
         self._lock = anyio.Lock()
 
     async def of(self, path: bytes, algorithm: str) -> str:
         """Return one file's digest. Raises SourceChanged."""
+        entry = self._entries[path]
         async with self._lock:
-            if (path, algorithm) not in self._known:
-                digest = await to_thread.run_sync(digest_source, self._entries[path], algorithm)
-                self._known[path, algorithm] = digest
-        return self._known[path, algorithm]
+            if (entry.path, algorithm) not in self._known:
+                digest = await in_turns(digest_source(entry, algorithm))
+                self._known[entry.path, algorithm] = digest
+        return self._known[entry.path, algorithm]
 
 
 class Delivery:
@@ -204,6 +207,7 @@ class Delivery:
                 raise ProtocolViolation("the pod said that it has everything before everything was sent")
             if self._tally.checksum and self._digests:
                 await verify(self._exchange, self._tally, self._digests.sizes, self._digests.of)
+            self._exchange.places = True
             if not self._half_close:
                 await self._exchange.tell(GO)
             last = await self._exchange.line("done") or last
@@ -232,8 +236,6 @@ class _Feed:
         try:
             with self._scope:
                 await self._send_all()
-        except SessionLost:
-            return  # the listener hears why: stderr and the status may still be on their way
         finally:
             self._ended.set()
 
@@ -245,10 +247,13 @@ class _Feed:
     async def _send_all(self) -> None:
         async for chunk, is_last in self._supply.chunks():
             self.whole = is_last
-            await self._exchange.send_frame(chunk.frame)
+            try:
+                await self._exchange.send_frame(chunk.frame)
+            except SessionLost:
+                return  # the listener hears why: stderr and the status may still be on their way
             # A connection that broke takes all that it is given, without a wait: the loop must get to tell it.
             await anyio.lowlevel.checkpoint()
             self._tally.advance(chunk.size, chunk.wire_size)
         if self._half_close:
-            await self._exchange.send(CLOSE_STDIN)
+            await self._exchange.tell(CLOSE_STDIN)
         self._exchange.patience_s = self._supply.entries / SLOWEST_WALK_PER_S  # the pod counts them

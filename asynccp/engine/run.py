@@ -15,6 +15,7 @@ import anyio
 
 from asynccp.cluster.base import Cluster
 from asynccp.engine.group import single_error
+from asynccp.engine.ledger import Ledger
 from asynccp.engine.retry import Budget, delay_s
 from asynccp.engine.tally import Tally
 from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, SessionLost, Stalled, TransferError
@@ -24,7 +25,7 @@ from asynccp.report import LeftOut, NotKept, Outcome, Report, Result, outcome_of
 from asynccp.target import Skipped, Target, Transfer, what_became_of
 
 _ASK_TIMEOUT_S = 5.0  # for the question what became of a pod
-_GONE = "run it again for the pods that are there now"
+GONE = "run it again for the pods that are there now"
 _MAY_BE_THE_PODS_END = (SessionLost, Stalled, ConnectFailed, CommandFailed, Refused)
 
 
@@ -60,7 +61,7 @@ async def run_transfers(
     tallies = [Tally(transfer, observer) for transfer in plan.transfers]
     results: dict[Transfer, Result] = {}
     first_failed: list[Transfer] = []
-    gate, budget = _Gate(options), Budget.of(len(tallies), options.retries)
+    gate, budget, ledger = _Gate(options), Budget.of(len(tallies), options.retries), Ledger()
 
     async def run(tally: Tally) -> None:
         try:
@@ -74,7 +75,8 @@ async def run_transfers(
         finally:
             if over is not None:
                 await over(tally)
-        results[tally.transfer] = result = ended
+        results[tally.transfer] = result = ledger.keep(ended)
+        tally.forget()
         observer.finished(result)
         if options.fail_fast and result.outcome not in (Outcome.COMPLETE, Outcome.PARTIAL):
             first_failed.append(tally.transfer)
@@ -91,7 +93,8 @@ async def run_transfers(
 
     for tally in tallies:
         if tally.transfer not in results:
-            results[tally.transfer] = result = _unfinished(tally, first_failed)
+            results[tally.transfer] = result = ledger.keep(_unfinished(tally, first_failed))
+            tally.forget()
             observer.finished(result)
     ordered = [results[transfer] for transfer in plan.transfers]
     seconds = anyio.current_time() - begun
@@ -110,19 +113,19 @@ async def _attempt(
     """Make one attempt; return how the transfer ended, or the seconds to wait before the next attempt."""
     if tally.begun is None:
         tally.begun = anyio.current_time()
-    elif became := await _what_became_of(tally.transfer.target, cluster):  # told late: now it may be another pod
-        return tally.result(Outcome.FAILED, became, _GONE)
+    elif became := await became_of(tally.transfer.target, cluster):  # told late: now it may be another pod
+        return tally.result(Outcome.FAILED, became, GONE)
     try:
         await copy(tally)
     except TransferError as exc:
-        became = await _what_became_of(tally.transfer.target, cluster) if isinstance(exc, _MAY_BE_THE_PODS_END) else ""
+        became = await became_of(tally.transfer.target, cluster) if isinstance(exc, _MAY_BE_THE_PODS_END) else ""
         if not became and budget.allows(exc, tally.attempts):
             return delay_s(tally.attempts, chance=random.random(), after_s=exc.after_s)  # noqa: S311 (not a secret)
-        return tally.result(outcome_of(exc), f"{became} ({exc})" if became else str(exc), _GONE if became else exc.hint)
+        return tally.result(outcome_of(exc), f"{became} ({exc})" if became else str(exc), GONE if became else exc.hint)
     return tally.result(Outcome.PARTIAL if tally.left_out or tally.partial else Outcome.COMPLETE)
 
 
-async def _what_became_of(target: Target, cluster: Cluster) -> str:
+async def became_of(target: Target, cluster: Cluster) -> str:
     """Say what happened to the pod since it was matched; empty when it runs as before, or nobody knows."""
     with anyio.move_on_after(_ASK_TIMEOUT_S):
         try:

@@ -8,7 +8,7 @@ import anyio
 from asynccp.cluster.base import Cluster
 from asynccp.engine.group import single_error
 from asynccp.errors import NoTargets
-from asynccp.plan.plan import some
+from asynccp.report import listed
 from asynccp.target import Selection, Selector, Skipped, Target, Transfer, by_reason, match_pod
 
 _Place = tuple[str, str]  # NAMESPACE/POD and the path in it
@@ -92,7 +92,7 @@ def _absent(search: _Search) -> Iterator[Skipped]:
 def _no_targets(searches: Sequence[_Search], fields: str) -> NoTargets:
     sentences = list(dict.fromkeys(_sentences(searches, fields)))
     hint = "" if any(one.matches for one in searches) else _LOOK
-    return NoTargets(some(sentences, _SENTENCES, "; "), hint=hint)
+    return NoTargets(listed(sentences, _SENTENCES, between="; "), hint=hint)
 
 
 def _sentences(searches: Sequence[_Search], fields: str) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _sentences(searches: Sequence[_Search], fields: str) -> Iterator[str]:
             name = f"pod {selector.name}" if selector.kind == "pod" else f"{selector.kind}/{selector.name}"
             absent.setdefault(search.where, []).append(name)
     for where, names in absent.items():
-        yield f"there is no {some(list(dict.fromkeys(names)), _SENTENCES, ' or ')} {where}"
+        yield f"there is no {listed(list(dict.fromkeys(names)), _SENTENCES, between=' or ')} {where}"
     for search in searches:
         # The namespace that a selector itself names is part of its words.
         sought = str(search.selector) if search.selector.namespace else f"{search.selector} {search.where}"
@@ -112,7 +112,8 @@ def _sentences(searches: Sequence[_Search], fields: str) -> Iterator[str]:
         if search.matches:
             skipped = [one for one in search.matches if isinstance(one, Skipped)]
             named = search.selector.kind == "pod"
-            why = some([_why(*one, named=named) for one in by_reason(skipped).items()], _SENTENCES, "; ")
+            reasons = [_why(*one, named=named) for one in by_reason(skipped).items()]
+            why = listed(reasons, _SENTENCES, between="; ")
             yield f"nothing can be copied to or from {sought}{'' if named else narrowed}: {why}"
         elif search.selector.kind == "labels":
             yield f"there are no {sought}{narrowed}"
@@ -124,7 +125,7 @@ def _why(reason: str, pods: Sequence[str], *, named: bool) -> str:
     """Say why pods don't count. Reasons begin with a verb (`is Pending`), or with another subject than the pod."""
     verb, _, rest = reason.partition(" ")
     if verb not in ("is", "has"):
-        return reason if named else f"{reason} ({some(pods, _NAMES)})"
+        return reason if named else f"{reason} ({listed(pods, _NAMES)})"
     if len(pods) > 1:
-        return f"{len(pods)} pods {'are' if verb == 'is' else 'have'} {rest} ({some(pods, _NAMES)})"
+        return f"{len(pods)} pods {'are' if verb == 'is' else 'have'} {rest} ({listed(pods, _NAMES)})"
     return f"{'it' if named else pods[0]} {reason}"

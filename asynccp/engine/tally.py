@@ -64,3 +64,7 @@ class Tally:
             grown=tuple(self.grown),
             landed=self.landed,
         )
+
+    def forget(self) -> None:
+        """Give the memory of lists back: the result has what is kept of them."""
+        self.digests, self.left_out, self.not_kept, self.grown = {}, [], [], []

@@ -1,7 +1,8 @@
 """Verify: questions to a pod about the entries of one transfer: their digests, their states, how many there are.
 
 One question at a time goes to the pod; while it works on the answer, so do we. Silence is right then, for as long as
-the files take at the pace of the slowest disk that is worth waiting for.
+the files take at the pace of the slowest disk that is worth waiting for: as much of them as came. A hole is a number
+that a pod says, which would have us wait for days.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ from asynccp.engine.tally import Tally
 from asynccp.errors import CommandMissing, DigestsDiffer, ProtocolViolation, SessionLost
 from asynccp.escape import printable
 from asynccp.options import SLOWEST_DIGEST_PER_S
-from asynccp.report import counted
+from asynccp.report import counted, listed
 from asynccp.wire.dialogue import Line, verdict
 from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
 from asynccp.wire.watch import Change, State, change
@@ -82,9 +83,9 @@ async def states(exchange: Exchange, came: Mapping[bytes, State]) -> dict[bytes,
     return found
 
 
-async def begins_the_same(exchange: Exchange, tally: Tally, path: bytes, size: int, here: Here) -> bool:
-    """Tell whether the first `size` bytes of a file in the pod are all of the one here."""
-    exchange.patience_s = size / SLOWEST_DIGEST_PER_S
+async def begins_the_same(exchange: Exchange, tally: Tally, path: bytes, size: int, here: Here, *, came: int) -> bool:
+    """Tell whether the first `size` bytes of a file in the pod are all of the one here. came: less its holes."""
+    exchange.patience_s = came / SLOWEST_DIGEST_PER_S
     await exchange.send(encode_question([path], f"head {size}"))
     ours = await here(path, tally.checksum)
     exchange.moved()
@@ -106,7 +107,9 @@ async def count_old(exchange: Exchange, path: bytes) -> str:
 def digests_differ(paths: Sequence[bytes]) -> DigestsDiffer:
     """Return the error of files that are not the same here and in the pod."""
     hint = "a file that changes while it is copied differs too; copy it again"
-    return DigestsDiffer(_told([printable(path, 200) for path in paths]), hint=hint)
+    what = counted(len(paths), "file is", "files are")
+    names = listed(paths, _NAMES, lambda path: printable(path, 200))
+    return DigestsDiffer(f"{what} not the same here and in the container: {names}", hint=hint)
 
 
 async def _answer(exchange: Exchange, paths: Sequence[bytes], algorithm: str) -> list[str | None]:
@@ -119,9 +122,3 @@ async def _answer(exchange: Exchange, paths: Sequence[bytes], algorithm: str) ->
             return digests
     error = verdict(None, exchange.status, exchange.said, ending=exchange.ending)
     raise error or SessionLost("the session ended before the pod had told of its files")
-
-
-def _told(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    what = counted(len(names), "file is", "files are")
-    return f"{what} not the same here and in the container: {', '.join(names[:_NAMES])}{more}"

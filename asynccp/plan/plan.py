@@ -9,9 +9,9 @@ from typing import Any
 
 from asynccp.entry import Entry, Kind
 from asynccp.errors import UsageError
-from asynccp.escape import printable
+from asynccp.escape import exact, printable
 from asynccp.plan.layout import ArchiveLayout
-from asynccp.report import LeftOut, NotKept, counted, human_size
+from asynccp.report import LeftOut, NotKept, counted, human_size, listed
 from asynccp.target import Skipped, Target, Transfer, by_reason
 
 _NAMES = 8  # of pods, on one line
@@ -75,9 +75,9 @@ class PushPlan:
         lines += [f"not kept {one}" for one in self.not_kept]
         lines += [f"→ {one}" for one in self.transfers] + skipped_lines(self.skipped)
         what = f"{counted(len(self.entries), 'entry', 'entries')}, {human_size(self.size)}"
-        pods = len({one.target for one in self.transfers})
-        whom = f"to each of {pods} pods" if pods > 1 else "to 1 pod"
-        return "\n".join([*lines, f"would push {what} ({human_size(self.layout.size)} on the wire) {whom}"])
+        each = "each of " if len(self.transfers) > 1 else ""
+        size = human_size(self.layout.size)
+        return "\n".join([*lines, f"would push {what} ({size} on the wire) to {each}{where(self.transfers)}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +120,15 @@ class PullPlan:
     def to_json(self) -> dict[str, Any]:
         return {
             "direction": "pull",
-            "destination": printable(self.destination),
-            "pods": [{**one.transfer.to_json(), "directory": printable(one.directory)} for one in self.gathers],
+            "destination": exact(self.destination),
+            "pods": [{**one.transfer.to_json(), "directory": exact(one.directory)} for one in self.gathers],
             **_rest_json(self.skipped, ()),
         }
 
     def to_text(self) -> str:
         root = self.destination.rstrip("/")
         lines = [f"{one.transfer} → {printable(root)}/{printable(one.directory)}/" for one in self.gathers]
-        pods = counted(len({one.transfer.target for one in self.gathers}), "pod", "pods")
-        last = f"would pull from {pods}; sizes are known once pods are asked"
+        last = f"would pull from {where(self.transfers)}; sizes are known once pods are asked"
         return "\n".join([*lines, *skipped_lines(self.skipped), last])
 
 
@@ -167,16 +166,25 @@ def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
     """Return a line for each reason, with the pods that it is true of; of very many reasons, how many more."""
     lines = [
         f"skipped {f'{len(pods)} pods' if len(pods) > 1 else pods[0]}: {reason}"
-        + (f" ({some(pods, _NAMES)})" if len(pods) > 1 else "")
+        + (f" ({listed(pods, _NAMES)})" if len(pods) > 1 else "")
         for reason, pods in by_reason(skipped).items()
     ]
     return lines[:_REASONS] + ([f"skipped for {len(lines) - _REASONS} more reasons"] if len(lines) > _REASONS else [])
 
 
-def some(names: Sequence[str], limit: int = _NAMES, between: str = ", ") -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return between.join(names[:limit]) + more
+def where(transfers: Sequence[Transfer], among: int = 0) -> str:
+    """Return how many pods these are: `2 pods`; with several paths in one, how many places: `4 places in 2 pods`.
+
+    among: how many pods were matched, if more were.
+    """
+    pods = len({one.target for one in transfers})
+    told = f"{pods} of {among} pods" if among > pods else counted(pods, "pod", "pods")
+    return told if unit(transfers) == "pods" else f"{len(transfers)} places in {told}"
+
+
+def unit(transfers: Sequence[Transfer]) -> str:
+    """Return what is counted when transfers are: `pods`, or `places` where one pod has several."""
+    return "pods" if len({one.target for one in transfers}) == len(transfers) else "places"
 
 
 def _directory(target: Target, several_namespaces: bool) -> str:
@@ -189,7 +197,7 @@ def _mark(entry: Entry) -> str:
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
-    return {"path": printable(entry.path), "kind": entry.kind.value, "bytes": entry.size, "mode": f"{entry.mode:04o}"}
+    return {"path": exact(entry.path), "kind": entry.kind.value, "bytes": entry.size, "mode": f"{entry.mode:04o}"}
 
 
 def _rest_json(skipped: Sequence[Skipped], left_out: Sequence[LeftOut]) -> dict[str, Any]:

@@ -47,17 +47,19 @@ T = TypeVar("T", bound=Hashable)
 class Bars:
     """Shows the whole run and the longest active transfers as bars.
 
-    count: how many transfers there are. expected_total: archive bytes of all of them together, when that is known
-    beforehand (a push: the archive's size times the pods). verbose: a complete transfer leaves a line too.
-    clock: seconds, monotonic. size: of the terminal; asked at every frame.
+    count: how many transfers there are, and unit: what they are called, `pods` where each has one. expected_total:
+    archive bytes of all of them together, when that is known beforehand (a push: the archive's size times their
+    number). verbose: a complete transfer leaves a line too. clock: seconds, monotonic. size: of the terminal; asked at
+    every frame.
     """
 
     def __init__(
-        self, stream: TextIO, count: int, *, verbose: int = 0, expected_total: int | None = None,
+        self, stream: TextIO, count: int, *, unit: str = "pods", verbose: int = 0, expected_total: int | None = None,
         clock: Callable[[], float] = time.monotonic, size: Callable[[], os.terminal_size] | None = None,
     ) -> None:  # fmt: skip
         self.stream = stream
         self._count = count
+        self._unit = unit
         self._verbose = verbose
         self._clock = clock
         self._size = size or (lambda: terminal_size(stream))
@@ -132,7 +134,7 @@ class Bars:
 
     def _total_row(self, now: float, width: int, longest_s: float) -> "Row":
         over, failed = self._over, self._over.count - self._over.whole
-        name = f"{over.count}/{self._count}" + (" pods" if width >= WIDE else "")
+        name = f"{over.count}/{self._count}" + (f" {self._unit}" if width >= WIDE else "")
         name += f", {failed} failed" if failed else ""
         speed, note = self._speed.measure(now, self._heard), ""
         expected = expected_bytes(self._count, self._share, over, self._active.values())
@@ -146,7 +148,7 @@ class Bars:
 
     def _pod_row(self, transfer: Transfer, active: "_Active", now: float) -> "Row":
         target = transfer.target
-        name = target.pod if len(self._namespaces) == 1 else str(target)
+        name = target.label if len(self._namespaces) == 1 else str(target)
         name += f":{transfer.path}" if len(self._paths) > 1 else ""
         name = printable(name).encode(self._encoding, "backslashreplace").decode(self._encoding)
         speed = active.speed.measure(now, active.moved)

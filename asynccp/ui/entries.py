@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from asynccp.escape import printable
-from asynccp.report import LeftOut, NotKept, Result, counted
+from asynccp.report import LeftOut, NotKept, Result, counted, listed
 
 MOST = 10  # paths, or kinds of what was not kept, for one pod
 _EXAMPLES = 3  # paths that lack the same
@@ -23,7 +23,7 @@ def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
     reasons = _gathered((one.reason, one.path) for one in left_out[:MOST])
     lines = [f"left out {', '.join(map(printable, paths))}: {printable(reason)}" for reason, paths in reasons.items()]
     if len(left_out) > MOST:
-        lines.append(f"left out {len(left_out) - MOST} more (-o json has all)")
+        lines.append(f"left out {sum(one.count for one in left_out[MOST:])} more (-o json has all)")
     return lines
 
 
@@ -41,20 +41,14 @@ def grown_lines(grown: Sequence[bytes]) -> list[str]:
     if not grown:
         return []
     subject = "1 file grew while it was read" if len(grown) == 1 else f"{len(grown)} files grew while they were read"
-    names = listed([printable(path) for path in grown[:MOST]], len(grown))
-    return [f"{subject}, complete up to the size {'it' if len(grown) == 1 else 'they'} had: {names}"]
-
-
-def listed(names: Sequence[str], count: int) -> str:
-    """Return the first names of `count`, and how many more there are: `a, b, c and 9 more`."""
-    more = count - len(names)
-    return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    owner = "it" if len(grown) == 1 else "they"
+    return [f"{subject}, complete up to the size {owner} had: {listed(grown, MOST, printable)}"]
 
 
 def _lack(what: str, paths: Sequence[bytes]) -> str:
     if len(paths) == 1:
         return f"{printable(paths[0])}: {what}"
-    return f"{what} of {len(paths)} entries: {listed([*map(printable, paths[:_EXAMPLES])], len(paths))}"
+    return f"{what} of {len(paths)} entries: {listed(paths, _EXAMPLES, printable)}"
 
 
 def _gathered(pairs: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:

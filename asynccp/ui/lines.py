@@ -91,7 +91,7 @@ class Lines:
         like = (*kind(result), *more) if result.outcome is Outcome.COMPLETE else kind(result)
         self._alike[like] += 1
         if self._alike[like] == MOST_ALIKE + 1 and not self._verbose:
-            self._said.append("    more pods of this kind are counted at the end (-v names each)")
+            self._said.append("    more of this kind are counted at the end (-v names each)")
         return self._alike[like] <= MOST_ALIKE or self._verbose > 0
 
     def frame(self) -> str:
@@ -118,7 +118,11 @@ def describe(result: Result, *, verbose: int = 0) -> str:
     """Say on one line how a transfer ended, without its name and hint."""
     head = result.outcome.value + (f" after {result.attempts} attempts" if result.attempts > 1 else "")
     causes = [printable(result.error, _CAUSE_LIMIT)] if result.error else []
-    causes += [f"{counted(len(result.left_out), 'entry', 'entries')} left out"] if result.left_out else []
+    causes += (
+        [f"{counted(sum(one.count for one in result.left_out), 'entry', 'entries')} left out"]
+        if result.left_out
+        else []
+    )
     facts = [": ".join([head, *(["; ".join(causes)] if causes else [])])]
     if result.outcome not in (Outcome.FAILED, Outcome.INTERRUPTED):
         entries = counted(result.entries, "entry", "entries")

@@ -3,11 +3,14 @@
 from typing import TYPE_CHECKING
 
 from asynccp.escape import printable
-from asynccp.plan.plan import PullPlan, PushPlan, skipped_lines, some
-from asynccp.report import counted, human_size
+from asynccp.plan.plan import PullPlan, PushPlan, skipped_lines, where
+from asynccp.report import counted, human_size, listed
+from asynccp.ui.entries import left_out_lines
 
 if TYPE_CHECKING:
     from asynccp.plan.forward import ForwardPlan
+
+_NAMES = 8  # of pods
 
 
 def opening(plan: "PushPlan | PullPlan | ForwardPlan") -> str:
@@ -18,16 +21,14 @@ def opening(plan: "PushPlan | PullPlan | ForwardPlan") -> str:
         what = f"pulling from {_who(plan)} into {printable(plan.destination)}"
     else:
         return f"copying {plan.source} to {plan.destination}"
-    left_out = [f"left out {one}" for one in plan.left_out]
-    return "\n".join([what, *skipped_lines(plan.skipped), *_ending(plan), *left_out])
+    return "\n".join([what, *skipped_lines(plan.skipped), *_ending(plan), *left_out_lines(plan.left_out)])
 
 
 def _who(plan: PushPlan | PullPlan) -> str:
     names = list(dict.fromkeys(str(one.target) for one in plan.transfers))
     skipped = len({one.pod for one in plan.skipped})
-    if not skipped:
-        return f"{counted(len(names), 'pod', 'pods')}: {some(names)}"
-    return f"{len(names)} of {len(names) + skipped} pods, {skipped} skipped: {some(names)}"
+    rest = f", {skipped} skipped" if skipped else ""
+    return f"{where(plan.transfers, len(names) + skipped)}{rest}: {listed(names, _NAMES)}"
 
 
 def _ending(plan: PushPlan | PullPlan) -> list[str]:

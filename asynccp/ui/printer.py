@@ -38,17 +38,17 @@ class Printer(Observer, Protocol):
 
 
 def observer_for(
-    stream: TextIO, *, quiet: bool, verbose: int, count: int, expected_total: int | None = None
+    stream: TextIO, *, quiet: bool, verbose: int, count: int, unit: str = "pods", expected_total: int | None = None
 ) -> Printer:
     """Return bars for a terminal, lines for everything else, and for who wants it quiet.
 
-    count: transfers. expected_total: archive bytes of all of them, when known beforehand.
+    count: transfers. unit: what they are called. expected_total: archive bytes of all of them, when known beforehand.
     """
     if quiet or not stream.isatty() or os.environ.get("TERM") == "dumb":
         return Lines(stream, count, verbose=verbose, quiet=quiet)
     from asynccp.ui.bars import Bars  # here, because tqdm takes 70 ms that only a terminal is worth
 
-    return Bars(stream, count, verbose=verbose, expected_total=expected_total)
+    return Bars(stream, count, unit=unit, verbose=verbose, expected_total=expected_total)
 
 
 async def draw_while(printer: Printer, work: Callable[[], Awaitable[T]]) -> T:

@@ -9,15 +9,16 @@
 Everything here is bounded, whatever the size of the fleet; `to_json` has all of it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from asynccp.escape import printable
-from asynccp.report import Group, Outcome, Report, Result, counted, groups, human_size
+from asynccp.report import Group, Outcome, Report, Result, counted, groups, human_size, listed
 from asynccp.target import Skipped, Target, by_reason
-from asynccp.ui.entries import left_out_lines, listed, not_kept_lines
+from asynccp.ui.entries import left_out_lines, not_kept_lines
 from asynccp.ui.lines import MOST_ALIKE
 
+_DONE = {"push": "pushed to", "pull": "pulled from", "forward": "copied to"}
 _NAMES = 3  # of pods that are alike
 _LINES = 10  # of causes, of reasons, of places, of what was not kept
 _CAUSE_LIMIT = 500  # characters
@@ -29,17 +30,19 @@ def closing(report: Report) -> str:
     """Return the report's text. Causes were told when they happened; here equal ones are told once, with a count."""
     lines = [*left_out_lines(report.left_out), *not_kept_lines(report.not_kept)]
     lines += [*_of_several_pods(report.results), *_compression(report.results), _summary(report)]
-    lines += [*_slowest(report.results), *_places(report), *_troubles(report), *_skipped(report)]
+    lines += [*_slowest(report), *_places(report), *_troubles(report), *_skipped(report)]
     return "\n".join(lines)
 
 
 def quiet_closing(report: Report) -> str:
     """Return what is to be said at the end also to those who want it quiet; empty when there is nothing.
 
-    Who was skipped, and the causes that had too many pods to name each when it failed.
+    What of the source no pod was sent, who was skipped, and the causes that had too many pods to name each when it
+    failed.
     """
     many = [group for group in groups(report.failed) if len(group.results) > MOST_ALIKE]
-    return "\n".join([*_group_lines(many, _namer(report)), *_skipped(report)])
+    lines = [*left_out_lines(report.left_out), *_group_lines(many, _namer(report)), *_skipped(report)]
+    return "\n".join(lines)
 
 
 def worst(results: Sequence[Result]) -> dict[Target, Outcome]:
@@ -66,8 +69,7 @@ def slowest(results: Sequence[Result]) -> tuple[list[Result], float]:
 def _summary(report: Report) -> str:
     results, pods = report.results, worst(report.results)
     counts = Counter(pods.values())
-    arrow = "pushed to" if report.direction == "push" else "pulled from"
-    whole = f"{arrow} {counts[Outcome.COMPLETE]} of {counted(len(pods), 'pod', 'pods')}"
+    whole = f"{_DONE[report.direction]} {counts[Outcome.COMPLETE]} of {counted(len(pods), 'pod', 'pods')}"
     incomplete = [outcome for outcome in Outcome if counts[outcome] and outcome is not Outcome.COMPLETE]
     rest = [f"{counts[outcome]} {outcome.value}" for outcome in incomplete]
     rest += [f"{len({one.pod for one in report.skipped})} skipped"] if report.skipped else []
@@ -82,29 +84,32 @@ def _compression(results: Sequence[Result]) -> Iterator[str]:
     for codec in sorted({one.compression for one in results} - {""}):
         those = [one for one in results if one.compression == codec]
         wire, archive = sum(one.wire_size for one in those), sum(one.archive_size for one in those)
-        pods = counted(len(those), "pod", "pods")
+        pods = counted(len(_pods(those)), "pod", "pods")
         yield f"compressed with {codec} for {pods}: {human_size(wire)} instead of {human_size(archive)}"
 
 
 def _of_several_pods(results: Sequence[Result]) -> Iterator[str]:
     """Add up what more than one pod has; what only one has was said with it."""
-    grown = [len(one.grown) for one in results if one.grown]
+    grown = [one for one in results if one.grown]
     if len(grown) > 1:
-        yield (
-            f"{sum(grown)} files of {len(grown)} pods grew while they were read, complete up to the size they had"
-            " (-o json names them)"
-        )
+        files, pods = sum(len(one.grown) for one in grown), counted(len(_pods(grown)), "pod", "pods")
+        whole = "complete up to the size they had (-o json names them)"
+        yield f"{files} files of {pods} grew while they were read, {whole}"
     entries = Counter(lack.what for one in results for lack in one.not_kept)
-    pods = Counter(what for one in results for what in {lack.what for lack in one.not_kept})
+    those: dict[str, list[Result]] = defaultdict(list)
+    for one in results:
+        for what in {lack.what for lack in one.not_kept}:
+            those[what].append(one)
     for what, count in entries.most_common(_LINES):
-        if pods[what] > 1:
-            yield f"not kept: {printable(what)} of {count} entries of {pods[what]} pods (-o json names them)"
+        if len(those[what]) > 1:
+            pods = counted(len(_pods(those[what])), "pod", "pods")
+            yield f"not kept: {printable(what)} of {count} entries of {pods} (-o json names them)"
 
 
-def _slowest(results: Sequence[Result]) -> Iterator[str]:
-    slow, median = slowest(results)
+def _slowest(report: Report) -> Iterator[str]:
+    name, (slow, median) = _namer(report), slowest(report.results)
     if slow:
-        yield f"slowest: {', '.join(f'{_pod(one)} {one.seconds:.1f} s' for one in slow)} (median {median:.1f} s)"
+        yield f"slowest: {', '.join(f'{name(one)} {one.seconds:.1f} s' for one in slow)} (median {median:.1f} s)"
 
 
 def _places(report: Report) -> Iterator[str]:
@@ -112,22 +117,23 @@ def _places(report: Report) -> Iterator[str]:
     places = Counter(one.landed for one in report.results if one.landed)
     if len(places) < 2:
         return
-    for place, count in places.most_common(_LINES):
-        pods = [_pod(one) for one in report.results if one.landed == place]
-        yield f"landed as {printable(place)}: {listed(pods[:_NAMES], count)}"
+    for place, _ in places.most_common(_LINES):
+        those = [one for one in report.results if one.landed == place]
+        yield f"landed as {printable(place)}: {listed(those, _NAMES, _pod)}"
 
 
 def _troubles(report: Report) -> Iterator[str]:
     found = groups(report.failed)
     yield from _group_lines(found[:_LINES], _namer(report))
-    if rest := sum(len(group.results) for group in found[_LINES:]):
-        yield f"{counted(rest, 'pod', 'pods')} for {len(found) - _LINES} other causes (-o json has all)"
+    if rest := [one for group in found[_LINES:] for one in group.results]:
+        pods = counted(len(_pods(rest)), "pod", "pods")
+        yield f"{pods} for {counted(len(found) - _LINES, 'other cause', 'other causes')} (-o json has all)"
 
 
 def _group_lines(found: Sequence[Group], name: Callable[[Result], str]) -> Iterator[str]:
     for group in found:
         cause = "" if group.outcome is Outcome.INTERRUPTED else group.cause  # who pressed ^C knows
-        who = listed([name(one) for one in group.results[:_NAMES]], len(group.results))
+        who = listed(group.results, _NAMES, name)
         what = f"{counted(len(group.pods), 'pod', 'pods')} {group.outcome.value}"
         yield what + (f": {printable(cause, _CAUSE_LIMIT)}" if cause else "") + f" ({who})"
 
@@ -136,6 +142,10 @@ def _namer(report: Report) -> Callable[[Result], str]:
     """Return how pods are named: with the path only where not all have the same."""
     one_path = len({one.transfer.path for one in report.results}) < 2
     return _pod if one_path else lambda result: printable(str(result.transfer))
+
+
+def _pods(results: Sequence[Result]) -> set[Target]:
+    return {one.transfer.target for one in results}
 
 
 def _pod(result: Result) -> str:
@@ -154,8 +164,6 @@ def _skipped_line(skipped: Sequence[Skipped], which: str) -> Iterator[str]:
     reasons = by_reason(skipped)
     if not reasons:
         return
-    told = [
-        f"{printable(why)} ({listed([*map(printable, pods[:_NAMES])], len(pods))})" for why, pods in reasons.items()
-    ]
+    told = [f"{printable(why)} ({listed(pods, _NAMES, printable)})" for why, pods in reasons.items()]
     more = f"; and for {len(told) - _LINES} other reasons" if len(told) > _LINES else ""
     yield f"skipped {counted(len(skipped), 'pod', 'pods')} {which}: {'; '.join(told[:_LINES])}{more}"

@@ -26,7 +26,7 @@ failure, never less.
 import functools
 import re
 from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -35,7 +35,8 @@ from asynccp.escape import printable
 from asynccp.report import LeftOut, Outcome, counted
 
 MAX_TOLD = 10_000  # entries that are remembered by name; more are counted
-MAX_TOLD_SIZE = 1024 * 1024  # bytes of their names
+MAX_TOLD_SIZE = 4 * 1024 * 1024  # bytes of memory for them
+_TOLD_COST = 500  # bytes for one, besides its name
 MAX_LINE_SIZE = 64 * 1024  # bytes; only bsdtar's line of all that vanished is ever longer than two names
 _TAIL_SIZE = 200  # bytes that are kept of a longer line
 _MAX_BREAKS = 4  # newlines in a name; each costs another look at the whole line
@@ -86,6 +87,7 @@ class Complaints:
 
     requested: the path that was asked for, as the archive has it; empty for a directory's contents.
     goes_on: libarchive's tar is told each name, so that it does not end at one.
+    has_room: tells whether there is memory for one more name.
 
     told: entries, by name. unnamed: how many more there are, because a tar says no name, or there are too many.
     others: lines that aren't understood.
@@ -94,6 +96,7 @@ class Complaints:
     def __init__(self, requested: bytes = b"") -> None:
         self.requested = requested
         self.goes_on = False
+        self.has_room: Callable[[], bool] = _always
         self.told: list[Complaint] = []
         self.unnamed: Counter[Fate] = Counter()
         self.others = 0
@@ -138,6 +141,11 @@ class Complaints:
         unread = [line for line in (self._held, self._rest) if line]
         lines = [*(self._last_others or ([] if unread else self._last)), *unread]
         return printable(b"; ".join(line.strip()[:_WORDS_SIZE] for line in lines[-5:]), _WORDS_SIZE)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that what is remembered takes."""
+        return self._size
 
     @property
     def stopped(self) -> str:
@@ -229,16 +237,21 @@ class Complaints:
         path = _path(name or b"")
         one = Complaint(path, fate, reason)
         self._latest = str(one) if name is not None else f"an entry without a name that {describe(fate, reason)}"
-        if name is None or len(self.told) >= MAX_TOLD or self._size + len(path) > MAX_TOLD_SIZE:
+        is_full = len(self.told) >= MAX_TOLD or self._size + len(path) > MAX_TOLD_SIZE or not self.has_room()
+        if name is None or is_full:
             self.unnamed[fate] += 1
         elif (path, fate) not in self._known:  # toybox says of a directory twice that it can't be read
             self._known.add((path, fate))
-            self._size += len(path)
+            self._size += len(path) + _TOLD_COST
             self.told.append(one)
             if (
                 fate is Fate.SOCKET and self.unnamed[fate]
             ):  # toybox doesn't say which; the script does, when it has ended
                 self.unnamed[fate] -= 1
+
+
+def _always() -> bool:
+    return True
 
 
 def judge(code: int, whole: bool, complaints: Complaints, harmless: Collection[bytes] = ()) -> Outcome:

@@ -12,7 +12,7 @@ somebody has changed meanwhile gives another digest, and the pull starts over.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 from asynccp.options import RECORD_SIZE
@@ -55,8 +55,6 @@ class Prefix:
         self.size += len(data)
         self._pending.append(bytes(data))
         self._kept += len(data)
-        if self._kept > KEPT_SIZE:
-            self._settle()
 
     def take_stored(self, stored: Stored) -> None:
         """Add the next bytes of the archive, which have been written to a file."""
@@ -67,9 +65,14 @@ class Prefix:
         else:
             self._pending.append(stored)
 
-    def digest(self) -> str | None:
-        """Return the SHA-256 of the whole records, in hexadecimal; None when they can't be read back. Blocks."""
-        self._settle()
+    @property
+    def is_due(self) -> bool:
+        """Whether so much is kept that it is time to `settle`."""
+        return self._kept > KEPT_SIZE
+
+    def digest(self) -> Generator[int, None, str | None]:
+        """Return the SHA-256 of the whole records, in hexadecimal; None when they can't be read back. As `settle`."""
+        yield from self.settle()
         return None if self._lost else self._digest.hexdigest()
 
     def follow(self) -> "Overlap":
@@ -79,7 +82,8 @@ class Prefix:
         """
         return Overlap(self._tail)
 
-    def _settle(self) -> None:
+    def settle(self) -> Generator[int, None, None]:
+        """Digest all that there is, in steps that block; yield the bytes of each. Nothing may be taken meanwhile."""
         pending, self._pending, self._kept = self._pending, [], 0
         for one in pending:
             if isinstance(one, bytes):
@@ -89,6 +93,7 @@ class Prefix:
             for data in self._read_back(one):
                 self._add(data)
                 missing -= len(data)
+                yield len(data)
             self._lost = self._lost or missing != 0
 
     def _add(self, data: bytes) -> None:

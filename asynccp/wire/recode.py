@@ -17,7 +17,7 @@ from asynccp.report import LeftOut, NotKept
 from asynccp.wire.attributes import words_of_mode
 from asynccp.wire.claims import Claims
 from asynccp.wire.header import END, encode_header, padding
-from asynccp.wire.tar import Data, Hole, Member, MemberEnd, Rest, TarDecoder
+from asynccp.wire.tar import Data, Hole, Member, MemberEnd, PassedOver, Rest, TarDecoder
 from asynccp.wire.watch import Watch
 
 _ZEROS = bytes(64 * 1024)
@@ -37,7 +37,7 @@ class Recoder:
         self.rest = b""
         self.watch = watch or Watch()
         self._decoder = TarDecoder(limits)
-        self._claims = Claims(requested, lambda: False, limits.entries)
+        self._claims = Claims(requested, lambda: False, limits)
         self._directories: dict[bytes, Entry] = {}
         self._sizes: dict[int, int] = {}  # of files that a hard link may name
         self._padding = 0
@@ -70,7 +70,7 @@ class Recoder:
                     self.watch.ends_with_zero = not event.data[-1]
                     yield event.data
                 case Hole():
-                    self.watch.ends_with_zero = True
+                    self.watch.skip(event.size)
                     yield from _zeros(event.size)
                 case MemberEnd():
                     if size := self.watch.end():
@@ -80,6 +80,8 @@ class Recoder:
                     self.members += 1
                     self._claims.claim_other(event.path)
                     self.left_out.append(event)
+                case PassedOver():
+                    self.members += 1
                 case Rest():
                     self.rest += bytes(event.data)
 
@@ -104,6 +106,7 @@ class Recoder:
             return
         what = (*words_of_mode(member.entry.mode), *member.not_kept)
         if what and entry.kind in (Kind.FILE, Kind.DIRECTORY):
+            self._claims.remember(len(what) * len(entry.path))
             self.not_kept += [NotKept(entry.path, one) for one in what]
         self.entries += 1
         self._padding = padding(entry.size)
@@ -122,6 +125,7 @@ class Recoder:
                 self._claims.claim_other(entry.path, len(entry.link))
             case Kind.HARDLINK:
                 if not self._claims.claim_link(entry.path, entry.link):
+                    self._claims.remember(len(entry.path))
                     self.left_out.append(LeftOut(entry.path, "it is another name of what is no regular file"))
                     return False
                 self.size += self._sizes[hash(entry.link)]

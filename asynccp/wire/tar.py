@@ -2,6 +2,7 @@
 
     Member(entry), then Data and Hole in the order of the file, then MemberEnd       one entry, whole
     LeftOut(path, reason)          a device, FIFO or the like: passed over, named, and the decoder stays in step
+    PassedOver()                   a member below a directory that is left out, and was named for all of them
     ArchiveEnd(), then Rest(data)  every byte behind the two zero blocks, padding too; whoever asked for it judges it
 
 An archive from a pod is hostile input, and the decoder is what stands before the disk: it reads what GNU tar 1.34,
@@ -24,6 +25,7 @@ from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolViolation, UnsafeEntry
 from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits, raise_hint
+from asynccp.ours import UNFINISHED, ours_above
 from asynccp.report import LeftOut
 from asynccp.wire.attributes import words_of_records
 from asynccp.wire.header import (
@@ -82,6 +84,11 @@ class MemberEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A member that is left out with one above it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveEnd:
     """The two zero blocks have come."""
 
@@ -94,7 +101,7 @@ class Rest:
 
 
 _MEMBER_END = MemberEnd()
-Event = Member | Data | Hole | MemberEnd | LeftOut | ArchiveEnd | Rest
+Event = Member | Data | Hole | MemberEnd | LeftOut | PassedOver | ArchiveEnd | Rest
 
 
 class TarDecoder:
@@ -121,6 +128,7 @@ class TarDecoder:
         self._content = 0  # bytes still to come of the piece under way
         self._skip = 0  # bytes to pass over: padding, or the content of a member that is left out
         self._path: bytes | None = None
+        self._ours: bytes | None = None  # the last path with a name of ours that was told as left out
 
     def feed(self, data: bytes | memoryview) -> Iterator[Event]:
         """Yield what `data`, the next bytes of the archive, says. Any slicing of an archive gives the same events."""
@@ -246,11 +254,17 @@ class TarDecoder:
         self._count(path, max(stored_size, real_size or 0))
         if kind is not Kind.FILE and real_size is not None:
             raise ProtocolViolation(f"{printable(path)} is sparse, but no file")
+        if ours := ours_above(path):
+            self._path, self._skip = path, stored_size + padding(stored_size)
+            return self._leave_ours_out(ours)
         if kind is None:
             return self._leave_out(path, header.typeflag, stored_size)
         if kind is not Kind.FILE and stored_size:
             raise ProtocolViolation(f"{printable(path)} has content, but is no file")
         entry = _entry(kind, path, stored_size if real_size is None else real_size, header, records, self._limits)
+        if kind is Kind.HARDLINK and (ours := ours_above(entry.link)):
+            self._path = path
+            return (LeftOut(path, f"it is another name of {printable(ours, 200)}, {UNFINISHED}"),)
         member = Member(entry, words_of_records(records)) if pax else Member(entry)
         self._path = path
         if real_size is None:
@@ -272,6 +286,12 @@ class TarDecoder:
         self._path = path
         self._skip = stored_size + padding(stored_size)
         return (LeftOut(path, f"{_LEFT_OUT[typeflag]} is never copied"),)
+
+    def _leave_ours_out(self, ours: bytes) -> Iterable[Event]:
+        if ours == self._ours:
+            return (PassedOver(),)
+        self._ours = ours
+        return (LeftOut(ours, UNFINISHED),)
 
     def _read_map(self, block: bytes) -> Iterable[Event]:
         assert self._map is not None

@@ -5,7 +5,7 @@ a client knows what the archive said of both:
 
     fresh     its last change was less than a minute before the copy, or later: a log that is written to
     padded    it ends with a zero, and its tar is libarchive's, which fills up with zeros what a file has lost
-    every     each file and directory, where any change counts, or digests are compared
+    every     each file, by each of its names, and directory, where any change counts, or digests are compared
 
 A file of which more is there now was appended to, as far as size and time can tell. One that is written over in place
 while a tar reads it, of the same size, is a mixture that nobody tells of, unless every entry is asked for.
@@ -55,18 +55,26 @@ class Watch:
         self.padded: set[bytes] = set()
         self.ends_with_zero = False
         self._entry = Entry(b"", Kind.DIRECTORY)
+        self._holes = 0  # bytes of them in the member under way
+        self._hollow: dict[bytes, int] = {}
         self._fresh_ns = (since_s - FRESH_S) * 1e9
         self._every = every
         self._pads = pads
 
     @property
     def files(self) -> dict[bytes, int]:
-        """The bytes of each file, by its path in the archive."""
-        return {path: one.size for path, one in self.states.items() if one.size is not None}
+        """The bytes that came of each file, by its path in the archive: its size, less its holes."""
+        sized = {path: one.size for path, one in self.states.items() if one.size is not None}
+        return {path: size - self._hollow.get(path, 0) for path, size in sized.items()}
 
     def begin(self, entry: Entry) -> None:
         """A member begins; its path is the archive's."""
-        self._entry, self.ends_with_zero = entry, False
+        self._entry, self.ends_with_zero, self._holes = entry, False, 0
+
+    def skip(self, size: int) -> None:
+        """A hole of the member under way: zeros of which nothing came."""
+        self.ends_with_zero = True
+        self._holes += size
 
     def end(self) -> int:
         """The member is whole; return how many bytes of it are to be remembered."""
@@ -74,13 +82,27 @@ class Watch:
         is_file = entry.kind is Kind.FILE
         may_be_padded = self._pads and is_file and self.ends_with_zero
         is_fresh = is_file and entry.mtime_ns >= self._fresh_ns and len(self.states) < MOST_FRESH
-        has_state = is_file or entry.kind is Kind.DIRECTORY  # links have none of their own
-        if not (is_fresh or may_be_padded or (self._every and has_state)):
+        state = self._state_of(entry)
+        if state is None or not (is_fresh or may_be_padded or self._every):
             return 0
         if may_be_padded:
             self.padded.add(entry.path)
-        self.states[entry.path] = State(entry.size if is_file else None, entry.mtime_s)
+        self.states[entry.path] = state
+        if holes := self._hollow.get(entry.link, 0) if entry.kind is Kind.HARDLINK else self._holes:
+            self._hollow[entry.path] = holes
         return len(entry.path)
+
+    def _state_of(self, entry: Entry) -> State | None:
+        """Return what the archive says of a member; None for a symbolic link, which nobody is asked about."""
+        match entry.kind:
+            case Kind.FILE:
+                return State(entry.size, entry.mtime_s)
+            case Kind.DIRECTORY:
+                return State(None, entry.mtime_s)
+            case Kind.HARDLINK:  # another name of a file that came before: of no other is there a link here
+                file = self.states.get(entry.link)
+                return file if file and file.size is not None else None
+        return None
 
 
 def change(came: State, told: str | None) -> Change:

@@ -7,6 +7,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ from asynccp.disk.tree import Tree
 from asynccp.errors import DestinationError, ProtocolViolation, TransferError, UnsafeEntry
 from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.options import RECORD_SIZE
+from asynccp.ours import partial_name
+from asynccp.steps import finished
 from asynccp.wire.header import END
+from asynccp.wire.told import MOST_TOLD
 from tests import archives, trees
 from tests.archives import archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
 from tests.wire.test_tar import run_tar
@@ -27,10 +31,15 @@ Snapshot = dict[str, str]
 
 
 def extract(
-    root: Path, data: bytes, requested: bytes = b"", step: int = 0, limits: Limits = DEFAULT_LIMITS
+    root: Path,
+    data: bytes,
+    requested: bytes = b"",
+    step: int = 0,
+    limits: Limits = DEFAULT_LIMITS,
+    preserve_modes: bool = False,
 ) -> Extractor:
     """Extract a whole archive as the engine does: in pieces, with `abort` after whatever happened."""
-    extractor = Extractor(root, requested, limits=limits)
+    extractor = Extractor(root, requested, limits=limits, preserve_modes=preserve_modes)
     try:
         step = step or len(data) or 1
         for start in range(0, len(data), step):
@@ -181,13 +190,26 @@ def test_directories_closed_to_us_are_filled_first(root: Path) -> None:  # H12
     assert snapshot(root) == {"d": "/", "d/f": "x", "d/l": "-> f"}
 
 
-def test_set_id_and_sticky_bits_are_dropped_and_others_kept(root: Path) -> None:  # H12
-    old = os.umask(0o077)
+@pytest.mark.parametrize(
+    ("preserve_modes", "umask", "found"),
+    [
+        (False, 0o000, (0o777, 0o755, 0o666, 0o777)),
+        (False, 0o022, (0o755, 0o755, 0o644, 0o755)),
+        (False, 0o077, (0o700, 0o700, 0o600, 0o700)),
+        (True, 0o077, (0o777, 0o755, 0o666, 0o777)),
+    ],
+)
+def test_set_id_and_sticky_bits_are_dropped_and_others_kept_as_far_as_they_may_be(
+    root: Path, preserve_modes: bool, umask: int, found: tuple[int, ...]
+) -> None:  # H12
+    members = directory(b"d", 0o7777), file(b"f", mode=0o6755), file(b"g", mode=0o100666), hard_link(b"d/l", b"f")
+    large = file(b"large", b"x" * 100_000, mode=0o4777)
+    old = os.umask(umask)
     try:
-        extract(root, archive(directory(b"d", 0o7777), file(b"f", mode=0o6755), file(b"g", mode=0o100666)))
+        extract(root, archive(*members, large), preserve_modes=preserve_modes)
     finally:
         os.umask(old)
-    assert (mode(root / "d"), mode(root / "f"), mode(root / "g")) == (0o777, 0o755, 0o666)
+    assert tuple(mode(root / name) for name in ("d", "f", "g", "large")) == found
 
 
 def test_times_with_nanoseconds_and_before_1970_are_kept(root: Path) -> None:
@@ -230,6 +252,41 @@ def test_special_files_are_left_out_and_named(root: Path) -> None:  # H11
     assert (snapshot(root), extractor.entries) == ({"x": "/", "x/f": "1"}, 1)
 
 
+def test_what_has_a_name_of_ours_is_left_out_and_named_once(root: Path) -> None:
+    stage = b"./d/.asynccp-0f3b-main-12.34"
+    data = archive(
+        directory(b"./"),
+        directory(b"./d"),
+        directory(stage),
+        file(stage + b"/new", b"x" * 100_000),
+        symlink(stage + b"/link", b"new"),
+        file(b"./d/.asynccp-0badf00d.partial", b"1"),
+        hard_link(b"./d/other", b"./d/.asynccp-0badf00d.partial"),
+        sparse(b"./d/.asynccp-0badf00e.partial", 10, b"1\n4\n1\n", b"1"),
+        file(b"./d/.asynccp-notes", b"a user's"),
+        file(b"./f", b"1"),
+    )
+    extractor = extract(root, data, step=700)
+    ours = "a name that asynccp gives to what is not finished yet"
+    assert [str(one) for one in extractor.left_out] == [
+        f"d/.asynccp-0f3b-main-12.34: {ours}",
+        f"d/.asynccp-0badf00d.partial: {ours}",
+        f"d/other: it is another name of d/.asynccp-0badf00d.partial, {ours}",
+        f"d/.asynccp-0badf00e.partial: {ours}",
+    ]
+    assert snapshot(root) == {"d": "/", "d/.asynccp-notes": "a user's", "f": "1"}
+    assert extractor.members == 10, "as the pod counts them"
+
+
+def test_what_a_pod_sends_is_not_lost_in_the_next_pull(root: Path) -> None:
+    sent = archive(*(file(name, b"1") for name in (b".asynccp-0badf00d.partial", partial_name(), b"f")))
+    first = extract(root, sent)
+    there = set(snapshot(root)) | {os.fsdecode(one.path) for one in first.left_out}
+    extract(root, archive(file(b"other", b"1")))
+    assert there <= set(snapshot(root)) | {os.fsdecode(one.path) for one in first.left_out}
+    assert len(there) == 3
+
+
 def test_set_id_and_sticky_bits_are_told_when_they_are_dropped(root: Path) -> None:  # H12
     data = archive(
         directory(b"./", 0o7777),  # it is not made by the archive
@@ -241,7 +298,7 @@ def test_set_id_and_sticky_bits_are_told_when_they_are_dropped(root: Path) -> No
         symlink(b"./d/link", b"setuid"),
         directory(b"./d", 0o3775),
     )
-    extractor = extract(root, data)
+    extractor = extract(root, data, preserve_modes=True)
     assert list(map(str, extractor.not_kept)) == [
         "d: set-group-id bit",
         "d: sticky bit",
@@ -295,11 +352,25 @@ def test_an_attribute_in_a_pod_is_told_where_its_tar_sends_it(
     assert os.listxattr(root / "f") == []
 
 
-def test_what_is_not_kept_is_remembered_up_to_a_bound(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asynccp.wire.claims.MEMORY_LIMIT", 100_000)
-    many = archive(*(file(b"%d" % index, mode=0o4755) for index in range(300)))
-    with pytest.raises(UnsafeEntry, match=r"more .* than can be remembered"):
-        extract(root, many)
+@pytest.mark.parametrize("room", [0, 7, MOST_TOLD + 5])
+def test_what_is_only_told_is_named_up_to_a_bound_and_counted(root: Path, room: int) -> None:
+    """Half of it is left out, of the other half something is not kept."""
+    told = [0]
+
+    def has_room() -> bool:
+        told[0] += 1
+        return told[0] <= 2 * room
+
+    members = ((file(b"%d" % index, mode=0o4755), block(b"-%d" % index, typeflag=b"6")) for index in range(1200))
+    extractor = Extractor(root, b"", has_room=has_room)
+    extractor.feed(archive(*chain.from_iterable(members)))
+    extractor.finish()
+    named = min(room, MOST_TOLD)
+    for told_of in (extractor.left_out, extractor.not_kept):
+        assert len(told_of) == named + 1
+        assert told_of[-1].count == 1200 - named
+    assert str(extractor.left_out[-1]) == f": {1200 - named} more entries; not named"
+    assert extractor.entries == 1200
 
 
 def test_other_names_of_links_and_special_files_are_left_out(root: Path) -> None:  # H08; `cp -al` makes such trees
@@ -334,7 +405,7 @@ def test_trees_packed_by_every_tar_arrive_identical(tar: str, options: list[str]
         trees.build(source)
         _add_sparse_files(source)
         data = run_tar(tar, *options, "-c", "-C", place, "./source")
-        extract(root, data, b"source", step=32_768)
+        extract(root, data, b"source", step=32_768, preserve_modes=True)
         assert trees.describe(root / "source") == trees.describe(source)
         assert mode(root / "source") == mode(source)
 
@@ -382,11 +453,12 @@ def test_too_many_entries_are_refused_with_the_flag_that_raises_the_limit(root: 
     assert extract(root, data, limits=Limits(entries=6)).entries == 5
 
 
-def test_too_much_to_remember_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # H29
-    monkeypatch.setattr("asynccp.wire.claims.MEMORY_LIMIT", 20_000)
-    for kind, link in ((b"5", b""), (b"2", b"x"), (b"6", b"")):
-        with pytest.raises(UnsafeEntry, match="remembered"):
-            extract(root, archive(*(block(kind + b"-%d" % index, typeflag=kind, link=link) for index in range(100))))
+def test_too_much_to_remember_is_refused(root: Path) -> None:  # H29
+    for kind, link, most in ((b"5", b"", 20_000), (b"2", b"x", 20_000), (b"6", b"", 9_000), (b"0", b"", 9_000)):
+        many = archive(*(block(kind + b"-%d" % index, typeflag=kind, link=link) for index in range(100)))
+        with pytest.raises(UnsafeEntry, match="remembered") as caught:
+            extract(root, many, limits=Limits(memory=most))
+        assert "--max-memory" in caught.value.hint
 
 
 hostile_names = st.lists(st.sampled_from([b"a", b"b", b"c", b"outside", b".", b"..", b""]), max_size=4).map(b"/".join)
@@ -736,7 +808,7 @@ def test_the_digest_of_a_beginning_is_that_of_the_bytes_which_came(tmp_path: Pat
         taken += len(data[start : start + step]) - len(extractor.feed(data[start : start + step]))
     whole = taken // RECORD_SIZE * RECORD_SIZE
     assert extractor.prefix.records == taken // RECORD_SIZE
-    assert extractor.prefix.digest() == hashlib.sha256(data[:whole]).hexdigest()
+    assert finished(extractor.prefix.digest()) == hashlib.sha256(data[:whole]).hexdigest()
     assert extractor.prefix.follow().strip(data[whole:taken]) is not None, "and the bytes behind it are known"
     extractor.abort()
 
@@ -754,5 +826,5 @@ def test_a_file_that_was_changed_meanwhile_is_no_beginning_to_continue_behind(tm
         case _:
             large.rename(tmp_path / "elsewhere")
             large.symlink_to(tmp_path / "elsewhere")
-    assert extractor.prefix.digest() is None
+    assert finished(extractor.prefix.digest()) is None
     extractor.abort()

@@ -5,16 +5,18 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from asynccp.disk.extract import Extractor
 from asynccp.disk.tree import Tree
+from asynccp.errors import DestinationError
+from asynccp.ours import partial_name
 from tests.archives import archive, directory, file, hard_link, symlink
 
-STALE = ".asynccp-0123abcd.partial"
+STALE = os.fsdecode(partial_name())
 WHOLE = archive(directory(b"d"), file(b"d/f", b"1"), hard_link(b"d/h", b"d/f"), symlink(b"d/l", b"f"))
 
 # A run that has half a file on the disk, says so with one byte, and then waits for ever.
@@ -118,12 +120,91 @@ def test_what_can_not_be_ours_stays(make: Callable[[Path], None], tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "name", [".asynccp-0123abcd", ".asynccp-0123ABCD.partial", "asynccp-0123abcd.partial", ".asynccp-0123abcd.partial~"]
+    "name",
+    [
+        ".asynccp-0123abcd.partial",  # a person's own
+        ".asynccp-0123abcd0123abcd.partial",
+        STALE.upper(),
+        STALE.removesuffix(".partial"),
+        STALE.removeprefix("."),
+        f"{STALE}~",
+        STALE.replace(".partial", ".report"),
+    ],
 )
 def test_names_that_are_only_alike_stay(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     extract(tmp_path, archive(file(b"f", b"1")))
     assert (tmp_path / name).exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to give a file away")
+@pytest.mark.parametrize("make", [_file, _link])
+def test_what_another_user_made_stays(make: Callable[[Path], None], tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("untouched")
+    make(tmp_path / STALE)
+    os.chown(tmp_path / STALE, 12345, 12345, follow_symlinks=False)
+    extract(tmp_path, archive(file(b"f", b"1")))
+    assert os.path.lexists(tmp_path / STALE)
+
+
+def test_no_link_leads_from_the_directory_that_was_named_to_a_pods(tmp_path: Path) -> None:
+    """A pull from one pod into `to` itself may have left one there, that stays inside: `to/prod -> api`."""
+    to, named = tmp_path / "to", tmp_path / "named"
+    (to / "api" / "web-0").mkdir(parents=True)
+    named.symlink_to("to")  # that is the user's own business
+    extract(to, archive(symlink(b"prod", b"api")))
+    extractor = Extractor(named / "prod" / "web-0", b"", base=str(named))
+    with pytest.raises(
+        DestinationError, match="named/prod is a file or a symbolic link, but a directory belongs there"
+    ):
+        extractor.feed(archive(file(b"log", b"of prod")))
+    extractor.abort()
+    assert list((to / "api" / "web-0").iterdir()) == []
+    other = Extractor(named / "shop" / "web-0", b"", base=str(named))
+    other.feed(archive(file(b"log", b"of shop")))
+    other.finish()
+    assert (to / "shop" / "web-0" / "log").read_text() == "of shop"
+
+
+@pytest.mark.parametrize("base", [None, "to", "to/", "/", "."])
+def test_a_pods_directory_is_made_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = f"{base or 'to'}/pod" if base != "/" else f"{tmp_path}/to/pod"
+    old = os.umask(0o002)
+    try:
+        extractor = Extractor(root, b"", base=base)
+        extractor.feed(archive(file(b"f", b"1")))
+        extractor.finish()
+    finally:
+        os.umask(old)
+    made = Path(root)
+    assert (made / "f").read_text() == "1"
+    assert stat.S_IMODE(made.stat().st_mode) == 0o775
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to mount")
+@pytest.mark.parametrize("folds", [False, True])
+def test_a_directory_that_folds_case_below_one_that_does_not_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folds: bool
+) -> None:
+    """Another file system is mounted there, which is real; that it folds case is made up: few kernels can."""
+    (tmp_path / "d").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", tmp_path / "d"], capture_output=True, check=False).returncode:
+        pytest.skip("no mount is allowed here")
+    device = (tmp_path / "d").stat().st_dev
+    monkeypatch.setattr(Tree, "_folds", lambda _, directory: folds and os.fstat(directory).st_dev == device)
+    try:
+        extractor = Extractor(tmp_path, b"")
+        with (
+            pytest.raises(DestinationError, match="d takes names that differ only in case") if folds else nullcontext()
+        ):
+            extractor.feed(archive(directory(b"d"), file(b"d/f", b"1"), file(b"d/F", b"2")))
+        extractor.abort()
+        assert os.listdir(tmp_path / "d") == [] if folds else sorted(os.listdir(tmp_path / "d")) == ["F", "f"]
+    finally:
+        subprocess.run(["umount", tmp_path / "d"], check=True)
 
 
 def test_a_directory_that_is_only_passed_through_is_not_swept(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_compressed_pull_brings_it_back_identical(
     there = f"/tmp/unpacked-{codec}{len(checksum)}"
     assert asynccp(fleet, "push", f"{tree}/", "-l", f"{app(web)}:{there}").code == 0
     where = ["-l", f"{app(web)}:{there}/", str(tmp_path / "back")]
-    ran = asynccp(fleet, "pull", *where, "-z", codec, "-o", "json", *checksum)
+    ran = asynccp(fleet, "pull", *where, "--preserve-modes", "-z", codec, "-o", "json", *checksum)
     assert ran.outcomes == dict.fromkeys(pods_of(web), "complete"), ran.err
     for one in ran.report["pods"]:
         assert describe(tmp_path / "back" / one["pod"]) == describe(tree), one["pod"]

@@ -36,7 +36,8 @@ def test_a_push_arrives_identical_in_every_pod(fleet: Fleet, web: Web, tmp_path:
 def test_a_pull_brings_it_back_identical_from_every_pod(fleet: Fleet, web: Web, tmp_path: Path) -> None:
     tree = build(tmp_path / "tree")
     assert asynccp(fleet, "push", f"{tree}/", "-l", f"{app(web)}:/tmp/there-and-back").code == 0
-    ran = asynccp(fleet, "pull", "-l", f"{app(web)}:/tmp/there-and-back/", tmp_path / "back", "-o", "json")
+    where = ["-l", f"{app(web)}:/tmp/there-and-back/", str(tmp_path / "back")]
+    ran = asynccp(fleet, "pull", *where, "--preserve-modes", "-o", "json")
     assert ran.code == 0, ran.err
     assert sorted(os.listdir(tmp_path / "back")) == pods_of(web)
     for pod in pods_of(web):
@@ -61,7 +62,7 @@ def test_a_second_pull_over_the_first_gives_the_same(fleet: Fleet, web: Web, tmp
     pod = pods_of(web)[0]
     assert asynccp(fleet, "push", tree, f"{pod}:/tmp/again").code == 0
     for _ in range(2):
-        assert asynccp(fleet, "pull", f"{pod}:/tmp/again/tree", tmp_path / "back").code == 0
+        assert asynccp(fleet, "pull", "--preserve-modes", f"{pod}:/tmp/again/tree", tmp_path / "back").code == 0
     assert describe(tmp_path / "back" / pod / "tree") == describe(tree)
 
 

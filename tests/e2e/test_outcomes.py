@@ -142,7 +142,7 @@ def test_23_for_a_pull_as_well(fleet: Fleet, slim: str, tmp_path: Path) -> None:
 
 def test_a_named_pod_that_is_missing_is_never_silently_dropped(fleet: Fleet, web: Web, config: Path) -> None:
     pod = web["gnu"][0]
-    ran = asynccp(fleet, "push", config, f"{pod}:/tmp/named", "absent:/tmp/named", "-o", "json")
+    ran = asynccp(fleet, "push", config, f"{pod}:/tmp/one-is-missing", "absent:/tmp/one-is-missing", "-o", "json")
     assert ran.code == 23
     assert ran.outcomes == {pod: "complete"}
     assert ran.report["skipped"] == [{"pod": f"{fleet.namespace}/absent", "reason": "there is no such pod"}]

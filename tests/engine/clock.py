@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from anyio import to_thread
 
-from asynccp.engine.writer import Writer
+from asynccp.engine import turns
+from asynccp.engine.writer import Work, Writer
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 
@@ -34,15 +35,15 @@ def running_clock(monkeypatch: pytest.MonkeyPatch) -> JumpingLoop:
     assert isinstance(loop, JumpingLoop)
     threads, jobs, run = to_thread.current_default_thread_limiter(), set[object](), Writer.run
 
-    async def counted(writer: Writer, function: Callable[[Any], Any], argument: Any) -> Any:
+    async def counted(writer: Writer, work: Work[Any]) -> bool:
         jobs.add(job := object())
         try:
-            return await run(writer, function, argument)
+            return await run(writer, work)
         finally:
             jobs.remove(job)
 
     monkeypatch.setattr(Writer, "run", counted)
-    loop.threads_work = lambda: threads.borrowed_tokens > 0 or bool(jobs)
+    loop.threads_work = lambda: threads.borrowed_tokens + turns.limiter().borrowed_tokens > 0 or bool(jobs)
     return loop
 
 

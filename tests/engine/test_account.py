@@ -147,6 +147,22 @@ async def test_a_directory_in_which_something_came_or_went_is_complete(tmp_path:
     assert giver.asked == []
 
 
+async def test_each_name_of_a_file_is_compared(tmp_path: Path) -> None:
+    """It is one file here, and may be two in the pod by the time when it is asked."""
+    archive = archive_of(*ENTRIES, Entry(b"log/c", Kind.HARDLINK, link=b"log/a"))
+    same = {**FILES, "log/c": FILES["log/a"]}
+    options = Options(retries=0, checksum=True)
+    result, _ = await pulled(Giver(archive, there="4", now=same), tmp_path / "same", options)
+    assert (result.outcome, result.error) == (Outcome.COMPLETE, "")
+    assert {path.decode(): one for path, one in result.digests.items()} == {
+        path: hashlib.sha256(content).hexdigest() for path, content in same.items()
+    }
+    other = {**FILES, "log/c": b"x" * 1000}
+    result, _ = await pulled(Giver(archive, there="4", now=other), tmp_path / "other", options)
+    assert result.outcome is Outcome.FAILED
+    assert result.error == "1 file is not the same here and in the container: log/c"
+
+
 async def test_a_pull_that_is_strict_about_its_sources_takes_no_growth_for_harmless(tmp_path: Path) -> None:
     result, report = await pulled(Giver(words=(A_CHANGED,), rc=1, now=MORE), tmp_path, STRICT)
     assert (result.outcome, report.exit_code, result.grown) == (Outcome.CHANGED, 24, ())

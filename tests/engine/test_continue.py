@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import anyio
@@ -318,8 +319,9 @@ async def test_a_pull_whose_digests_do_not_come_is_not_complete(said: bytes, err
 async def test_digests_of_many_pods_are_read_once(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[bytes] = []
 
-    def digest(entry: Entry, algorithm: str) -> str:
+    def digest(entry: Entry, algorithm: str) -> Generator[int, None, str]:
         reads.append(entry.path)
+        yield entry.size
         return SHA256
 
     monkeypatch.setattr("asynccp.engine.push.digest_source", digest)

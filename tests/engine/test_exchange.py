@@ -323,7 +323,7 @@ async def test_whatever_moves_starts_the_deadline_again(move: str, clock: Jumpin
 async def test_nothing_is_pinged_while_bytes_flow() -> None:
     async def script(pod: Pod) -> None:
         for _ in range(1000):
-            await pod.say(b"x")
+            await pod.say(b"x" * 1000)
             await anyio.sleep(15)
 
     async with exchange_with(script) as (exchange, pod), anyio.create_task_group() as tasks:
@@ -571,3 +571,40 @@ async def test_a_pod_is_not_let_go_while_it_is_we_who_do_not_hear() -> None:
     """The disk here is slow: what is under way is not late."""
     await watch(late := Late(0), hears=False)
     assert late.let_go_at == []
+
+
+async def test_words_on_stderr_are_no_move(clock: JumpingLoop) -> None:
+    async def script(pod: Pod) -> None:
+        while True:
+            await pod.complain(".\n")
+            await anyio.sleep(2)
+
+    begun = clock.now
+    async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(exchange.drain)
+        with pytest.raises(Stalled, match="nothing moved for 120 s"):
+            await exchange.watch()
+        tasks.cancel_scope.cancel()
+    assert clock.now - begun == 120
+
+
+@pytest.mark.parametrize(("size", "is_stalled"), [(1, True), (20, True), (40, False)])
+async def test_a_drip_is_a_stall_after_ten_deadlines(clock: JumpingLoop, size: int, *, is_stalled: bool) -> None:
+    async def script(pod: Pod) -> None:
+        for _ in range(900):  # for half an hour
+            await pod.say(b"x" * size)
+            await anyio.sleep(2)
+
+    begun, errors = clock.now, list[Stalled]()
+    async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(exchange.drain)
+        with anyio.move_on_after(1790):
+            try:
+                await exchange.watch()
+            except Stalled as exc:
+                errors.append(exc)
+        tasks.cancel_scope.cancel()
+    assert bool(errors) is is_stalled
+    if is_stalled:
+        assert clock.now - begun == pytest.approx(1200, abs=2)
+        assert f"only {size * 600} bytes moved" in str(errors[0])

@@ -5,7 +5,7 @@ What is asserted is what a person would see: the report, the observer's calls, t
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -808,18 +808,18 @@ async def test_a_pull_falls_back_to_v5(tmp_path: Path) -> None:
 class SlowDisk:
     """A disk that takes nothing until it is told to."""
 
-    def __init__(self, feed: Callable[[Extractor, bytes | memoryview], bytes]) -> None:
-        self._feed = feed
+    def __init__(self, feeding: Callable[[Extractor, bytes | memoryview], Generator[int, None, bytes]]) -> None:
+        self._feeding = feeding
         self.go_on = threading.Event()
 
-    def feed(self, extractor: Extractor, data: bytes | memoryview) -> bytes:
+    def feeding(self, extractor: Extractor, data: bytes | memoryview) -> Generator[int, None, bytes]:
         assert self.go_on.wait(10)
-        return self._feed(extractor, data)
+        return (yield from self._feeding(extractor, data))
 
 
 async def test_a_slow_disk_slows_the_pod_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk, said = SlowDisk(Extractor.feed), 0
-    monkeypatch.setattr(Extractor, "feed", lambda extractor, data: disk.feed(extractor, data))
+    disk, said = SlowDisk(Extractor.feeding), 0
+    monkeypatch.setattr(Extractor, "feeding", lambda extractor, data: disk.feeding(extractor, data))
     archive = LOGS + END
 
     async def script(pod: Pod) -> None:

@@ -4,10 +4,10 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import nullcontext, suppress
 from itertools import count
-from typing import Self
+from typing import Any, Self
 
 import anyio
 import pytest
@@ -15,7 +15,7 @@ from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from asynccp.engine import writer as module
-from asynccp.engine.writer import MOST_THREADS, Writer
+from asynccp.engine.writer import MOST_THREADS, TURN_SIZE, Work, Writer
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -85,6 +85,18 @@ def fail(argument: object) -> None:
     raise OSError(28, "No space left on device", argument)
 
 
+async def asked(writer: Writer, function: Callable[[Any], Any], argument: Any) -> Any:
+    """Have a function called in one step; return what it returns."""
+
+    def steps() -> Generator[int, None, Any]:
+        yield 0
+        return function(argument)
+
+    work = Work(steps())
+    assert await writer.run(work)
+    return work.result
+
+
 # Answers
 
 
@@ -93,10 +105,10 @@ async def test_many_tasks_at_once_each_get_their_own_result_or_error() -> None:
 
     async def ask(number: int) -> None:
         if number % 3:
-            got[number] = await writer.run(lambda argument: argument * 2, number)
+            got[number] = await asked(writer, lambda argument: argument * 2, number)
         else:
             with pytest.raises(OSError, match="No space left on device") as caught:
-                await writer.run(fail, number)
+                await asked(writer, fail, number)
             got[number] = caught.value.filename
 
     async with Writer() as writer, anyio.create_task_group() as tasks:
@@ -110,7 +122,7 @@ async def test_what_one_task_asks_is_done_in_its_order() -> None:
 
     async def ask(task: int) -> None:
         for number in range(50):
-            await writer.run(done.append, (task, number))
+            await asked(writer, done.append, (task, number))
 
     async with Writer() as writer, anyio.create_task_group() as tasks:
         for task in range(10):
@@ -125,8 +137,8 @@ async def test_an_exit_of_the_function_is_the_askers_not_the_threads() -> None:
 
     async with Writer() as writer:
         with pytest.raises(KeyboardInterrupt):
-            await writer.run(leave, None)
-        assert await writer.run(len, "ab") == 2
+            await asked(writer, leave, None)
+        assert await asked(writer, len, "ab") == 2
 
 
 # Cancelled
@@ -137,7 +149,7 @@ async def test_a_cancelled_task_waits_until_its_function_is_done() -> None:
 
     async def ask() -> None:
         try:
-            await writer.run(gate, "x")
+            await asked(writer, gate, "x")
         finally:
             left.append("the function is done" if gate.opened.is_set() else "it works with what it was given")
 
@@ -158,13 +170,90 @@ async def test_a_task_cancelled_by_asyncios_own_means_breaks_no_other(do: Callab
 
     async with Writer() as writer:
         with Gate() as gate:
-            cancelled, other = (asyncio.create_task(writer.run(one, "x")) for one in (work, len))
+            cancelled, other = (asyncio.create_task(asked(writer, one, "x")) for one in (work, len))
             await gate.has(1)
             cancelled.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await cancelled
+            for _ in range(30):
+                await checkpoint()
+            assert not cancelled.done(), "its function works with what it was given"
+        with pytest.raises((asyncio.CancelledError, OSError)):
+            await cancelled
         assert await other == 1
-        assert await writer.run(len, "ab") == 2
+        assert await asked(writer, len, "ab") == 2
+
+
+# Turns
+
+
+class Bomb:
+    """Work without an end, of which each step makes so many bytes; `made` in all."""
+
+    def __init__(self, size: int) -> None:
+        self.made, self.size, self.begun = 0, size, threading.Event()
+
+    def steps(self) -> Generator[int, None, None]:
+        while True:
+            self.begun.set()
+            self.made += self.size
+            yield self.size
+
+
+async def test_work_without_an_end_lets_others_have_their_turns_and_ends_when_told() -> None:
+    bomb = Bomb(TURN_SIZE // 4)
+    async with Writer() as writer, anyio.create_task_group() as tasks:
+        tasks.start_soon(writer.run, Work(bomb.steps()))
+        await to_thread.run_sync(bomb.begun.wait)
+        before = bomb.made
+        for number in range(100):
+            assert await asked(writer, itself, number) == number
+        assert bomb.made > before, "it has turns as well"
+        tasks.cancel_scope.cancel()
+    made = bomb.made
+    assert await all_ended()
+    assert bomb.made == made
+
+
+async def test_pods_share_the_writer_by_what_their_bytes_become(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_THREADS", 1)
+    bomb, turns = Bomb(TURN_SIZE // 8), list[float]()
+
+    def honest() -> Generator[int, None, None]:
+        for _ in range(100):
+            yield TURN_SIZE
+        turns.append(bomb.made / TURN_SIZE)
+
+    async with Writer() as writer, anyio.create_task_group() as tasks:
+        with Gate() as gate:  # until all of them wait for a turn
+            tasks.start_soon(asked, writer, gate, 0)
+            await gate.has(1)
+            tasks.start_soon(writer.run, Work(bomb.steps()))
+            async with anyio.create_task_group() as copies:
+                for _ in range(20):
+                    copies.start_soon(writer.run, Work(honest()))
+                for _ in range(30):
+                    await checkpoint()
+                gate.opened.set()
+        tasks.cancel_scope.cancel()
+    assert len(turns) == 20
+    assert max(turns) <= 102, "as many as each of the others"
+
+
+async def test_work_that_is_held_stands_still_until_it_is_taken_up_again() -> None:
+    done, holds = list[int](), True
+
+    def steps() -> Generator[int, None, str]:
+        for number in range(3):
+            done.append(number)
+            yield TURN_SIZE
+        return "whole"
+
+    async with Writer() as writer:
+        work = Work(steps(), lambda: holds)
+        assert not await writer.run(work)
+        assert (done, work.ended) == ([0], False)
+        holds = False
+        assert await writer.run(work)
+        assert (done, work.result) == ([0, 1, 2], "whole")
 
 
 # Threads
@@ -175,7 +264,7 @@ async def test_fast_jobs_are_one_threads() -> None:
 
     async def ask() -> None:
         for _ in range(20):
-            await writer.run(lambda _: names.add(threading.get_ident()), None)
+            await asked(writer, lambda _: names.add(threading.get_ident()), None)
 
     async with Writer() as writer:
         assert not threads(), "there is none before there is a job"
@@ -192,16 +281,16 @@ async def test_more_threads_come_while_a_slow_disk_leaves_us_idle(
 ) -> None:
     """If it is the CPU that is busy, more threads take only more of it."""
     monkeypatch.setattr(module, "time", Clock(cpu_share))
-    asked = range(4 * MOST_THREADS)
+    numbers = range(4 * MOST_THREADS)
     async with Writer() as writer, anyio.create_task_group() as tasks:
         with Gate() as gate:
-            for number in asked:
-                tasks.start_soon(writer.run, gate, number)
+            for number in numbers:
+                tasks.start_soon(asked, writer, gate, number)
             await gate.has(most)
             for _ in range(30):
                 await checkpoint()
             assert len(threads()) == len(gate.entered) == most
-    assert set(gate.entered) == set(asked)
+    assert set(gate.entered) == set(numbers)
     assert await all_ended()
 
 
@@ -209,7 +298,7 @@ async def test_one_job_after_another_is_one_threads_however_slow(monkeypatch: py
     monkeypatch.setattr(module, "time", Clock(0.0))
     async with Writer() as writer:
         for number in range(20):
-            await writer.run(itself, number)
+            await asked(writer, itself, number)
         assert len(threads()) == 1
 
 
@@ -219,7 +308,7 @@ async def test_no_thread_comes_before_all_were_at_work_for_a_while(monkeypatch: 
     async with Writer() as writer, anyio.create_task_group() as tasks:
         with Gate() as gate:
             for number in range(10):
-                tasks.start_soon(writer.run, gate, number)
+                tasks.start_soon(asked, writer, gate, number)
             await gate.has(1)
             assert len(threads()) == 1
 
@@ -229,11 +318,11 @@ async def test_leaving_ends_all_threads_after_what_is_under_way(error: Exception
     done = list[int]()
     with pytest.raises(ValueError, match="out") if error else nullcontext():
         async with Writer() as writer:
-            asked = [asyncio.create_task(writer.run(done.append, number)) for number in range(5)]
+            tasks = [asyncio.create_task(asked(writer, done.append, number)) for number in range(5)]
             await checkpoint()
             if error:
                 raise error
-    await asyncio.gather(*asked)
+    await asyncio.gather(*tasks)
     assert done == list(range(5))
     assert await all_ended()
 
@@ -254,7 +343,7 @@ async def test_nothing_of_a_done_job_is_kept(function: Callable[[object], object
             hop = Hop()
             seen = weakref.ref(hop)
             with suppress(OSError):
-                await writer.run(function, hop)
+                await asked(writer, function, hop)
             del hop
             await checkpoint()  # asyncio's wakeup holds the result
             assert seen() is None

@@ -1,5 +1,8 @@
 """Symbolic and hard links: through one, out by one, to what is not ours; and a destination that is hostile itself."""
 
+import os
+
+from asynccp.ours import partial_name
 from tests.archives import archive, block, directory, file, hard_link, long_name, symlink
 from tests.hostile.case import ABSOLUTE, Case, complete, left_out, unsafe
 
@@ -117,6 +120,7 @@ def _hostile_place(name: str, before: dict[str, str], *parts: bytes, left: dict[
     return Case(f"H09-{name}", (archive(*parts),), error or "complete", left, before=before)
 
 
+STALE = os.fsdecode(partial_name())  # as a killed run leaves it
 PLANTED = {"l": "-> ../../outside"}
 PLACES = [
     _hostile_place("directory-is-a-link", PLANTED, file(b"l/victim", b"x"), left=PLANTED, error="DestinationError"),
@@ -131,9 +135,9 @@ PLACES = [
     _hostile_place("hard-link-over-a-link", {"h": "-> ../../outside/victim"}, file(b"f", b"1"), hard_link(b"h", b"f"),
                    left={"f": "1", "h": "1"}),
     _hostile_place("file-over-a-hard-link", {"f": "= victim"}, file(b"f", b"1"), left={"f": "1"}),
-    _hostile_place("partial-names-that-are-links", {".asynccp-00000000.partial": "-> ../../outside/victim"},
+    _hostile_place("partial-names-that-are-links", {STALE: "-> ../../outside/victim"},
                    file(b"f", b"1"), left={"f": "1"}),
-    _hostile_place("partial-names-that-are-hard-links", {".asynccp-00000000.partial": "= victim"},
+    _hostile_place("partial-names-that-are-hard-links", {STALE: "= victim"},
                    file(b"f", b"1"), left={"f": "1"}),
     Case("H09-gnu-tar-2025-45582", (archive(symlink(b"x", b"../..")), archive(file(b"x/evil", b"1"))), "complete",
          {"x": "/", "x/evil": "1"}),

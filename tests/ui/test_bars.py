@@ -61,6 +61,23 @@ def test_a_push_shows_the_whole_and_each_pod() -> None:
     ]
 
 
+def test_the_container_is_named_where_another_could_be_meant() -> None:
+    show = Show(2)
+    sidecar = replace(pod("web-1").target, container="proxy", several=True)
+    show.bars.started(Transfer(sidecar, "/etc/app"), None)
+    show.bars.started(pod("web-2"), None)
+    assert names(show.draw()) == ["web-1/proxy", "web-2"]
+
+
+def test_paths_of_one_pod_are_not_counted_as_pods() -> None:
+    show = Show(2, unit="places")
+    first, second = (replace(pod(), path=path) for path in ("/a", "/b"))
+    show.bars.started(first, None)
+    show.bars.started(second, None)
+    show.bars.finished(failed(first))
+    assert [row.split("  ")[0] for row in show.draw()[-2:]] == ["1/2 places, 1 failed", "web-1:/b"]
+
+
 def test_a_pull_of_unknown_size_shows_bytes_and_speed_without_an_end() -> None:
     show = Show(2)
     show.bars.started(pod(), None)
@@ -311,7 +328,7 @@ def test_three_hundred_pods_that_fail_alike_do_not_fill_the_screen() -> None:
         show.bars.finished(failed(transfer, hint="add tar to the image"))
     rows = show.close()
     assert len(rows) == 12
-    assert rows[-1] == "    more pods of this kind are counted at the end (-v names each)"
+    assert rows[-1] == "    more of this kind are counted at the end (-v names each)"
 
 
 def test_verbose_leaves_a_line_for_a_complete_pod() -> None:

@@ -19,6 +19,9 @@ def target(number: int = 0, *, several: bool = False, ending: bool = False) -> T
     return Target("default", f"web-{number}", "main", several=several, ending=ending)
 
 
+TWO_PATHS = tuple(Transfer(target(number), path) for number in (0, 1) for path in ("/a", "/b"))
+
+
 def pushed(targets: Sequence[Target], skipped: Sequence[Skipped] = (), left_out: Sequence[LeftOut] = ()) -> list[str]:
     layout = ArchiveLayout([Entry(b"a", Kind.FILE, 1536)], TOKEN)
     plan = PushPlan(("a",), layout, tuple(Transfer(one, "/x") for one in targets), tuple(skipped), tuple(left_out))
@@ -77,6 +80,20 @@ def test_a_large_fleet_is_counted_and_its_first_pods_are_named() -> None:
     assert line.endswith("default/web-7 and 292 more")
 
 
+def test_a_push_to_two_places_in_each_pod_says_so() -> None:
+    plan = PushPlan(("a",), ArchiveLayout([Entry(b"a", Kind.FILE, 1536)], TOKEN), TWO_PATHS)
+    assert opening(plan) == "pushing 1 entry (1.5 KiB) to 4 places in 2 pods: default/web-0, default/web-1"
+    assert plan.to_text().endswith("to each of 4 places in 2 pods")
+
+
+def test_a_million_things_that_no_pod_is_sent_are_a_few_lines() -> None:
+    lines = pushed([target()], left_out=[LeftOut(b"p%d" % one, "a FIFO, which is never copied") for one in range(300)])
+    assert lines[1:] == [
+        "left out p0, p1, p2, p3, p4, p5, p6, p7, p8, p9: a FIFO, which is never copied",
+        "left out 290 more (-o json has all)",
+    ]
+
+
 def test_what_no_pod_is_sent_is_named() -> None:
     lines = pushed([target()], left_out=[LeftOut(b"a/\x1bpipe", "a FIFO, which is never copied")])
     assert lines[1:] == ["left out a/\\x1bpipe: a FIFO, which is never copied"]
@@ -85,6 +102,6 @@ def test_what_no_pod_is_sent_is_named() -> None:
 def test_a_pull_says_where_it_goes() -> None:
     plan = build_pull("lo\x1bgs", [Transfer(target(), "/a"), Transfer(target(), "/b")], PENDING[:1], TOKEN)
     assert opening(plan).splitlines() == [
-        "pulling from 1 of 2 pods, 1 skipped: default/web-0 into lo\\x1bgs",
+        "pulling from 2 places in 1 of 2 pods, 1 skipped: default/web-0 into lo\\x1bgs",
         "skipped default/web-4: is Pending",
     ]

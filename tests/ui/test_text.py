@@ -1,6 +1,7 @@
 """The report as people read it: what is said after the last pod, and that it stays short however large the fleet."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,16 @@ def test_who_was_skipped_is_the_last_line_also_where_it_is_quiet(
     assert closing(found).splitlines()[1:] == ([expected] if expected else [])
 
 
+def test_what_no_pod_was_sent_is_named_also_where_it_is_quiet() -> None:
+    assert quiet_closing(report(COMPLETE, left_out=[DEVICE])) == "left out dev/null: a device, which is never copied"
+
+
+def test_a_copy_from_pod_to_pod_is_called_neither_push_nor_pull() -> None:
+    assert closing(Report("forward", [result(size=5, entries=1, landed="/x")], seconds=1)) == (
+        "copied to 1 of 1 pod as /x; 1 entry, 5 B in 1.0 s"
+    )
+
+
 def test_a_thousand_reasons_for_skipping_are_one_short_line() -> None:
     skipped = [Skipped(f"shop/web-{number}", f"reason {number}") for number in range(1000)]
     text = quiet_closing(Report("push", [result()], skipped))
@@ -216,3 +227,18 @@ def test_nothing_that_a_pod_says_reaches_the_terminal_raw(hostile: str) -> None:
     skipped = [Skipped(f"{hostile}{number}", hostile, named=bool(number)) for number in range(2)]
     found = Report("pull", results, skipped, [left], not_kept=[lack])
     assert all(line.isprintable() for line in f"{closing(found)}\n{quiet_closing(found)}".split("\n"))
+
+
+def test_a_pod_of_which_several_paths_were_copied_is_one_pod() -> None:
+    facts: dict[str, Any] = {"compression": "gzip", "grown": (b"a",), "not_kept": (SET_ID,), "landed": "/x/a"}
+    results = [result(path=path, seconds=seconds, **facts) for path, seconds in (("/a", 0.1), ("/b", 9.0))]
+    results += [result(FAILED, pod, path, error="full") for pod in ("web-1", "web-2") for path in ("/a", "/b")]
+    lines = closing(Report("pull", results)).splitlines()
+    assert lines == [
+        "2 files of 1 pod grew while they were read, complete up to the size they had (-o json names them)",
+        "not kept: set-id bits of 2 entries of 1 pod (-o json names them)",
+        "compressed with gzip for 1 pod: 0 B instead of 0 B",
+        "pulled from 1 of 3 pods as /x/a (2 failed); 0 entries, 0 B in 0.0 s",
+        "slowest: shop/web-0:/b 9.0 s (median 0.1 s)",
+        "2 pods failed: full (shop/web-1:/a, shop/web-1:/b, shop/web-2:/a and 1 more)",
+    ]

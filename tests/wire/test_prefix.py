@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asynccp.options import RECORD_SIZE
+from asynccp.steps import finished
 from asynccp.wire.prefix import KEPT_SIZE, Prefix, Stored
 
 
@@ -26,7 +27,7 @@ def test_whole_records_are_digested_and_the_rest_is_expected_again(size: int, cu
         left = left[cut:]
     whole = size // RECORD_SIZE * RECORD_SIZE
     assert prefix.records == size // RECORD_SIZE
-    assert prefix.digest() == hashlib.sha256(CONTENT[:whole]).hexdigest()
+    assert finished(prefix.digest()) == hashlib.sha256(CONTENT[:whole]).hexdigest()
     overlap = prefix.follow()
     assert bytes(overlap.strip(CONTENT[whole:size] + b"more") or b"") == b"more"
 
@@ -35,7 +36,7 @@ def test_whole_records_are_digested_and_the_rest_is_expected_again(size: int, cu
 def test_what_comes_again_is_stripped_however_it_is_cut(step: int) -> None:
     prefix = Prefix(nothing_stored)
     prefix.take(memoryview(CONTENT)[: RECORD_SIZE + 100])
-    prefix.digest()
+    finished(prefix.digest())
     overlap, new = prefix.follow(), b""
     for at in range(RECORD_SIZE, RECORD_SIZE + 300, step):
         stripped = overlap.strip(CONTENT[at : min(at + step, RECORD_SIZE + 300)])
@@ -48,7 +49,7 @@ def test_what_comes_again_is_stripped_however_it_is_cut(step: int) -> None:
 def test_another_byte_where_one_comes_again_is_noticed(at: int) -> None:
     prefix = Prefix(nothing_stored)
     prefix.take(memoryview(CONTENT)[:100])
-    prefix.digest()
+    finished(prefix.digest())
     again = bytearray(CONTENT[:200])
     again[at] ^= 1
     assert prefix.follow().strip(bytes(again)) is None
@@ -76,7 +77,7 @@ def test_what_stands_in_files_is_digested_when_it_is_wanted_as_if_it_had_been_ke
     if sum(size for in_a_file, size in parts if not in_a_file) <= KEPT_SIZE:
         assert not read, "files are read only when the digest is wanted"
     whole = at // RECORD_SIZE * RECORD_SIZE
-    assert prefix.digest() == hashlib.sha256(CONTENT[:whole]).hexdigest()
+    assert finished(prefix.digest()) == hashlib.sha256(CONTENT[:whole]).hexdigest()
     assert bytes(prefix.follow().strip(CONTENT[whole:at] + b"more") or b"") == b"more"
 
 
@@ -85,4 +86,4 @@ def test_a_file_that_is_no_longer_there_is_no_beginning_to_continue_behind() -> 
     prefix.take_stored(Stored(b"log", 0, 2 * RECORD_SIZE))
     prefix.take(memoryview(CONTENT)[:RECORD_SIZE])
     assert prefix.records == 3
-    assert prefix.digest() is None
+    assert finished(prefix.digest()) is None

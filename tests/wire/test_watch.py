@@ -52,6 +52,18 @@ def test_who_is_worth_a_question(watch: Watch, one: Entry, ends_with_zero: bool,
     assert watch.padded == ({one.path} if is_watched and ends_with_zero else set())
 
 
+def test_each_name_of_a_file_is_worth_the_same_question() -> None:
+    again = Entry(b"log/b", Kind.HARDLINK, mtime_ns=NOW_S * 1_000_000_000, link=b"log/a")
+    third = Entry(b"log/c", Kind.HARDLINK, mtime_ns=NOW_S * 1_000_000_000, link=b"log/b")
+    states = seen(Watch(every=True), entry(), again, third)
+    assert states == dict.fromkeys((b"log/a", b"log/b", b"log/c"), State(10, OLD))
+    assert len(seen(Watch(since_s=NOW_S), entry(mtime_s=NOW_S), again)) == 1, "if it isn't all, one name will do"
+
+
+def test_a_link_to_what_is_no_file_is_worth_no_question() -> None:
+    assert b"log/d" not in seen(Watch(every=True), DIRECTORY, Entry(b"log/d", Kind.HARDLINK, link=b"log"))
+
+
 def test_what_the_archive_said_is_remembered() -> None:
     watch = Watch(every=True)
     assert seen(watch, DIRECTORY, entry()) == {b"log": State(None, OLD), b"log/a": State(10, OLD)}

@@ -1,0 +1,40 @@
+"""Names of ours: what asynccp calls a file or directory that isn't finished. It may stand there while others look.
+
+    .asynccp-RRRRRRRRCCCCCCCC.partial       a file of a pull, on this machine
+    .asynccp-RRRRRRRR.report                a report, on this machine
+    .asynccp-WHOSE-PROCESS.SINCE[.TOKEN]    all of a push, in a pod (`remote/scripts/stage.sh`)
+
+What a killed run leaves goes when the next one comes, so who has a file of his own under such a name would lose it.
+Therefore none is copied from a pod; it is named as left out. And a pull removes a file only if its name proves that a
+pull gave it: C is a checksum of R, which is random. Of all other names of that form, one in 2^32 does.
+"""
+
+import re
+import secrets
+import zlib
+
+UNFINISHED = "a name that asynccp gives to what is not finished yet"
+
+_PREFIX = b".asynccp-"
+_OURS = re.compile(rb"\.asynccp-([0-9a-f]+\.(partial|report)|.+-[0-9]+\.[0-9]*(\.[0-9a-f]+)?)", re.DOTALL)
+_PARTIAL = re.compile(rb"\.asynccp-([0-9a-f]{8})([0-9a-f]{8})\.partial")
+
+
+def ours_above(path: bytes) -> bytes | None:
+    """Return the part of a path that ends with a name of ours, the first of several; None if it has none."""
+    if _PREFIX not in path:
+        return None
+    parts = path.split(b"/")
+    return next((b"/".join(parts[: at + 1]) for at, name in enumerate(parts) if _OURS.fullmatch(name)), None)
+
+
+def partial_name() -> bytes:
+    """Return a new name for a file of a pull."""
+    chance = secrets.token_hex(4).encode()
+    return b"%b%b%08x.partial" % (_PREFIX, chance, zlib.crc32(chance))
+
+
+def is_partial(name: bytes) -> bool:
+    """Tell whether `partial_name` has made this name."""
+    found = _PARTIAL.fullmatch(name)
+    return found is not None and zlib.crc32(found[1]) == int(found[2], 16)

@@ -1,0 +1,50 @@
+"""Memory: every pod of a run has its share, whatever the others want."""
+
+import anyio
+import pytest
+
+from asynccp.engine.ledger import LEAST_NAMED, Ledger
+from asynccp.engine.memory import STEP_SIZE, Memory
+from asynccp.errors import UnsafeEntry
+from asynccp.report import LeftOut, Outcome, Result
+from asynccp.target import Target, Transfer
+
+SIZE = 100 * STEP_SIZE
+
+
+async def test_who_has_more_than_is_left_waits_until_the_first_is_done() -> None:
+    memory, went_on = Memory(SIZE), anyio.Event()
+    first, greedy, modest = memory.share(lambda: SIZE // 2), memory.share(lambda: SIZE // 3), memory.share(lambda: 10)
+    assert not first.is_used_up()
+    assert greedy.is_used_up()
+    await modest.room()
+
+    async def wait() -> None:
+        await greedy.room()
+        went_on.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        assert not went_on.is_set()
+        first.release()
+        with anyio.fail_after(5):
+            await went_on.wait()
+
+
+async def test_the_first_is_refused_when_there_is_no_more() -> None:
+    memory = Memory(SIZE)
+    share = memory.share(lambda: SIZE + 1)
+    assert share.is_used_up()
+    with pytest.raises(UnsafeEntry, match="remembered"):
+        await share.room()
+
+
+def test_what_a_thousand_results_keep_has_a_bound_and_the_rest_is_counted() -> None:
+    ledger = Ledger(1_000_000)
+    told = tuple(LeftOut(b"%0100d" % number, "a FIFO is never copied") for number in range(500))
+    transfer = Transfer(Target("default", "web-0", "main"), "/d")
+    results = [ledger.keep(Result(transfer, Outcome.PARTIAL, left_out=told)) for _ in range(1000)]
+    assert {sum(one.count for one in result.left_out) for result in results} == {500}
+    assert min(len(result.left_out) for result in results) == LEAST_NAMED + 1
+    assert sum(len(result.left_out) for result in results) < 1000 * (LEAST_NAMED + 1) + 5000
