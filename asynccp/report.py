@@ -83,7 +83,7 @@ class Result:
     why they did, empty when there is nothing to say.
     protocol: the exec subprotocol, `v4` or `v5`; empty when no session was opened.
     checksum: the program in the pod that its digests come from; empty when none were asked for. digests: of each file,
-    the same at both ends, by its path in the archive.
+    the same at both ends, by its path in the archive. digests_unnamed: of how many more there is no room for them.
     left_out: entries that were not copied. not_kept: what of the entries that were copied did not come along.
     grown: files that were appended to while they were read: complete up to the size that the pod told. grown_unnamed:
     how many more of them.
@@ -110,6 +110,7 @@ class Result:
     grown: tuple[bytes, ...] = ()
     landed: str = ""
     grown_unnamed: int = 0
+    digests_unnamed: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -137,7 +138,11 @@ class Result:
     def _checksum_json(self) -> dict[str, Any]:
         if not self.checksum:
             return {}
-        return {"checksum": self.checksum, "digests": {exact(path): one for path, one in self.digests.items()}}
+        return {
+            "checksum": self.checksum,
+            "digests": {exact(path): one for path, one in self.digests.items()},
+            **({"digests_unnamed": self.digests_unnamed} if self.digests_unnamed else {}),
+        }
 
 
 def cause(result: Result) -> str:

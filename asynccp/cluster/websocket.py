@@ -117,6 +117,16 @@ class WebSocket(asyncio.BufferedProtocol):
         with move_on_after(CLOSE_GRACE_S, shield=True):
             await self._lost.wait()
         self._transport.abort()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Give back what nobody is going to receive."""
+        for one in (self._received, *self._messages):
+            if isinstance(one, Hop):
+                self._hops.give(one)
+        self._messages.clear()
+        self._received = self._into = None
+        self._decoder = Decoder(MAX_MESSAGE_SIZE + 1)
 
     # asyncio.BufferedProtocol
 

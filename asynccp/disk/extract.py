@@ -20,7 +20,7 @@ import errno
 import functools
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -241,6 +241,7 @@ class Extractor:
                 self._settle(self._directories[path])
         self._directories.clear()
         self._symlinks.clear()
+        self.prefix = Prefix(_nothing)  # nothing follows
         self._tree.close()
 
     def _apply(self, event: Event) -> None:
@@ -448,6 +449,10 @@ class Extractor:
             path = os.path.join(self._tree.root, self._entry.path)
             reason, hint = _REASONS.get(exc.errno or 0, (exc.strerror or str(exc), ""))
             raise DestinationError(f"{printable(path)} can't be written: {reason}", hint=hint) from exc
+
+
+def _nothing(_stored: Stored) -> Iterable[bytes]:
+    return ()
 
 
 def _write(fd: int, data: memoryview) -> None:

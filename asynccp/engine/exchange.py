@@ -45,7 +45,10 @@ async def opened(
             await exchange.tell(stdin_message(command.script))
         if limit.cancelled_caught:
             raise ConnectFailed(f"the API server did not answer within {options.open_timeout_s:.0f} s")
-        yield exchange
+        try:
+            yield exchange
+        finally:
+            exchange.forget()
 
 
 class Exchange:
@@ -63,7 +66,7 @@ class Exchange:
         self.token = token
         self.complaints = Complaints()
         self._early: list[Note] = []  # stderr may overtake the hello
-        self._on_note: Callable[[Note], None] = self._keep
+        self._on_note: Callable[[Note], None] | None = None  # until somebody takes them
         self.ended = False
         self.brings = False
         self.places = False
@@ -158,7 +161,7 @@ class Exchange:
                 self.ended = self.ended or one.word == "ended"
                 if self.places and one.word == "busy":
                     self.moved(1)  # not for ever: it is below the least rate
-                self._on_note(one)
+                (self._on_note or self._keep)(one)
             else:
                 self.complaints.feed(one)
 
@@ -176,6 +179,16 @@ class Exchange:
         self.complaints.feed(self._notes.rest())
         self.complaints.end()
         self.ended = True
+
+    def forget(self) -> None:
+        """Let go of what was heard, and of who hears: the session has ended, but others may hold it for a while.
+
+        A task that was cancelled is a cycle of references (its error, the error's frames), which the collector finds
+        late; 1,000 pods whose programs lied had left 0.5 MiB each in there.
+        """
+        self._on_note = None
+        self.complaints, self._notes = Complaints(), NoteReader(self.token)
+        self._early.clear()
 
     async def hear_stderr_out(self) -> None:
         """Wait until the pod's own last word on stderr has come: stdout may have overtaken it."""

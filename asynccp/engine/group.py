@@ -1,4 +1,7 @@
-"""single_error: a task group's many exceptions, as the one that the caller of the function expects."""
+"""single_error: a task group's many exceptions, as the one that the caller of the function expects.
+
+let_go: an exception that ends here.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +24,15 @@ def single_error() -> Iterator[None]:
         if ours:
             raise ours[0] from None
         raise min(errors, key=lambda error: isinstance(error, SessionLost | Stalled)) from None
+
+
+def let_go(error: TransferError) -> None:
+    """Take from an error what it came from; its words stay.
+
+    It holds frames by its traceback, and some of them hold it, or the group that it was in: so what else they have, a
+    session or what unpacks an archive, would stay until the collector finds the cycle.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

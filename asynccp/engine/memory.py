@@ -81,4 +81,6 @@ class Share:
         return self._has_room
 
     def release(self) -> None:
+        """Give it back. Who had it is no longer held by it."""
+        self.used = int
         self._memory.release(self)

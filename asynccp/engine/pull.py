@@ -28,7 +28,7 @@ from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.greeting import greeted
-from asynccp.engine.group import single_error
+from asynccp.engine.group import let_go, single_error
 from asynccp.engine.memory import Memory, Share
 from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
@@ -117,8 +117,8 @@ async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protoc
                 gathering.tally.protocol = found.protocol[:2]
                 await gathering.run(found.exchange, found.hello)
                 return
-        except _BetterCompressed:
-            continue
+        except _BetterCompressed as exc:
+            let_go(exc)
 
 
 class _BetterCompressed(TransferError):

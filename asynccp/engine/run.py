@@ -14,7 +14,7 @@ from typing import Protocol
 import anyio
 
 from asynccp.cluster.base import Cluster
-from asynccp.engine.group import single_error
+from asynccp.engine.group import let_go, single_error
 from asynccp.engine.ledger import Ledger
 from asynccp.engine.retry import Budget, delay_s
 from asynccp.engine.tally import Tally
@@ -61,7 +61,8 @@ async def run_transfers(
     tallies = [Tally(transfer, observer) for transfer in plan.transfers]
     results: dict[Transfer, Result] = {}
     first_failed: list[Transfer] = []
-    gate, budget, ledger = _Gate(options), Budget.of(len(tallies), options.retries), Ledger()
+    gate, budget = _Gate(options), Budget.of(len(tallies), options.retries)
+    ledger = Ledger(digests_size=None if direction == "push" else options.limits.memory // 2)  # we know what we push
 
     async def run(tally: Tally) -> None:
         try:
@@ -118,6 +119,7 @@ async def _attempt(
     try:
         await copy(tally)
     except TransferError as exc:
+        let_go(exc)
         became = await became_of(tally.transfer.target, cluster) if isinstance(exc, _MAY_BE_THE_PODS_END) else ""
         if not became and budget.allows(exc, tally.attempts):
             return delay_s(tally.attempts, chance=random.random(), after_s=exc.after_s)  # noqa: S311 (not a secret)

@@ -102,6 +102,7 @@ class Rest:
 
 _MEMBER_END = MemberEnd()
 Event = Member | Data | Hole | MemberEnd | LeftOut | PassedOver | ArchiveEnd | Rest
+_Read = Callable[["TarDecoder", bytes], Iterable[Event]]
 
 
 class TarDecoder:
@@ -118,7 +119,7 @@ class TarDecoder:
         self._offset = 0  # of what has been taken in, not counting what is collected
         self._collected = bytearray()
         self._wanted = BLOCK
-        self._read: Callable[[bytes], Iterable[Event]] = self._read_header
+        self._read: _Read = TarDecoder._read_header  # with no object, which would hold itself
         self._records: dict[bytes, bytes] = {}  # of the extensions since the last member
         self._pax = False  # they came as pax, not as GNU records
         self._global = False  # a global pax header came
@@ -183,7 +184,7 @@ class TarDecoder:
         block = bytes(self._collected)
         self._collected.clear()
         try:
-            events = self._read(block)
+            events = self._read(self, block)
         except ProtocolViolation as exc:
             after = f", after {printable(self._path) or '.'}" if self._path is not None else ""
             raise ProtocolViolation(f"{exc} (at byte {self._offset} of the archive{after})", hint=exc.hint) from exc
@@ -221,10 +222,10 @@ class TarDecoder:
         if taken:
             raise ProtocolViolation("a tar extension follows another one for the same member")
         self._wanted = header.size + padding(header.size)
-        self._read = lambda payload: self._read_extension(header, payload[: header.size])
+        self._read = lambda decoder, payload: decoder._read_extension(header, payload[: header.size])
 
     def _read_extension(self, header: Header, payload: bytes) -> Iterable[Event]:
-        self._wanted, self._read = BLOCK, self._read_header
+        self._wanted, self._read = BLOCK, TarDecoder._read_header
         if header.typeflag in _GNU_NAMES:
             name = payload.removesuffix(b"\0")
             if b"\0" in name or not name:
@@ -271,7 +272,7 @@ class TarDecoder:
             return (member, *self._begin_content([(0, stored_size)], stored_size))
         if not stored_size:
             raise ProtocolViolation(f"{printable(path)} is sparse, but has no map")
-        self._map, self._read = SparseMap(real_size, stored_size, self._limits.header_size), self._read_map
+        self._map, self._read = SparseMap(real_size, stored_size, self._limits.header_size), TarDecoder._read_map
         return (member,)
 
     def _count(self, path: bytes, size: int) -> None:
@@ -298,7 +299,7 @@ class TarDecoder:
         pieces = self._map.feed(block)
         if pieces is None:
             return ()
-        stored_size, self._map, self._read = self._map.stored_size, None, self._read_header
+        stored_size, self._map, self._read = self._map.stored_size, None, TarDecoder._read_header
         return self._begin_content(pieces, stored_size)
 
     def _begin_content(self, pieces: list[tuple[int, int]], stored_size: int) -> Iterable[Event]:

@@ -48,3 +48,14 @@ def test_what_a_thousand_results_keep_has_a_bound_and_the_rest_is_counted() -> N
     assert {sum(one.count for one in result.left_out) for result in results} == {500}
     assert min(len(result.left_out) for result in results) == LEAST_NAMED + 1
     assert sum(len(result.left_out) for result in results) < 1000 * (LEAST_NAMED + 1) + 5000
+
+
+def test_of_digests_the_report_has_what_there_is_room_for_and_the_count_of_the_others() -> None:
+    ledger = Ledger(digests_size=1_000_000)
+    digests = {b"%0100d" % number: f"{number:064x}" for number in range(500)}
+    transfer = Transfer(Target("default", "web-0", "main"), "/d")
+    results = [ledger.keep(Result(transfer, Outcome.COMPLETE, digests=digests)) for _ in range(1000)]
+    assert len(results[0].digests) == 500, "one honest pod has all of its own"
+    assert {len(one.digests) + one.digests_unnamed for one in results} == {500}
+    assert results[-1].digests == dict(list(digests.items())[:LEAST_NAMED])
+    assert sum(len(one.digests) for one in results) < 1000 * LEAST_NAMED + 3000
