@@ -551,6 +551,12 @@ def test_what_a_killed_shell_left_is_removed_and_what_a_living_one_holds_is_not(
         for one in anothers:
             (one / "new/precious").mkdir(parents=True)
         (anothers[-1] / "made").write_text(f"{left.name}\n")  # somebody has moved it to this name
+        for one in (left, again, *anothers):
+            one.chmod(0o700)
+        anothers.append(tmp_path / "to/.asynccp-pod-4194300.77")  # open to all: so is what has its name in it
+        (anothers[-1] / "new/precious").mkdir(parents=True)
+        (anothers[-1] / "made").write_text(f"{anothers[-1].name}\n")
+        anothers[-1].chmod(0o777)
         assert pushed(box, archive, tmp_path)[0] == DONE
         assert not left.exists()
         assert not again.exists() or not Path("/proc/self").exists(), "no process that started then"

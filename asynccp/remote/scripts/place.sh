@@ -43,16 +43,27 @@ owner() { # LINE: sets `uid` to what it tells
     uid=$3
     [ "$uid" ]
 }
-# is_ours: whether this user has made the working directory. A disk that gives files another owner (NFS with squashed ids,
-# CIFS) gives it to all.
+# is_ours: whether this user has made the working directory. Where ids are squashed, or there are none, it has another
+# owner than who made it (NFS, CIFS): one more, made here, tells; others may put theirs in its place, so not elsewhere.
 is_ours() {
-    # shellcheck disable=SC3067 # where it is no test, the other way is taken
+    # shellcheck disable=SC3067 # where it is no test, the owner of a process of ours tells
     if [ -O . ] 2>/dev/null; then return; fi
+    same_owner . /proc/self/. && return
+    case $(trap : TERM; mounts . && echo "$type") in
+    '' | nfs* | cifs | smb* | fuse* | 9p | virtiofs | vfat | msdos | exfat | ntfs* | ceph | gpfs | lustre) ;;
+    *) return 1 ;;
+    esac
     mkdir ./probe 2>/dev/null || return
-    set -- "$(look_at .)" "$(look_at ./probe)"
-    rmdir ./probe
+    same_owner . ./probe
+    set -- $?
+    rmdir ./probe 2>/dev/null
+    return "$1"
+}
+same_owner() {
+    set -- "$(look_at "$1")" "$(look_at "$2")"
     owner "$1" && whose=$uid && owner "$2" && [ "$uid" = "$whose" ]
 }
+is_closed() { case $(look_at .) in d???--[-S]---*) ;; *) return 1 ;; esac } # to all others
 is_empty() { # DIRECTORY
     for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
         if [ -e "$f" ] || [ -h "$f" ]; then return 1; fi

@@ -96,7 +96,46 @@ put() { # HANDS ENTRY...
 }
 put_all() {
     if [ "$hands" ]; then hand_down "$@" || handed=no; fi
-    mv -f "$@" ./
+    if is_near; then mv -f "$@" ./; else carry "$@"; fi
+}
+# is_near: whether the working directory is on the same mount as what is staged (proc_pid_fdinfo(5)).
+is_near() {
+    case $held in /proc/*) ;; *) return 0 ;; esac
+    [ -r . ] && { mount_of 8 && l=$mount && mount_of 7 && [ "$mount" = "$l" ]; } 7<.
+}
+mount_of() { # DESCRIPTOR: sets `mount`
+    mount=
+    { while read -r k more; do case $k in mnt_id:) mount=$more ;; esac; done <"/proc/self/fdinfo/$1"; } 2>/dev/null
+    [ "$mount" ]
+}
+# carry ENTRY...: to another mount. There mv copies, into directories by their names, which others may swap: so it copies
+# into one more directory of our own, and what came is renamed.
+carry() {
+    away=$at carried=.asynccp-$identity-$me.$t
+    mask=$(umask)
+    umask 077
+    occupy "$carried" || {
+        umask "$mask"
+        carried=
+        echo "mkdir: $away: no directory of our own can be made there" >&2
+        return 1
+    }
+    umask "$mask"
+    exec 7<.
+    mv -f "$@" ./new/ || return
+    for f; do
+        set -- "$@" "/proc/self/fd/7/new/${f##*/}"
+        shift
+    done
+    go "$away" && mv -f "$@" ./ && uncarry
+}
+uncarry() {
+    if [ "$carried" ] && cd -P /proc/self/fd/7/. 2>/dev/null; then
+        clear
+        if go "$away"; then drop "./$carried"; fi
+        exec 7<&-
+        carried=
+    fi
 }
 # hand_down ENTRY...: what a directory with the set-group-id bit hands down to what is made in it (inode(7)): its group,
 # and to directories the bit. Some tars lose both when they set a new directory's mode. A file with set-id bits stays as

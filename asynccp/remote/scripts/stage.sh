@@ -7,7 +7,7 @@
 # It is this user's alone, so what is in it nobody else can swap; and it is held open: it can be moved away, not replaced.
 started $$ || :
 me=$$.$since
-s= held= made=
+s= held= made= carried=
 # stage DIRECTORY...: makes it in the first of them that takes it, and stays there: `s` is its name, `beside` where it is. By
 # a plain mkdir: it inherits what its parent hands down (set-group-id bit, default ACL), and so does what is extracted
 # into it. Its name may be there, made by whoever wants no push to succeed; another one, with the token, nobody foresees.
@@ -17,22 +17,30 @@ stage() {
     for a; do
         if cd -P "$a" 2>/dev/null; then locate; else continue; fi
         beside=$at
-        if mkdir "./.asynccp-$identity-$me" 2>/dev/null && hold ".asynccp-$identity-$me"; then break; fi
-        if go "$beside" && mkdir "./.asynccp-$identity-$me.$t" && hold ".asynccp-$identity-$me.$t"; then break; fi
+        s=.asynccp-$identity-$me
+        if occupy "$s"; then break; fi
+        s=$s.$t
+        if go "$beside" && occupy "$s"; then break; fi
+        s=
     done
     umask "$mask"
-    [ "$s" ]
-}
-hold() { # NAME
-    go "${beside%/}/$1" && is_ours || return
-    chmod go-rwx . 2>/dev/null # a default ACL counts in place of the umask
-    is_empty . && echo "$1" >made && mkdir new && exec 8<. || return
-    s=$1 held=/proc/self/fd/8
+    [ "$s" ] || return
+    exec 8<.
+    held=/proc/self/fd/8
     [ -d $held/new ] || held=$at
+}
+# occupy NAME: makes a directory of that name for this user alone, and goes there. An empty one of this user's may have
+# got into its place: that is as good. Nothing else is touched: it may be full of what others have made.
+occupy() {
+    set -- "$1" "${at%/}/$1"
+    mkdir "./$1" 2>/dev/null && go "$2" && is_ours && is_empty . || return
+    chmod go-rwx . 2>/dev/null # a default ACL counts in place of the umask
+    is_empty . && echo "$1" >made && mkdir new
 }
 # unstage: what is in it is removed from within; the name alone is that of whatever stands there now.
 unstage() {
-    if [ "$s" ] && cd -P "$held" 2>/dev/null; then
+    if [ "$carried" ]; then uncarry; fi
+    if [ "$held" ] && cd -P "$held" 2>/dev/null; then
         clear
         if go "$beside"; then drop "./$s"; fi
     fi
@@ -49,12 +57,12 @@ is_stale() { # STAGE
     if started "${whose%%.*}"; then [ "$since" != "${p%.*}" ]; else ! kill -0 "${whose%%.*}" 2>/dev/null; fi
 }
 # sweep: removes what an earlier shell left. Only what it made itself has its name in it, written by this user, and what is
-# in there others can't swap.
+# in there others can't swap: not in a directory of this user's that is open to all, and that one of them has renamed.
 sweep() {
     trap 'exit 143' TERM
     for o in "${beside%/}/.asynccp-$identity"-*; do
-        if is_stale "$o" && go "$o" && is_ours && [ -f made ] && [ ! -h made ] && read -r l <made &&
-            [ "$l" = "${o##*/}" ]
+        if is_stale "$o" && go "$o" && is_ours && is_closed && same_owner . made && [ -f made ] && [ ! -h made ] &&
+            read -r l <made && [ "$l" = "${o##*/}" ]
         then
             clear
             if go "$beside"; then drop "./${o##*/}"; fi
