@@ -153,7 +153,7 @@ def test_a_pull_names_the_pod_that_is_deleted_in_mid_copy(four: Fours, tmp_path:
     labels = {"app": four.selector.removeprefix("app=")}
     four.fleet.add("gnu", "doomed", labels)
     fill(four.fleet, "doomed", 4 * BIG)
-    with Running(four.fleet, *four.pull_to(tmp_path)) as running:
+    with Running(four.fleet, *four.pull_to(tmp_path), "--bwlimit", "96M") as running:  # else it may be over before
         wait_until_pulled(tmp_path / "doomed", UNDER_WAY)
         with running.held():
             four.fleet.delete("doomed")
