@@ -297,7 +297,7 @@ def test_what_an_earlier_push_left_delays_none_however_long_it_takes(real_fleet:
     as_root(
         real_fleet,
         pod,
-        f"mkdir -p bin {left}/new; echo {left[2:]} >{left}/made; cat >bin/rm <<'E'\n{slow}E\nchmod 755 bin/rm",
+        f"mkdir -p bin {left}/new; chmod 700 {left}; echo {left[2:]} >{left}/made; cat >bin/rm <<'E'\n{slow}E\nchmod 755 bin/rm",
     )
     begun = time.monotonic()
     ran = asynccp(real_fleet, "push", f"{tree}/", f"{pod}:{VOLUME}/d", "-c", "main", "--timeout", "5")
