@@ -1,9 +1,12 @@
 """The program's first lines: signals are heard before anything that takes time is loaded, and no stream fails."""
 
+import gc
+
 from asynccp import interrupt
 
 
 def main() -> None:
+    gc.disable()  # until the work begins (`cli._to_its_end`): nothing of what is loaded is ever garbage
     interrupt.listen()
     from asynccp import streams
 

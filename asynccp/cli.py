@@ -431,6 +431,8 @@ async def _to_its_end(work: Callable[..., Awaitable[int]], *arguments: Any) -> i
 
     Both asyncio and Python would wait for every thread then, such as one that asks a name server or looks at a disk.
     """
+    gc.freeze()
+    gc.enable()
     try:
         code = await work(*arguments)
     except Exception as exc:
