@@ -294,11 +294,8 @@ def test_what_an_earlier_push_left_delays_none_however_long_it_takes(real_fleet:
     uid = real_fleet.kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}")[:8]
     slow = '#!/bin/sh\ncase $PWD in *-4194304.77) exec sleep 75 ;; esac\nexec /bin/rm "$@"\n'
     left = f"d/.asynccp-{uid}-main-4194304.77"
-    as_root(
-        real_fleet,
-        pod,
-        f"mkdir -p bin {left}/new; chmod 700 {left}; echo {left[2:]} >{left}/made; cat >bin/rm <<'E'\n{slow}E\nchmod 755 bin/rm",
-    )
+    as_root(real_fleet, pod, f"mkdir -p bin {left}/new; chmod 700 {left}; echo {left[2:]} >{left}/made")
+    as_root(real_fleet, pod, f"cat >bin/rm <<'E'\n{slow}E\nchmod 755 bin/rm")
     begun = time.monotonic()
     ran = asynccp(real_fleet, "push", f"{tree}/", f"{pod}:{VOLUME}/d", "-c", "main", "--timeout", "5")
     assert ran.code == 0, ran.err
