@@ -6,14 +6,12 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from asynccp.disk.directories import Directories
-from asynccp.disk.read import opened, unchanged
+from asynccp.disk.read import READ, opened, unchanged
 from asynccp.entry import Entry
 from asynccp.wire.digests import ALGORITHMS
 
 _PIECE_SIZE = 1024 * 1024
 _ZEROS = bytes(_PIECE_SIZE)
-_DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def digest_source(entry: Entry, algorithm: str) -> Generator[int, None, str]:
@@ -75,16 +73,11 @@ def _data_behind(descriptor: int, at: int) -> int:
 
 @contextmanager
 def _opened_below(root: str, path: bytes) -> Iterator[int]:
-    *directories, name = path.split(b"/")
-    at = os.open(root, _DIRECTORY)
-    try:
-        for directory in directories:
-            below = os.open(directory, _DIRECTORY, dir_fd=at)
-            os.close(at)
-            at = below
-        descriptor = os.open(name, _FILE, dir_fd=at)
-    finally:
-        os.close(at)
+    above, last = os.path.split(os.fsencode(root))  # the last component of `root` may be no link either
+    directory, _, name = path.rpartition(b"/")
+    with Directories() as directories:
+        at = directories.at(above, b"/".join(part for part in (last, directory) if part))
+        descriptor = os.open(name, READ, dir_fd=at)
     try:
         yield descriptor
     finally:

@@ -24,7 +24,7 @@ from asynccp.wire.exec import STDIN
 from asynccp.wire.header import encode_header
 from asynccp.wire.websocket import HEADROOM, seal
 
-_FILE = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def read_chunk(layout: ArchiveLayout, index: int) -> Chunk:
@@ -81,7 +81,7 @@ def opened(entry: Entry, directories: Directories) -> Iterator[int]:
     assert entry.origin
     directory, _, name = entry.origin.below.rpartition(b"/")
     try:
-        descriptor = os.open(name, _FILE, dir_fd=directories.at(entry.origin.root, directory))
+        descriptor = os.open(name, READ, dir_fd=directories.at(entry.origin.root, directory))
     except OSError as exc:
         raise SourceChanged(f"{printable(entry.source)} can no longer be read: {exc.strerror}") from exc
     try:

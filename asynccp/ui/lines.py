@@ -118,11 +118,8 @@ def describe(result: Result, *, verbose: int = 0) -> str:
     """Say on one line how a transfer ended, without its name and hint."""
     head = result.outcome.value + (f" after {result.attempts} attempts" if result.attempts > 1 else "")
     causes = [printable(result.error, _CAUSE_LIMIT)] if result.error else []
-    causes += (
-        [f"{counted(sum(one.count for one in result.left_out), 'entry', 'entries')} left out"]
-        if result.left_out
-        else []
-    )
+    left_out = sum(one.count for one in result.left_out)
+    causes += [f"{counted(left_out, 'entry', 'entries')} left out"] if left_out else []
     facts = [": ".join([head, *(["; ".join(causes)] if causes else [])])]
     if result.outcome not in (Outcome.FAILED, Outcome.INTERRUPTED):
         entries = counted(result.entries, "entry", "entries")
