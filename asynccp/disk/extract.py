@@ -220,10 +220,10 @@ class Extractor:
                 self._tree.at(b"")
                 for entry in self._symlinks:
                     self._make_symlink(entry)
-                    yield MEMBER_SIZE
+                    yield 0
                 for path in sorted(self._directories, reverse=True):
                     self._settle(self._directories.pop(path))
-                    yield MEMBER_SIZE
+                    yield 0
         finally:
             self.abort()
 

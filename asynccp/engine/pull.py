@@ -16,6 +16,7 @@ import functools
 import os
 import time
 from collections.abc import Generator
+from typing import Any
 
 import anyio
 from anyio import to_thread
@@ -316,19 +317,23 @@ class _Writing:
         whole = self._extractor.ended and self._done is not None
         error = self._account.error(self._done, whole=whole)
         if whole:
-            await self._writer.run(Work(self._extractor.finishing()))
+            await self._worked(Work(self._extractor.finishing()))
         if error := error or self._account.nothing():
             raise error
 
     async def _written(self, data: Bytes) -> tuple[int, bytes]:
         """Write what came; return how many bytes of archive it stood for, and what stands behind the archive's end."""
         work = Work(self._take(data), self._share.is_used_up)
-        while not await self._writer.run(work):
-            with self._exchange.at_rest():
-                await self._share.room()
+        await self._worked(work)
         if self._unpacker is None:
             self._unseen_cpu_s += work.cpu_s
         return work.result
+
+    async def _worked(self, work: Work[Any]) -> None:
+        while not await self._writer.run(work):
+            with self._exchange.at_rest():
+                await anyio.sleep(work.rest_s)
+                await self._share.room()
 
     async def _digest(self, path: bytes, algorithm: str) -> str | None:
         root, local = os.fsdecode(self._extractor.root), self._extractor.local(path)

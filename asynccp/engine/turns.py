@@ -1,7 +1,8 @@
 """Turns: work of the CPU's in threads, a little of each at a time, such as digests of large files.
 
 The steps of all take turns in as many threads as there are CPUs but one, which is the loop's; between two turns a task
-can be cancelled.
+can be cancelled. A turn without any bytes, in a hole of a file, is followed by a rest: a hole is a number that a pod
+says, and may be worked on for days.
 """
 
 import os
@@ -9,12 +10,13 @@ from collections.abc import Callable, Generator
 from time import perf_counter
 from typing import TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, sleep, to_thread
 from anyio.lowlevel import RunVar
 
 Result = TypeVar("Result")
 
 TURN_S = 0.02
+REST = 3  # times TURN_S
 _limiter = RunVar[CapacityLimiter]("asynccp_turns")
 
 
@@ -36,6 +38,8 @@ async def in_turns(steps: Generator[int, None, Result], moved: Callable[[], None
         while not results:
             if await to_thread.run_sync(turn, limiter=limiter()):
                 moved()
+            elif not results:
+                await sleep(REST * TURN_S)
     finally:
         steps.close()
     return results[0]
