@@ -208,7 +208,7 @@ class PullFlags(Flags):
     ] = "1M"
     max_memory: Annotated[
         str, _flag("--max-memory", metavar="SIZE", help="Remember no more of what all pods send: names, directories.")
-    ] = "128M"
+    ] = "64M"
 
     def options(self) -> Options:
         size, header, memory = map(parse_size, (self.max_size, self.max_header, self.max_memory))

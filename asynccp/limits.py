@@ -36,7 +36,7 @@ class Limits:
     path_size: int = 4096
     depth: int = 256
     header_size: int = 1024 * 1024
-    memory: int = 128 * 1024 * 1024
+    memory: int = 64 * 1024 * 1024
 
 
 DEFAULT_LIMITS = Limits()

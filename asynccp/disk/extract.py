@@ -79,7 +79,7 @@ class Extractor:
     prefix: what has been taken in, from its beginning.
     watch: what the pod will be asked about when the archive has come.
     is_torn: what was fed last was not taken in to its end, so that nothing can follow.
-    memory: bytes that what must be remembered until the end takes.
+    memory: bytes that what must be remembered takes, until the archive's end or the member's.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Extractor:
 
     @property
     def memory(self) -> int:
-        return self._claims.memory
+        return self._claims.memory + self._decoder.memory + self.prefix.memory
 
     @property
     def ended(self) -> bool:
@@ -433,12 +433,14 @@ class Extractor:
         if entry.kind not in (Kind.FILE, Kind.DIRECTORY) or not entry.path or entry.path in self._directories:
             return
         for what in (*words_of_mode(entry.mode), *more):
-            if self._not_kept.add(NotKept(entry.path, what)):
-                self._claims.remember(len(entry.path) + len(what))
+            size = len(entry.path) + len(what)
+            if self._not_kept.add(NotKept(entry.path, what), size):
+                self._claims.remember(size)
 
     def _leave_out(self, path: bytes, reason: str) -> None:
-        if self._left_out.add(LeftOut(path, reason)):
-            self._claims.remember(len(path) + len(reason))
+        size = len(path) + len(reason)
+        if self._left_out.add(LeftOut(path, reason), size):
+            self._claims.remember(size)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

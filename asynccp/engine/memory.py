@@ -8,12 +8,14 @@ What is only told, such as entries that were left out, has no memory to wait for
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 
 from asynccp.wire.claims import more_than_can_be_remembered
 
 STEP_SIZE = 64 * 1024  # bytes more, after which a share is looked at again
+MUCH = 256 * 1024  # bytes of a share, from which on it pays to tell the C library that they are free
 
 
 class Memory:
@@ -47,6 +49,17 @@ class Memory:
     async def wait(self) -> None:
         """Wait until a pod has released its share."""
         await self._news.wait()
+
+
+def give_back() -> None:
+    """Give the system what is free, where the C library can (glibc). Blocks for some milliseconds.
+
+    It keeps holes between what is in use: those of 1,000 pods, each with some MiB of links, were 100 MiB in the end.
+    """
+    import ctypes  # here: few need it
+
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Share:

@@ -30,7 +30,7 @@ from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.greeting import greeted
 from asynccp.engine.group import let_go, single_error
-from asynccp.engine.memory import Memory, Share
+from asynccp.engine.memory import MUCH, Memory, Share, give_back
 from asynccp.engine.pace import paced
 from asynccp.engine.protocols import Protocols
 from asynccp.engine.run import run_transfers
@@ -143,7 +143,8 @@ class _Gathering:
         onto: bool,
     ) -> None:
         self.tally = tally
-        self._share = memory.share(self._memory)
+        self._memory = memory
+        self._share = memory.share(self._taken)
         self._complaints = Complaints()  # of the session under way
         self._onto = onto
         self._writer = writer
@@ -162,7 +163,7 @@ class _Gathering:
         records = self._extractor.prefix.records if self._extractor else 0
         return records if records >= RESUME_RECORDS else 0
 
-    def _memory(self) -> int:
+    def _taken(self) -> int:
         """Return the bytes of memory that what must be remembered takes."""
         return self._complaints.memory + (self._extractor.memory if self._extractor else 0)
 
@@ -198,7 +199,7 @@ class _Gathering:
                     await self._run(exchange, hello)
                     watched.cancel_scope.cancel()
         except (SessionLost, ConnectFailed, _BetterCompressed):  # it may continue
-            if self._extractor and self._extractor.is_torn:
+            if self._extractor and (self._extractor.is_torn or not self._records):
                 await self._close()
             raise
         except SourceShrank as exc:
@@ -228,6 +229,7 @@ class _Gathering:
                 is_directory = hello.facts.get("directory") == "yes"
                 root, name = await to_thread.run_sync(functools.partial(landing, is_directory=is_directory), root, name)
                 self.tally.landed = os.path.join(root, os.fsdecode(name)) if name else root
+            self._share = self._memory.share(self._taken)
             self._extractor = Extractor(
                 root,
                 pull_name(path),
@@ -259,13 +261,16 @@ class _Gathering:
     async def close(self) -> None:
         """Remove what is not whole, forget what there is. Harmless when called again."""
         await self._close()
-        self._share.release()
 
     async def _close(self) -> None:
+        took = self._share.used()
+        self._share.release()  # at once: the end of a session takes its time, and others wait
         extractor, self._extractor = self._extractor, None
         if extractor:
             with anyio.CancelScope(shield=True):  # bounded: one temporary file, some descriptors, modes for a moment
                 await to_thread.run_sync(extractor.abort)
+                if took > MUCH:
+                    await to_thread.run_sync(give_back)
 
 
 class _Writing:

@@ -62,7 +62,7 @@ async def run_transfers(
     results: dict[Transfer, Result] = {}
     first_failed: list[Transfer] = []
     gate, budget = _Gate(options), Budget.of(len(tallies), options.retries)
-    ledger = Ledger(digests_size=None if direction == "push" else options.limits.memory // 2)  # we know what we push
+    ledger = Ledger(digests_size=None if direction == "push" else options.limits.memory)  # we know what we push
 
     async def run(tally: Tally) -> None:
         try:

@@ -63,7 +63,7 @@ class Work(Generic[Result]):
     result: Result
 
     def __init__(self, steps: Generator[int, None, Result], held: Callable[[], bool] = bool) -> None:
-        self._steps = self._noting(steps)
+        self._steps = steps
         self.held = held
         self.ended = False
         self.stopped = False
@@ -77,8 +77,8 @@ class Work(Generic[Result]):
         """Make a turn, and others while nobody else wants one; tell whether there is to be another later."""
         begun_s, until_s, size = thread_time(), perf_counter() + TURN_S, 0
         try:
-            for one in self._steps:
-                size += one
+            while True:
+                size += next(self._steps)
                 if self.stopped:
                     self._steps.close()
                     return False
@@ -92,13 +92,11 @@ class Work(Generic[Result]):
                     if is_wanted():
                         return True
                     until_s, size = perf_counter() + TURN_S, 0
+        except StopIteration as end:
+            self.result, self.ended = end.value, True
             return False
         finally:
             self.cpu_s += thread_time() - begun_s
-
-    def _noting(self, steps: Generator[int, None, Result]) -> Generator[int, None, None]:
-        self.result = yield from steps
-        self.ended = True
 
 
 class Writer:

@@ -20,6 +20,8 @@ from asynccp.options import RECORD_SIZE
 KEPT_SIZE = 128 * 1024
 """Bytes of an archive kept for one pull, besides what stands in files: some hundred headers."""
 
+_STORED_COST = 150  # bytes of memory for a Stored: a sparse file may have some ten thousand
+
 
 @dataclass(slots=True)
 class Stored:
@@ -49,6 +51,11 @@ class Prefix:
     def records(self) -> int:
         """How many whole records have been taken in."""
         return self.size // RECORD_SIZE
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes to know what stands in files."""
+        return len(self._pending) * _STORED_COST
 
     def take(self, data: memoryview) -> None:
         """Add the next bytes of the archive."""

@@ -18,6 +18,7 @@ Content is never copied: Data holds slices of the buffer that was fed. A member 
 fed 32 KiB at a time, 0.05 s.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -101,6 +102,7 @@ class Rest:
 
 
 _MEMBER_END = MemberEnd()
+_NO_PIECES = array("Q")
 Event = Member | Data | Hole | MemberEnd | LeftOut | PassedOver | ArchiveEnd | Rest
 _Read = Callable[["TarDecoder", bytes], Iterable[Event]]
 
@@ -121,11 +123,13 @@ class TarDecoder:
         self._wanted = BLOCK
         self._read: _Read = TarDecoder._read_header  # with no object, which would hold itself
         self._records: dict[bytes, bytes] = {}  # of the extensions since the last member
+        self._records_size = 0
         self._pax = False  # they came as pax, not as GNU records
         self._global = False  # a global pax header came
         self._zero_block = False
         self._map: SparseMap | None = None
-        self._pieces: list[tuple[int, int]] = []  # hole and content sizes still to come, last first
+        self._pieces = _NO_PIECES  # of the member under way: the size of a hole, that of the content behind it, …
+        self._piece = 0  # where the next of them stands
         self._content = 0  # bytes still to come of the piece under way
         self._skip = 0  # bytes to pass over: padding, or the content of a member that is left out
         self._path: bytes | None = None
@@ -161,13 +165,19 @@ class TarDecoder:
         """Bytes of the archive taken in, but for those of a header that isn't whole yet."""
         return self._offset
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the extensions and the map of one member take, until it has come."""
+        pieces = self._map.memory if self._map else len(self._pieces) * self._pieces.itemsize
+        return pieces + len(self._collected) + self._records_size
+
     def describe(self) -> str:
         """Return where the archive stands, for the error when no more of it comes."""
         after = f" after {printable(self._path) or '.'}" if self._path is not None else ""
         if self.ended:
             return "the archive is whole"
         if self._content or self._map:
-            missing = self._map.missing if self._map else self._content + sum(size for _, size in self._pieces)
+            missing = self._map.missing if self._map else self._content + sum(self._pieces[self._piece + 1 :: 2])
             return f"the archive stops inside {printable(self._path or b'')}, {missing} bytes before its end"
         if self._collected or self._skip or self._records:
             return f"the archive stops in the middle of a member{after}"
@@ -226,6 +236,7 @@ class TarDecoder:
 
     def _read_extension(self, header: Header, payload: bytes) -> Iterable[Event]:
         self._wanted, self._read = BLOCK, TarDecoder._read_header
+        self._records_size += len(payload)
         if header.typeflag in _GNU_NAMES:
             name = payload.removesuffix(b"\0")
             if b"\0" in name or not name:
@@ -244,7 +255,7 @@ class TarDecoder:
         return ()
 
     def _begin_member(self, header: Header) -> Iterable[Event]:
-        records, self._records = self._records, {}
+        records, self._records, self._records_size = self._records, {}, 0
         pax, self._pax = self._pax, False
         stored_size = _stored_size(header, records)
         name, real_size = _name_and_real_size(header, records)
@@ -269,7 +280,7 @@ class TarDecoder:
         member = Member(entry, words_of_records(records)) if pax else Member(entry)
         self._path = path
         if real_size is None:
-            return (member, *self._begin_content([(0, stored_size)], stored_size))
+            return (member, *self._begin_content(array("Q", (0, stored_size)), stored_size))
         if not stored_size:
             raise ProtocolViolation(f"{printable(path)} is sparse, but has no map")
         self._map, self._read = SparseMap(real_size, stored_size, self._limits.header_size), TarDecoder._read_map
@@ -302,20 +313,22 @@ class TarDecoder:
         stored_size, self._map, self._read = self._map.stored_size, None, TarDecoder._read_header
         return self._begin_content(pieces, stored_size)
 
-    def _begin_content(self, pieces: list[tuple[int, int]], stored_size: int) -> Iterable[Event]:
-        self._pieces = pieces[::-1]
+    def _begin_content(self, pieces: "array[int]", stored_size: int) -> Iterable[Event]:
+        self._pieces, self._piece = pieces, 0
         self._skip = padding(stored_size)
         return self._next_piece()
 
     def _next_piece(self) -> Iterable[Event]:
         """Begin the next piece that has content; say the holes before it, or that the member is whole."""
         events: list[Event] = []
-        while self._pieces:
-            hole, self._content = self._pieces.pop()
+        while self._piece < len(self._pieces):
+            hole, self._content = self._pieces[self._piece : self._piece + 2]
+            self._piece += 2
             if hole:
                 events.append(Hole(hole))
             if self._content:
                 return events
+        self._pieces = _NO_PIECES
         return [*events, _MEMBER_END]
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from anyio.from_thread import BlockingPortal
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from asynccp.cluster.kubernetes import connect
+from asynccp.fake.faults import Fault
 from asynccp.fake.kinds import KINDS, available_kinds
 from asynccp.fake.pod import Container, FakePod
 from asynccp.fake.server import FakeCluster
@@ -15,6 +16,16 @@ from asynccp.target import Target
 from asynccp.wire.exec import V4, ExitStatus, Stderr, Stdout, decode
 
 OTHER_NAMES = {"shell-only": "no-tar"}  # kinds of the real cluster's images → of the fake
+
+
+@contextmanager
+def served(directory: Path) -> Iterator["FakeFleet"]:
+    """Run a fleet without pods in a thread."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(FakeCluster(directory / "pods")) as cluster,
+    ):
+        yield FakeFleet(cluster, portal, directory)
 
 
 class FakeFleet:
@@ -41,6 +52,13 @@ class FakeFleet:
         """Start a pod of one's own making; return its name."""
         self._portal.call(self.cluster.add_pod, pod)
         return pod.name
+
+    def strike(self, pod: FakePod, fault: Fault) -> None:
+        """Have a fault strike a pod of one's own making."""
+        self._portal.call(self.cluster.strike, pod, fault)
+
+    def heal(self) -> None:
+        self._portal.call(self.cluster.heal)
 
     def add_many(self, kind: str, labels: dict[str, str], replicas: int) -> list[str]:
         return [self.add(kind, f"many-{secrets.token_hex(4)}", labels) for _ in range(replicas)]

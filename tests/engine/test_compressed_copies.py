@@ -38,14 +38,18 @@ def packed(data: bytes, codec: str) -> bytes:
     """Compress as a pod does."""
     if codec == GZIP:
         return gzip.compress(data, 1)
-    return zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1})
+    options: dict[int, int] = {
+        zstd.CompressionParameter.compression_level: 1,
+        zstd.CompressionParameter.checksum_flag: 1,
+    }
+    return zstd.compress(data, options=options)
 
 
 def unpacked(data: bytes, codec: str) -> bytes:
     return gzip.decompress(data) if codec == GZIP else zstd.decompress(data)
 
 
-async def pulled(tmp_path: Path, stream: bytes, codec: str, *, line: bytes = DONE) -> Result:
+async def pulled(tmp_path: Path, stream: bytes, codec: str, *, line: bytes = DONE, retries: int = 0) -> Result:
     """Pull from one pod that compresses with `codec`, and ends with Success after `stream` and its last line."""
 
     async def script(pod: Pod) -> None:
@@ -59,7 +63,7 @@ async def pulled(tmp_path: Path, stream: bytes, codec: str, *, line: bytes = DON
         await pod.end()
 
     async with scripted(script) as cluster:
-        options = Options(compress=codec, retries=0)
+        options = Options(compress=codec, retries=retries)
         report = await pull(cluster, pull_plan(str(tmp_path), targets(1)), options=options)
     return report.results[0]
 
@@ -101,6 +105,17 @@ async def test_zeros_without_end_behind_the_archive_are_refused_before_they_fill
     result = await pulled(tmp_path, packed(ARCHIVE + bytes(200 * PIECE_SIZE), codec), codec)
     assert result.outcome is Outcome.FAILED
     assert "does not end" in result.error
+
+
+async def test_a_window_larger_than_is_asked_for_fails_that_pod_with_one_sentence_and_is_not_tried_again(
+    tmp_path: Path,
+) -> None:
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: 21, zstd.CompressionParameter.checksum_flag: 1}
+    packer = zstd.ZstdCompressor(options=options)
+    result = await pulled(tmp_path, packer.compress(ARCHIVE) + packer.flush(), ZSTD, retries=4)
+    assert (result.outcome, result.attempts) == (Outcome.FAILED, 1)
+    assert result.error.startswith("what the pod compressed can't be unpacked: ")
+    assert "too much memory" in result.error
 
 
 async def test_a_pod_that_compresses_what_it_was_not_asked_to_is_not_believed(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Memory: every pod of a run has its share, whatever the others want."""
 
+import json
+
 import anyio
 import pytest
 
-from asynccp.engine.ledger import LEAST_NAMED, Ledger
+from asynccp.engine.ledger import LEAST_NAMED, LEAST_SIZE, Ledger
 from asynccp.engine.memory import STEP_SIZE, Memory
 from asynccp.errors import UnsafeEntry
-from asynccp.report import LeftOut, Outcome, Result
+from asynccp.report import LeftOut, NotKept, Outcome, Result
 from asynccp.target import Target, Transfer
 
 SIZE = 100 * STEP_SIZE
@@ -50,8 +52,24 @@ def test_what_a_thousand_results_keep_has_a_bound_and_the_rest_is_counted() -> N
     assert sum(len(result.left_out) for result in results) < 1000 * (LEAST_NAMED + 1) + 5000
 
 
+def test_names_of_a_hundred_pods_take_no_more_of_a_report_because_they_are_long_or_of_control_characters() -> None:
+    ledger = Ledger(500_000)
+    path = b"/".join([b"\x01" * 250] * 4)
+    told = tuple(LeftOut(path, "a FIFO is never copied") for _ in range(500))
+    kept = tuple(NotKept(path, "set-user-id") for _ in range(500))
+    transfer = Transfer(Target("default", "web-0", "main"), "/d")
+    results = [
+        ledger.keep(Result(transfer, Outcome.PARTIAL, left_out=told, not_kept=kept, grown=(path,) * 500))
+        for _ in range(100)
+    ]
+    assert {sum(one.count for one in result.left_out) for result in results} == {500}
+    assert {sum(one.count for one in result.not_kept) for result in results} == {500}
+    assert {len(result.grown) + result.grown_unnamed for result in results} == {500}
+    assert sum(len(json.dumps(result.to_json())) for result in results) < 500_000 + 100 * 3 * LEAST_NAMED * LEAST_SIZE
+
+
 def test_of_digests_the_report_has_what_there_is_room_for_and_the_count_of_the_others() -> None:
-    ledger = Ledger(digests_size=1_000_000)
+    ledger = Ledger(digests_size=2_000_000)
     digests = {b"%0100d" % number: f"{number:064x}" for number in range(500)}
     transfer = Transfer(Target("default", "web-0", "main"), "/d")
     results = [ledger.keep(Result(transfer, Outcome.COMPLETE, digests=digests)) for _ in range(1000)]

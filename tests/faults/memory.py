@@ -1,13 +1,11 @@
 """What a client's memory comes to when it pulls from many pods at once and one of them stalls."""
 
-from contextlib import ExitStack
 from pathlib import Path
 
-from anyio.from_thread import start_blocking_portal
-
 from asynccp.fake.faults import Silence
-from asynccp.fake.server import FakeCluster
-from tests.e2e.fakefleet import FakeFleet
+from asynccp.fake.kinds import gnu
+from asynccp.fake.pod import Container, FakePod
+from tests.e2e.fakefleet import served
 from tests.e2e.fleet import peak_memory
 from tests.faults.stalled import PLACES
 
@@ -22,16 +20,14 @@ def peak_of_a_pull(directory: Path, *, pods: int, size: int, stall_after_s: int)
     """
     content = directory / "content"
     content.write_bytes(bytes(range(256)) * (size // 256))
-    with ExitStack() as stack:
-        portal = stack.enter_context(start_blocking_portal())
-        cluster = stack.enter_context(portal.wrap_async_context_manager(FakeCluster(directory / "pods")))
-        fleet = FakeFleet(cluster, portal, directory)
+    with served(directory) as fleet:
         for number in range(pods):
-            pod = portal.call(lambda name: cluster.add_pod(name, labels=LABELS), f"memory-{number}")
+            pod = FakePod(f"memory-{number}", LABELS, containers=[Container("main", gnu())])
+            fleet.run(pod)
             (pod.root() / "file").hardlink_to(content)
             if number == 0:
-                portal.call(cluster.strike, pod, Silence(PLACES["pull"], deaf=True))
+                fleet.strike(pod, Silence(PLACES["pull"], deaf=True))
         everywhere = ("-j", str(pods), "--per-node", str(pods), "--timeout", str(stall_after_s), "--retries", "0")
         peak, report = peak_memory(fleet, "pull", "-l", "app=memory:/file", directory / "back", *everywhere, code=23)
-        portal.call(cluster.heal)
+        fleet.heal()
     return peak, {one["pod"]: one["error"] or "" for one in report["pods"]}

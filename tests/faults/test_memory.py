@@ -9,8 +9,10 @@ import pytest
 
 from asynccp import Options
 from asynccp.fake.pod import Container, FakePod
+from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.report import Outcome
 from asynccp.wire import zstd
+from tests.archives import archive, block
 from tests.faults.fleet import LABELS, Fleet, fleet
 from tests.faults.liars import fifos, liar
 from tests.faults.memory import MIB, peak_of_a_pull
@@ -44,13 +46,26 @@ async def test_a_transfer_that_failed_leaves_nothing_for_the_collector_either(tm
     assert not left
 
 
-async def _left_by(one: Fleet, direction: str) -> tuple[Counter[str], set[Outcome]]:
+async def test_a_transfer_that_has_waited_for_memory_in_vain_leaves_nothing_for_the_collector(tmp_path: Path) -> None:
+    names = archive(*(block(b"tree/%08d" % number, typeflag=b"2", link=b"x") for number in range(3000)))
+    kind = liar(tmp_path, "liar", zstd.frame(names), program="zstd")
+    async with fleet(tmp_path, 0) as one:
+        for number in range(6):
+            pod = FakePod(f"liar-{number}", LABELS, containers=[Container("main", kind)])
+            await one.cluster.add_pod(pod)
+            (pod.root() / "srv" / "tree").mkdir(parents=True)
+        left, report = await _left_by(one, "pull", Limits(memory=2 * MIB))
+    assert Outcome.FAILED in report
+    assert not left
+
+
+async def _left_by(one: Fleet, direction: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Counter[str], set[Outcome]]:
     """Copy without the collector; return what is still there of the transfers, by type, and how they ended."""
     gc.collect()
     gc.disable()
     try:
         copy = one.pull if direction == "pull" else one.push
-        report = await copy(Options(retries=0, compress="zstd"))
+        report = await copy(Options(retries=0, compress="zstd", limits=limits))
         with anyio.move_on_after(5):
             while _heavy():  # noqa: ASYNC110 (a thread tells that it is done, and lets go a moment later)
                 await anyio.sleep(0.01)

@@ -1,50 +1,44 @@
 """A fleet that lies: 1,000 pods, each with more to remember and to name than anybody reads."""
 
-import shutil
-import subprocess
 import tempfile
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from anyio.from_thread import start_blocking_portal
-
-from asynccp.fake.pod import Container, FakePod
-from asynccp.fake.server import FakeCluster
-from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import peak_memory
-from tests.faults.liars import LABELS, fifos, liar
+from tests.faults.liars import MIB, Lie, liars, lies_of_many
 from tests.trust.row import Row
 
-PODS, ENTRIES, MOST_MIB, MIB = 1000, 5000, 300, 1024 * 1024
+PODS, MOST_MIB = 1000, 300
 
 
 def measure(scale: float) -> list[Row]:
-    pods = max(2, round(PODS * scale))
-    peak, counts = peak_of_liars(pods)
-    figure = f"{pods} pods, {ENTRIES} FIFOs each: peak {peak / MIB:.0f} MiB, {min(counts)} entries told of each"
-    return [
+    lies, pods = lies_of_many(), max(2, round(PODS * scale))
+    peak, results = pull_from_liars(pods, {"fifos": lies["fifos"]})
+    counts = {sum(one.get("count", 1) for one in result["left_out"]) for result in results}
+    rows = [
         Row(
             f"Memory of a pull from {PODS} pods that all lie: below {MOST_MIB} MiB, and what is not named is counted",
-            figure,
-            peak < MOST_MIB * MIB and min(counts) == ENTRIES,
+            f"{pods} pods, 5000 FIFOs each: peak {peak / MIB:.0f} MiB, {min(counts)} entries told of each",
+            peak < MOST_MIB * MIB and counts == {5000},
         )
     ]
+    peak, results = pull_from_liars(pods, lies)
+    outcomes = Counter(result["outcome"] for result in results)
+    rows.append(
+        Row(
+            f"Memory of a pull from {PODS} pods that lie in {len(lies)} ways ({', '.join(lies)}): below {MOST_MIB} MiB",
+            f"{pods} pods: peak {peak / MIB:.0f} MiB; {dict(outcomes)}",
+            peak < MOST_MIB * MIB and len(results) == pods,
+        )
+    )
+    return rows
 
 
-def peak_of_liars(pods: int) -> tuple[int, list[int]]:
-    """Return the peak of a pull from so many, in bytes, and how many entries it has told of each."""
-    with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
-        directory = Path(place)
-        portal = stack.enter_context(start_blocking_portal())
-        cluster = stack.enter_context(portal.wrap_async_context_manager(FakeCluster(directory / "pods")))
-        fleet = FakeFleet(cluster, portal, directory)
-        zstd = shutil.which("zstd") or "zstd"
-        packed = subprocess.run([zstd, "-1c"], input=fifos(ENTRIES), stdout=subprocess.PIPE, check=True).stdout
-        kind = liar(directory, "liar", packed, program="zstd")
-        for number in range(pods):
-            pod = FakePod(f"liar-{number}", LABELS, containers=[Container("main", kind)])
-            portal.call(cluster.add_pod, pod)
-            (pod.root() / "d").mkdir()
-        many = ("-z", "zstd", "--retries", "0")
-        peak, report = peak_memory(fleet, "pull", "-l", "app=web:/d", directory / "back", *many, code=1)
-    return peak, [sum(one.get("count", 1) for one in result["left_out"]) for result in report["pods"]]
+def pull_from_liars(pods: int, lies: Mapping[str, Lie]) -> tuple[int, list[dict[str, Any]]]:
+    """Return the peak of a pull from so many, in bytes, and its results."""
+    with tempfile.TemporaryDirectory() as place, liars(Path(place), pods, lies) as fleet:
+        code = 1 if set(lies) == {"fifos"} else 23
+        peak, report = peak_memory(fleet, "pull", "-l", "app=web:/d", Path(place) / "back", "-z", "zstd", code=code)
+    return peak, report["pods"]

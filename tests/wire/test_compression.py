@@ -3,6 +3,8 @@
 import contextlib
 import gzip
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -23,8 +25,9 @@ TEXT = b"a line of a log file, and another\n" * 5000
 
 
 def _zstd(data: bytes, *, window_log: int = 0) -> bytes:
-    """Compress as the program zstd does what it reads from a pipe: with a check sum, and a window, but no size."""
+    """Compress as `zstd -1` does what it reads from a pipe: with a check sum, and a window, but no size."""
     options: dict[int, int] = {
+        zstd.CompressionParameter.compression_level: 1,
         zstd.CompressionParameter.checksum_flag: 1,
         zstd.CompressionParameter.window_log: window_log,
     }
@@ -85,6 +88,15 @@ def test_a_pod_does_not_decide_how_much_is_remembered_for_it(window_log: int) ->
     else:
         with pytest.raises(ProtocolViolation, match="too much memory"):
             unpacked(ZSTD, stream)
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="there is no zstd here")
+def test_what_the_program_is_asked_for_is_never_refused_for_its_window() -> None:
+    content = os.urandom(3 << 20) * 2
+    assert (
+        unpacked(ZSTD, subprocess.run(["zstd", "-1c"], input=content, capture_output=True, check=True).stdout)
+        == content
+    )
 
 
 def test_a_frame_that_says_it_is_of_many_bytes_gets_no_more_memory_for_it() -> None:
