@@ -112,6 +112,15 @@ def test_who_owns_a_directory_is_not_decided_by_what_a_stranger_puts_into_it(
     assert do(real_fleet, pod, "admin", f"ls -d {name}-999*/new/kept | wc -l").split() == ["50"]
 
 
+def test_what_a_killed_push_left_in_a_mounted_volume_goes_with_the_next_that_copies_there(
+    real_fleet: RealFleet, pod: str, tree: Path
+) -> None:
+    left = f"{NESTED}/{stage_of(real_fleet, pod)}-4194304.1.0123456789abcdef"
+    do(real_fleet, pod, "admin", f"mkdir -m 700 {left}; cd {left}; mkdir new; : >new/kept; echo ${{PWD##*/}} >made")
+    assert push(real_fleet, pod, tree).code == 0
+    assert do(real_fleet, pod, "admin", f"ls -A {NESTED}").split() == ["sub"]
+
+
 # --- what a push holds (A4)
 
 
@@ -185,3 +194,20 @@ def test_root_s_own_links_are_followed(real_fleet: RealFleet, pods: Pods, tree: 
         ran = push(real_fleet, pod, tree)
         assert ran.code == 0, f"{kind}: {ran.err}"
         assert do(real_fleet, pod, "admin", f"cat {name}; [ -h config ]") == "config/app"
+
+
+def test_below_the_root_a_stranger_s_link_is_not_followed_and_root_s_is(
+    real_fleet: RealFleet, pod: str, tmp_path: Path
+) -> None:
+    """All is below `/`, so there each link leads out."""
+    name = Path(VOLUME).name
+    for one in (f"{name}/config/app", f"{name}/links/linked/app"):
+        (tmp_path / one).parent.mkdir(parents=True)
+        (tmp_path / one).write_text("new")
+    do(real_fleet, pod, "side", f"ln -s {SECRET}/k config")
+    do(real_fleet, pod, "main", f"mkdir -m 755 links; cd links; mkdir {VOLUME}/real; ln -s {VOLUME}/real linked")
+    ran = asynccp(real_fleet, "push", f"{tmp_path}/", f"{pod}:/", "-c", "main", "-o", "json", "--partial")
+    assert ran.code == 23
+    assert "config: a link out of the destination is in its place" in ran.err
+    assert "linked" not in ran.err
+    assert do(real_fleet, pod, "admin", "cat real/app") == "new"

@@ -59,6 +59,17 @@ def test_no_variable_with_a_name_of_ours_changes_what_is_copied(
     assert_same_both_ways(box, small, tmp_path, dict.fromkeys(WORDS, value))
 
 
+def test_a_script_may_come_later_than_the_container_lets_a_shell_read(box_of: BoxOf, place: Path, small: Path) -> None:
+    """Without dd it is bash that reads it."""
+    box = without(box_of("bash-gnu"), place, "dd")
+    command = pull_command(PullRequest(token=TOKEN, path=f"{small}/"))
+    with Process(box, command._replace(script=b""), small, environment={"TMOUT": "0.001"}) as pod:
+        pod.hear_for(0.2)
+        pod.stdin.write(command.script)
+        pod.line("hello")
+        assert trees.describe_archive(take(pod)) == trees.describe(small)
+
+
 def test_what_ls_heeds_changes_no_count(small: Path, tmp_path: Path) -> None:
     """Without find it is ls that tells how many bytes have come."""
     box = boxes.make(tmp_path, "dash-gnu-ls")
@@ -68,17 +79,17 @@ def test_what_ls_heeds_changes_no_count(small: Path, tmp_path: Path) -> None:
     assert_same_both_ways(box, small, tmp_path, VARIABLES)
 
 
-def wrapped(box: Path, place: Path, script: str) -> Path:
-    """Return a box like another, whose tar is a wrapper around the real one."""
+def wrapped(box: Path, place: Path, script: str, program: str = "tar") -> Path:
+    """Return a box like another, in which a program is a wrapper around the real one."""
     new = Path(place, f"wrapped-{box.name}-{abs(hash(script))}")
     new.mkdir(exist_ok=True)
-    for program in box.iterdir():
-        if program.name != "tar" and not (new / program.name).exists():
-            (new / program.name).symlink_to(os.readlink(program))
-    real = os.readlink(box / "tar")
-    how = f"{real} tar" if "busybox" in real or "toybox" in real else real
-    (new / "tar").write_text(f"#!{os.readlink(box / 'sh')}\n{script.replace('REAL', how)}\n")
-    (new / "tar").chmod(0o755)
+    for one in box.iterdir():
+        if one.name != program and not (new / one.name).exists():
+            (new / one.name).symlink_to(os.readlink(one))
+    real = os.readlink(box / program)
+    how = f"{real} {program}" if "busybox" in real or "toybox" in real else real
+    (new / program).write_text(f"#!{os.readlink(box / 'sh')}\n{script.replace('REAL', how)}\n")
+    (new / program).chmod(0o755)
     return new
 
 

@@ -13,31 +13,55 @@ from tests.trust.row import Row
 OPTIONS = ((), ("--dir-perms",), ("--partial",), ("--in-place",), ("--checksum",))
 MODES = ("777", "1777")
 USERS = (0, 1000)
-ROUNDS = len(OPTIONS) * len(MODES)  # for each kind and user; a round takes about 2 s
+ROUNDS = len(OPTIONS) * len(MODES)  # for each kind and user
+PUSHES = 3  # in a round, one after the other: what came of one is there for the next
 
-# What is there is moved aside, and in its place comes: a link, or a directory with links under the names that a push
-# uses; some of what was moved comes back, under other names. All are built-in: more than 1,000 a second.
+# What is there is moved aside, and in its place comes: a link, a FIFO, a directory with links under the names that a
+# push uses, as an earlier push's may be, or what was moved before. Half of the time names that are not there yet are
+# squatted, and links go half of the time, or each push would end before it puts anything in place. No link is followed:
+# all takes place where a push works.
 STORM = """
-n=0
+n=0 done=0 loops=0
 make() {
-    case $((n % 5)) in
+    case $((n % 9)) in
     0) ln -s /secret/k "$1" ;;
     1) ln -s /etc "$1" ;;
     2) mkdir "$1" && ln -s /secret/k "$1/new" ;;
     3) mkdir "$1" && mkdir "$1/new" && ln -s /secret/k "$1/new/sub" && echo "${1##*/}" >"$1/made" ;;
     4) mkdir -m 777 "$1" && mkdir "$1/probe" && ln -s /secret "$1/new" ;;
+    5) ln -s /secret/none "$1" ;;
+    6) mkfifo "$1" ;;
+    7) mv "${1%/*}/.aside-$((n - 3))" "$1" ;;
+    8) ln -s .. "$1" ;;
     esac
+}
+swap() {
+    if [ -e "$1" ] || [ -h "$1" ]; then mv "$1" "${1%/*}/.aside-$n" || return; fi
+    make "$1" && done=$((done + 1))
+    n=$((n + 1))
 }
 echo ready
 while [ ! -e /control/stop ]; do
-    for f in .asynccp-* sub sub/* sub/deep/* nested/.asynccp-* nested/* nested/sub/* a b; do
-        [ -e "$f" ] || [ -h "$f" ] || continue
-        mv "$f" "aside-$n" && make "$f" && n=$((n + 1))
-        rmdir "$f/probe" 2>/dev/null && mkdir "$f/probe"
+    loops=$((loops + 1))
+    for d in . sub nested sub/deep nested/sub; do
+        if [ -h $d ] || [ ! -d $d ]; then continue; fi
+        for f in $d/.asynccp-*; do
+            if [ -e "$f" ] || [ -h "$f" ]; then swap "$f"; fi
+            case $f in *-main-[0-9]*) stale=${f##*/} ;; esac
+            rmdir "$f/probe" && mkdir "$f/probe"
+        done
+        if [ "$stale" ]; then swap "$d/${stale%-*}-$((4194304 + n % 3)).1"; fi
+        for f in sub deep a b closed 7; do
+            f=$d/$f
+            case $((loops / 8 % 2))$((n % 2)) in
+            00) swap "$f" ;;
+            10) if [ -h "$f" ] || [ -p "$f" ]; then rm "$f"; elif [ -e "$f" ]; then swap "$f"; fi ;;
+            esac
+            n=$((n + 1))
+        done
     done
-    case $((n % 7)) in 3) ln -s /secret/k sub; ln -s /secret/k nested/sub; ln -s nowhere b ;; esac
 done 2>/dev/null
-echo $n
+echo $done
 """
 
 
@@ -60,10 +84,10 @@ def measure(scale: float) -> list[Row]:
             "Another container of the pod swaps, moves, links and squats in the destination (0777, 1777) and in a"
             f" volume mounted below it while {len(WITH_TAR)} tars are pushed to as root and not: nothing else in the"
             " container is changed (digest of all), and what failed is named",
-            f"{ours['attempts']} swaps in {ours['rounds']} pushes: harm {ours['harm']}; {ours['complete']} complete,"
+            f"{ours['attempts']} swaps in {ours['pushes']} pushes: harm {ours['harm']}; {ours['complete']} complete,"
             f" {ours['named']} failed and named, {ours['silent']} failed without a word",
             not ours["harm"] and not ours["silent"],
-            f"{theirs['attempts']} swaps in {theirs['rounds']} copies: harm {theirs['harm']}",
+            f"{theirs['attempts']} swaps in {theirs['pushes']} copies: harm {theirs['harm']}",
         )
     ]
 
@@ -83,15 +107,16 @@ def _round(
 ) -> Counter[str]:
     """Push a tree in the storm, or copy it with kubectl where there are no options; tell what came of it."""
     prepare(fleet, pod, user, mode)
-    before = digest(fleet, pod)
+    before, found = digest(fleet, pod), Counter[str]()
     with Stranger(fleet, pod, STORM) as storm:
-        if options is None:
-            code, said = kubectl_cp(fleet, f"{tree}/.", f"{pod}:{VOLUME}", "main").wait(), "-"
-        else:
-            ran = asynccp(fleet, "push", f"{tree}/", f"{pod}:{VOLUME}", "-c", "main", "-o", "json", *options)
-            code, said = ran.code, "".join(ran.errors.values()) or ran.err
+        for _ in range(PUSHES):
+            if options is None:
+                code, said = kubectl_cp(fleet, f"{tree}/.", f"{pod}:{VOLUME}", "main").wait(), "-"
+            else:
+                ran = asynccp(fleet, "push", f"{tree}/", f"{pod}:{VOLUME}", "-c", "main", "-o", "json", *options)
+                code, said = ran.code, "".join(ran.errors.values()) or ran.err
+            found += Counter({"pushes": 1, "complete" if code == 0 else "named" if said else "silent": 1})
     harm = digest(fleet, pod) != before
     if harm:
         print(f"trust: HARM in {pod} as {user}, {mode}, {options}: {code} {said}", flush=True)
-    outcome = "complete" if code == 0 else "named" if said else "silent"
-    return Counter({"rounds": 1, "attempts": storm.attempts, "harm": int(harm), outcome: 1})
+    return found + Counter({"attempts": storm.attempts, "harm": int(harm)})

@@ -25,7 +25,7 @@ many=200000
 census() {
     first=0
     o=$(trap : TERM; find "$1" -printf '%M - - - %s\n' 2>/dev/null) || [ "${2:+$o}" ] ||
-        { [ ! "$gone" ] && first=1 && o=$(trap : TERM; cd "$1" && ls -lnAR . 2>/dev/null); } || [ "${2:+$o}" ] || return
+        { [ ! "$gone" ] && first=1 && o=$(trap : TERM; cd -P "$1" && ls -lnAR . 2>/dev/null); } || [ "${2:+$o}" ] || return
     entries=$first bytes=0
     set -f
     IFS='

@@ -18,7 +18,7 @@ answer() {
             printf '%s  %s\n' "$entries" "$1"
             exit
         fi
-        cd "$base" || exit
+        cd -P "$base" || exit
         case $what in
         sum) $sum "$@" ;;
         state) stat -L -c '%s %Y  %n' "$@" 2>/dev/null ;;

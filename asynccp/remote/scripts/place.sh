@@ -1,5 +1,6 @@
 # Who may write to a directory may turn each name in it to something else at any moment. So nothing is moved, removed or
-# set by such a name: a directory is entered and worked in as `.`, and where that is the system tells.
+# set by such a name: a directory is entered and worked in as `.`, and where that is the system tells. `cd` without -P goes
+# by the name of the working directory, even to what is in it.
 #
 # locate: sets `at` to the path of the working directory, as getcwd(3) has it. To that dash and BusyBox set PWD on `cd -P`;
 # bash and others to where the name seems to lead, before they go there, and their `pwd -P` asks that name again.
@@ -14,25 +15,27 @@ locate() {
 }
 go() { cd -P "$1" 2>/dev/null && locate && [ "$at" = "$1" ]; } # PATH, as `locate` has told it
 # enter NAME: goes into a directory of this one, `at`. Fails where that is elsewhere and not below `top`, but by a link
-# that is to be followed.
+# that is to be followed; below `/` is everything, so there each link has to be.
 enter() {
     from=${at%/} followed=
     if [ -h "./$1" ] && follows . "$1"; then followed=yes; fi
     cd -P "./$1" 2>/dev/null || return
     locate
-    case $at in "$from/$1" | "$top" | "${top%/}"/*) return 0 ;; esac
+    case ${at%/}/. in "$from/$1/." | "$top"/*) return 0 ;; esac
     [ "$followed" ]
 }
-# follows DIRECTORY NAME: whether a link out of the destination is followed, as by `cp -r`. It must be this user's, root's,
-# or of who owns the destination, and in a directory where no other user can put it in the place of another name: that is
+# follows DIRECTORY NAME: whether a link out of the destination is followed, as by `cp -r`. Both must be this user's, or
+# root's, or of who owns the destination, and no other user can put something else in its place: that is
 # proc_sys_fs(5)'s protected_symlinks, and not only for sticky directories.
 follows() {
     set -- "$(look_at "$1/.")" "$(look_at "$1/$2")" "$(look_at "$held/.")" "$(look_at "$top/.")"
-    case $1 in ????????w[!tT]*) return 1 ;; d*) ;; *) return 1 ;; esac
-    owner "$2" || return
-    whose=$uid
-    for l in "$3" "$4"; do if owner "$l" && [ "$uid" = "$whose" ]; then return; fi; done
-    [ "$whose" = 0 ]
+    case $1 in ?????w???[!tT]* | ????????w[!tT]*) return 1 ;; d*) ;; *) return 1 ;; esac
+    trusted=" 0 "
+    for l in "$3" "$4"; do if owner "$l"; then trusted="$trusted$uid "; fi; done
+    for l in "$1" "$2"; do
+        owner "$l" || return
+        case $trusted in *" $uid "*) ;; *) return 1 ;; esac
+    done
 }
 look_at() { ls -ldn "$1" 2>/dev/null || stat -c '%A %h %u' "$1" 2>/dev/null; }
 owner() { # LINE: sets `uid` to what it tells
@@ -56,7 +59,7 @@ is_ours() {
     mkdir ./probe 2>/dev/null || return
     same_owner . ./probe
     set -- $?
-    rmdir ./probe 2>/dev/null
+    drop ./probe
     return "$1"
 }
 same_owner() {

@@ -56,8 +56,8 @@ publish() {
         elif [ -d "$f" ]; then
             if [ -d "./$p" ]; then merge "$1$p" && go "$2" || return
             elif [ ! -w "$f" ]; then # to be renamed a directory must be writable
-                m=$(stat -c %a "$f") && chmod u+w "$f" && put "$3" "$f" && go "${2%/}/$p" && is_ours && chmod "$m" . &&
-                    go "$2" || return
+                closed=$(stat -c %a "$f") && chmod u+rwx "$f" && put "$3" "$f" || return
+                closed=
             fi
         elif [ "$in_place" ] && [ -f "$f" ] && [ -f "./$p" ] && [ -w "./$p" ] &&
             { [ ! -w . ] || is_mounted "$1$p"; }
@@ -66,12 +66,15 @@ publish() {
     done
     put "$3" "$4"* && put "$3" "$4".[!.]* && put "$3" "$4"..?* && is_empty "$4."
 }
-# overwrite RELATIVE: into the file that is there, held and known by where the system has it: not where a link leads.
+# overwrite RELATIVE: into the file that is there, held and known by where the system has it: not where a link leads. It
+# is opened for reading, since a shell that opens for writing makes what a link leads to; and by a subshell, since what
+# is there may be a FIFO by now, and a shell that traps TERM would wait for its other end for ever.
 overwrite() {
-    {
+    (
+        trap : TERM
         l=$(trap : TERM; readlink /proc/self/fd/9 && echo .) && [ "$l" = "${at%/}/$p
 ." ] && cat <"$held/new/$1" >/proc/self/fd/9 && rm -f "$held/new/$1"
-    } 9<>"./$p" || return
+    ) 9<"./$p" || return
     overwritten=$((overwritten + 1))
     if [ $overwritten -le 1000 ]; then note "overwritten $1"; fi
 }
@@ -96,7 +99,20 @@ put() { # HANDS ENTRY...
 }
 put_all() {
     if [ "$hands" ]; then hand_down "$@" || handed=no; fi
-    if is_near; then mv -f "$@" ./; else carry "$@"; fi
+    if is_near; then rename "$@"; else carry "$@"; fi
+}
+# rename ENTRY...: into the working directory. One directory gets the mode `closed` there; it is held meanwhile, since
+# others may rename it again.
+closed=
+rename() {
+    if [ ! "$closed" ]; then
+        mv -f "$@" ./
+        return
+    fi
+    l=./${1##*/}
+    case $held in /proc/*) l=/proc/self/fd/6 ;; esac
+    # shellcheck disable=SC2094 # a directory
+    { mv -f "$1" ./ && chmod "$closed" "$l"; } 6<"$1"
 }
 # is_near: whether the working directory is on the same mount as what is staged (proc_pid_fdinfo(5)).
 is_near() {
@@ -111,7 +127,8 @@ mount_of() { # DESCRIPTOR: sets `mount`
 # carry ENTRY...: to another mount. There mv copies, into directories by their names, which others may swap: so it copies
 # into one more directory of our own, and what came is renamed.
 carry() {
-    away=$at carried=.asynccp-$identity-$me.$t
+    if [ "$swept" != "$at" ]; then sweep "$at"; fi
+    away=$at swept=$at carried=.asynccp-$identity-$me.$t
     mask=$(umask)
     umask 077
     occupy "$carried" || {
@@ -127,7 +144,7 @@ carry() {
         set -- "$@" "/proc/self/fd/7/new/${f##*/}"
         shift
     done
-    go "$away" && mv -f "$@" ./ && uncarry
+    go "$away" && rename "$@" && uncarry
 }
 uncarry() {
     if [ "$carried" ] && cd -P /proc/self/fd/7/. 2>/dev/null; then

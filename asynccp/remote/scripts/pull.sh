@@ -86,7 +86,7 @@ pack() {
     if [ "$lists" ]; then
         {
             trap : TERM
-            { cd "$d" && find "$what" -print0; } 2>&5 3<&- 4>&- || case $? in 1 | 141) ;; *) echo 'find: was killed' >&5 ;; esac
+            { cd -P "$d" && find "$what" -print0; } 2>&5 3<&- 4>&- || case $? in 1 | 141) ;; *) echo 'find: was killed' >&5 ;; esac
         } | tar cf - -C "$d" -n --null -T - 3<&- 4>&- 5>&-
     else
         tar $create - -C "$d" "$what" 3<&- 4>&- 5>&-
@@ -143,7 +143,7 @@ if [ $rc -gt 128 ]; then end $rc; fi
 if [ $kind$rc = toybox1 ]; then # it names no sockets, so it is said as BusyBox says it
     (
         trap : TERM
-        cd "$d" && find "$what" -type s -printf 'tar: %p: socket ignored\n' >&2 3<&- 4>&-
+        cd -P "$d" && find "$what" -type s -printf 'tar: %p: socket ignored\n' >&2 3<&- 4>&-
     )
 fi
 hidden=

@@ -23,14 +23,7 @@ if [ "$renames" ] && [ -d "$n" ]; then
 fi
 d=$top
 stage "$d" || { [ "$in_place" ] && stage "${TMPDIR:-/tmp}" /dev/shm; } || give_up not-writable
-sweeper=
-for o in "${beside%/}/.asynccp-$identity"-*; do
-    if is_stale "$o"; then sweeper=yes; fi
-done
-if [ $sweeper ]; then
-    sweep >/dev/null 2>&1 3<&- 4>&- &
-    sweeper=$! kids="$kids $!"
-fi
+sweep "$beside"
 say "hello count=$count sum=$sum z=$z named=$renames"
 
 # The second archive settles directories (`plan.layout`). That is for BusyBox's tar, and BusyBox has dd. Where head

@@ -7,7 +7,7 @@
 # It is this user's alone, so what is in it nobody else can swap; and it is held open: it can be moved away, not replaced.
 started $$ || :
 me=$$.$since
-s= held= made= carried=
+s= held= made= carried= sweeper= swept=
 # stage DIRECTORY...: makes it in the first of them that takes it, and stays there: `s` is its name, `beside` where it is. By
 # a plain mkdir: it inherits what its parent hands down (set-group-id bit, default ACL), and so does what is extracted
 # into it. Its name may be there, made by whoever wants no push to succeed; another one, with the token, nobody foresees.
@@ -45,27 +45,40 @@ unstage() {
         if go "$beside"; then drop "./$s"; fi
     fi
 }
-drop() { rmdir "$1" 2>/dev/null || command -v rmdir >/dev/null || rm -rf "$1"; }
+# drop NAME: removes an empty directory and nothing else, whatever has that name by now. With the slash no rm takes a file.
+drop() { rmdir "$1" || rm -d "$1/"; } 2>/dev/null
 clear() { remove ./new ./torn ./made ./merged* ./time*; }
 remove() { rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null; }
 is_stale() { # STAGE
     whose=${1##*-}
-    if [ -h "$1" ] || [ ! -d "$1" ] || [ "${1%-*}" != "${beside%/}/.asynccp-$identity" ] || [ "${1##*/}" = "$s" ]; then
-        return 1
+    if [ -h "$1" ] || [ ! -d "$1" ] || [ "${1%-*}" != "${1%/*}/.asynccp-$identity" ]; then return 1; fi
+    if started "${whose%%.*}"; then
+        case $whose. in "${whose%%.*}.$since".*) return 1 ;; esac # PID.SINCE, or PID.SINCE.TOKEN
+    else ! kill -0 "${whose%%.*}" 2>/dev/null
     fi
-    p=${whose#*.} # PID.SINCE, or PID.SINCE.TOKEN
-    if started "${whose%%.*}"; then [ "$since" != "${p%.*}" ]; else ! kill -0 "${whose%%.*}" 2>/dev/null; fi
 }
-# sweep: removes what an earlier shell left. Only what it made itself has its name in it, written by this user, and what is
-# in there others can't swap: not in a directory of this user's that is open to all, and that one of them has renamed.
+# sweep DIRECTORY: removes, in the background, what an earlier shell left there. Only what it made itself has its name in
+# it, written by this user, and what is in there others can't swap: not in a directory of this user's that is open to all,
+# and that one of them has renamed.
 sweep() {
+    set -- "${1%/}/.asynccp-$identity"-*
+    for o; do
+        if is_stale "$o"; then
+            scrap "$@" >/dev/null 2>&1 3<&- 4>&- &
+            sweeper=$! kids="$kids $!"
+            return
+        fi
+    done
+}
+scrap() { # STAGE...
     trap 'exit 143' TERM
-    for o in "${beside%/}/.asynccp-$identity"-*; do
+    for o; do
         if is_stale "$o" && go "$o" && is_ours && is_closed && same_owner . made && [ -f made ] && [ ! -h made ] &&
             read -r l <made && [ "$l" = "${o##*/}" ]
         then
             clear
-            if go "$beside"; then drop "./${o##*/}"; fi
+            l=${o%/*}
+            if go "${l:-/}"; then drop "./${o##*/}"; fi
         fi
     done
 }
@@ -77,7 +90,7 @@ make_directory() {
         case $a in */*) a=${a%/*} ;; *) a= ;; esac
     done
     cd -P "${a:-/}" 2>/dev/null || {
-        mkdir "${a%/}/${rest%%/*}" # for its words
+        mkdir "$a/." # for its words: nothing can be made of that name
         return 1
     }
     locate
@@ -100,7 +113,7 @@ unmake_directory() {
     a=$top
     while [ "$made" ]; do
         l=${a%/*}
-        go "${l:-/}" && rmdir "./${a##*/}" 2>/dev/null && [ "$a" != "$made" ] || break
+        go "${l:-/}" && drop "./${a##*/}" && [ "$a" != "$made" ] || break
         a=$l
     done
 }
