@@ -4,8 +4,11 @@ Parts of the cluster are killed only where the environment says how (`component`
 """
 
 import hashlib
+import itertools
 import os
 import re
+import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +20,7 @@ from tests.e2e.fleet import WITH_TAR, Fleet, Ran, asynccp, labels_for, selector,
 from tests.e2e.processes import signal_tar
 from tests.e2e.real import RealFleet
 from tests.e2e.running import Running, eventually, size_below
+from tests.faults.liars import bomb, hole
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -268,6 +272,59 @@ def test_a_tar_that_is_killed_is_told_at_once(four: Fours, tmp_path: Path, direc
     assert "killed (137)" in ran.errors["four-gnu"]
     killed = next(one for one in ran.report["pods"] if one["pod"] == "four-gnu")
     assert "memory limit" in killed["hint"]
+
+
+# --- a pod whose programs lie (A6, A8, A16 of the audit)
+
+_numbers = itertools.count()
+LIES = {
+    "bomb": ("zstd", "cat /lie; exec sleep 1000"),
+    "hole": ("tar", "cat /lie"),
+    "chatter": ("tar", "head -c 1000 /lie; while :; do echo . >&2; sleep 1; done"),
+}
+
+
+def add_liar(fleet: RealFleet, labels: dict[str, str], name: str, directory: Path) -> str:
+    """Start a pod in which a program gives what it likes for the file /d, whatever it is asked; return its name."""
+    program, script = LIES[name]
+    lie = bomb(48 * 1024 * MIB) if name == "bomb" else hole(900 * 1024 * MIB, directory)
+    pod = fleet.add("gnu", f"liar-{name}-{next(_numbers)}", labels)
+    sh(fleet, pod, "sh", "-c", "echo x >/d; cat >/lie", stdin=lie)
+    words = f'#!/bin/sh\ncase $1 in --*) exec /bin/{program}.real "$@" ;; esac\n{script}\n'
+    made = '[ ! -e "$1" ] || cp "$1" "$1.real"; cat >/new; chmod 755 /new; mv /new "$1"'
+    sh(fleet, pod, "sh", "-c", made, "sh", f"/bin/{program}", stdin=words.encode())
+    return pod
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_pod_that_lies_costs_the_others_nothing_and_is_left_at_once_when_told(
+    four: Fours, tmp_path: Path, name: str
+) -> None:
+    labels = labels_for(f"liars-{name}")
+    good = four.fleet.add("gnu", f"good-{name}", labels)
+    size, options = (
+        (BIG, ("-z", "zstd")) if name == "bomb" else (8 * MIB, ("-z", "none", "--checksum", "--bwlimit", "2M"))
+    )
+    sh(four.fleet, good, "sh", "-c", f"head -c {size} /dev/urandom >/d")  # some seconds: all are at work by then
+    liar = add_liar(four.fleet, labels, name, tmp_path)
+    with Running(four.fleet, "pull", "-l", f"{selector(labels)}:/d", tmp_path / "back", *options) as running:
+        running.wait_for(f"/{good}:", "complete")
+        running.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        ran = running.finish(60)
+    print(told(ran))
+    assert time.monotonic() - begun < 5
+    assert ran.code == 130
+    assert ran.outcomes == {good: "complete", liar: "interrupted"}
+
+
+def test_who_only_complains_stands_still(four: Fours, tmp_path: Path) -> None:
+    labels = labels_for("complains")
+    pod = add_liar(four.fleet, labels, "chatter", tmp_path)
+    arguments = "pull", f"{pod}:/d", tmp_path / "back", "--timeout", "3", "-z", "none", "-o", "json"
+    ran = asynccp(four.fleet, *arguments)
+    assert ran.code == 1
+    assert "nothing moved for 3 s" in ran.errors[pod]
 
 
 def test_a_memory_limit_that_is_hit_is_named(four: Fours) -> None:
