@@ -24,17 +24,17 @@ enter() {
     case ${at%/}/. in "$from/$1/." | "$top"/*) return 0 ;; esac
     [ "$followed" ]
 }
-# follows DIRECTORY NAME: whether a link out of the destination is followed, as by `cp -r`. Both must be this user's, or
-# root's, or of who owns the destination, and no other user can put something else in its place: that is
-# proc_sys_fs(5)'s protected_symlinks, and not only for sticky directories.
+# follows DIRECTORY NAME: whether a link out of the destination is followed, as by `cp -r`. Both must be this user's or
+# root's, and no other user can put something else in its place: that is proc_sys_fs(5)'s protected_symlinks, and not
+# only for sticky directories. Who owns the destination has a right to what is in it, not to where root writes.
 follows() {
-    set -- "$(look_at "$1/.")" "$(look_at "$1/$2")" "$(look_at "$held/.")" "$(look_at "$top/.")"
+    set -- "$(look_at "$1/.")" "$(look_at "$1/$2")" "$(look_at "$held/.")"
     case $1 in ?????w???[!tT]* | ????????w[!tT]*) return 1 ;; d*) ;; *) return 1 ;; esac
-    trusted=" 0 "
-    for l in "$3" "$4"; do if owner "$l"; then trusted="$trusted$uid "; fi; done
+    owner "$3" || return
+    whose=$uid
     for l in "$1" "$2"; do
         owner "$l" || return
-        case $trusted in *" $uid "*) ;; *) return 1 ;; esac
+        case $uid in 0 | "$whose") ;; *) return 1 ;; esac
     done
 }
 look_at() { ls -ldn "$1" 2>/dev/null || stat -c '%A %h %u' "$1" 2>/dev/null; }
