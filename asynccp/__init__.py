@@ -14,16 +14,16 @@ if sys.platform == "win32":  # tar modes, directory descriptors and O_NOFOLLOW a
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asynccp.cluster.base import Cluster
-    from asynccp.cluster.kubernetes import connect
     from asynccp.engine.planning import plan_pull, plan_push
     from asynccp.engine.pull import pull
     from asynccp.engine.push import push
     from asynccp.errors import AsyncCpError, ClusterError, NoTargets, PlanError, TransferError, UsageError
+    from asynccp.events import NullObserver, Observer
+    from asynccp.kube.base import Cluster
+    from asynccp.kube.cluster import connect
     from asynccp.limits import Limits
     from asynccp.options import Options
     from asynccp.plan.plan import PullPlan, PushPlan
-    from asynccp.progress import NullObserver, Observer
     from asynccp.report import Outcome, Report, Result
     from asynccp.target import Selection, Selector, Target, Transfer, parse_selectors
 
@@ -59,8 +59,8 @@ __all__ = [
 ]
 
 _PLACES = {
-    "cluster.base": ("Cluster",),
-    "cluster.kubernetes": ("connect",),
+    "kube.base": ("Cluster",),
+    "kube.cluster": ("connect",),
     "engine.planning": ("plan_pull", "plan_push"),
     "engine.pull": ("pull",),
     "engine.push": ("push",),
@@ -68,7 +68,7 @@ _PLACES = {
     "limits": ("Limits",),
     "options": ("Options",),
     "plan.plan": ("PullPlan", "PushPlan"),
-    "progress": ("NullObserver", "Observer"),
+    "events": ("NullObserver", "Observer"),
     "report": ("Outcome", "Report", "Result"),
     "target": ("Selection", "Selector", "Target", "Transfer", "parse_selectors"),
 }

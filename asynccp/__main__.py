@@ -2,16 +2,16 @@
 
 import gc
 
-from asynccp import interrupt
+from asynccp.cli import interrupt
 
 
 def main() -> None:
     gc.disable()  # until the work begins (`cli._to_its_end`): nothing of what is loaded is ever garbage
     interrupt.listen()
-    from asynccp import streams
+    from asynccp.cli import streams
 
     streams.keep()
-    from asynccp import cli
+    from asynccp.cli import app as cli
 
     cli.main()
 

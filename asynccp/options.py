@@ -89,7 +89,7 @@ class Options:
     in_place: of a push: where a file may be written but its directory may not, overwrite the file.
     limits: of what one pod of a pull may send.
     rate_per_s: bytes a second that all sessions together may bring and take; 0 is as many as there can be.
-    compress: `auto`, `none`, or one of `wire.compression.CODECS`.
+    compress: `auto`, `none`, or one of `archive.compression.CODECS`.
     """
 
     sessions: int = 64

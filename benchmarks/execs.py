@@ -14,10 +14,10 @@ from asynccp.engine.run import run_transfers
 from asynccp.engine.select import select
 from asynccp.engine.tally import Tally
 from asynccp.errors import CommandFailed
+from asynccp.kube.exec import V4, ExitStatus, decode
 from asynccp.report import LeftOut, NotKept
 from asynccp.target import Skipped, Transfer
 from asynccp.ui.text import closing
-from asynccp.wire.exec import V4, ExitStatus, decode
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,17 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from asynccp.cluster.base import Cluster, Session
-from asynccp.cluster.kubernetes import connect
 from asynccp.engine.planning import plan_pull, plan_push
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
-from asynccp.fake.server import FakeCluster
+from asynccp.kube.base import Cluster, Session
+from asynccp.kube.cluster import connect
+from asynccp.kube.exec import STDIN, STDOUT
+from asynccp.net.websocket import unsealed
 from asynccp.options import Options
 from asynccp.report import Report
 from asynccp.target import Json, Selection, Selector, Target, parse_selectors
-from asynccp.wire.exec import STDIN, STDOUT
-from asynccp.wire.websocket import unsealed
+from asynccp.testing.server import FakeCluster
 
 PLACES = ("push, wire", "push, pod's disk", "pull, wire", "pull, pod's disk", "pull, this disk")
 FILES = {"a": 1000, "d/b": 70_000, "d/c": 40, "e": 300_000}

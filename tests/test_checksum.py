@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
-from asynccp.fake.server import FakeCluster
+from asynccp.testing.server import FakeCluster
 from tests import corruption
 from tests.corruption import PLACES, carry_out, corruptions
 

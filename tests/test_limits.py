@@ -10,8 +10,8 @@ import pytest
 from anyio import to_thread
 
 from asynccp.errors import UsageError
-from asynccp.fake.server import FakeCluster
 from asynccp.limits import parse_size
+from asynccp.testing.server import FakeCluster
 
 
 @pytest.mark.parametrize(

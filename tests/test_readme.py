@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from asynccp.fake.demo import Stage, staged
+from asynccp.cli.demo import Stage, staged
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ asynccp (.+)$", README, re.MULTILINE)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
-from asynccp.fake.server import FakeCluster
-from tests.cluster.gateways import kubeconfig
+from asynccp.testing.server import FakeCluster
+from tests.kube.gateways import kubeconfig
 
 # What nobody has to load who asks for help, and what nobody has to load who pushes a file.
 FOR_COPIES = {
@@ -22,7 +22,7 @@ FOR_COPIES = {
     "tqdm",
     "rich",
     "asynccp.engine",
-    "asynccp.cluster.access",
+    "asynccp.auth.access",
 }
 FOR_FEW = {
     "aiohttp",
@@ -32,9 +32,9 @@ FOR_FEW = {
     "pydantic",
     "tqdm",
     "kubernetes_asyncio",
-    "asynccp.fake",
-    "asynccp.disk.extract",
-    "asynccp.wire.zstd",
+    "asynccp.testing",
+    "asynccp.sinks.directory",
+    "asynccp.archive.zstd",
     "backports.zstd",
 }
 
@@ -49,7 +49,7 @@ finally:
 
 
 # What may be loaded before signals are heard: until then they are Python's own, and ^C shows a traceback.
-BEFORE_SIGNALS = {"asynccp", "asynccp.__main__", "asynccp.interrupt"}
+BEFORE_SIGNALS = {"asynccp", "asynccp.__main__", "asynccp.cli", "asynccp.cli.interrupt"}
 
 
 def loaded_by(*arguments: str) -> set[str]:

@@ -17,12 +17,12 @@ from collections.abc import AsyncIterator
 
 from anyio import Event, to_thread
 
-from asynccp.disk.pack import Packing
-from asynccp.disk.read import read_chunk
+from asynccp.archive.chunk import Chunk
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.errors import TransferError
+from asynccp.local.pack import Packing
+from asynccp.local.read import read_chunk
 from asynccp.options import WINDOW_SIZE
-from asynccp.plan.layout import ArchiveLayout
-from asynccp.wire.chunk import Chunk
 
 
 class Broadcast:

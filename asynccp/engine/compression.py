@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
-from asynccp.disk.pack import sample
-from asynccp.plan.layout import ArchiveLayout
+from asynccp.archive.compression import CODECS, PROBE_SIZE, shrinks_to
+from asynccp.archive.layout import ArchiveLayout
+from asynccp.local.pack import sample
+from asynccp.remote.dialogue import Line
 from asynccp.report import human_size
-from asynccp.wire.compression import CODECS, PROBE_SIZE, shrinks_to
-from asynccp.wire.dialogue import Line
 
 LEAST_SIZE = 256 * 1024
 """Bytes of archive from which on compression is thought of: a smaller one is one message."""

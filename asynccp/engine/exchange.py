@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import anyio
 
-from asynccp.cluster.base import Cluster, Session
 from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, ShellMissing, Stalled, TransferError
 from asynccp.escape import printable
+from asynccp.kube.base import Cluster, Session
+from asynccp.kube.exec import ExitStatus, Stderr, Stdout, decode, stdin_message
 from asynccp.options import (
     CLOSE_GRACE_S,
     LEAST_RATE_PER_S,
@@ -20,13 +21,12 @@ from asynccp.options import (
     RATE_DEADLINES,
     Options,
 )
+from asynccp.remote.complaints import Complaints
+from asynccp.remote.dialogue import ACKNOWLEDGEMENT, Line, LineReader, verdict
+from asynccp.remote.notes import Note, NoteReader
+from asynccp.remote.problems import elsewhere, refusal
 from asynccp.remote.script import Command
 from asynccp.target import Target
-from asynccp.wire.complaints import Complaints
-from asynccp.wire.dialogue import ACKNOWLEDGEMENT, Line, LineReader, verdict
-from asynccp.wire.exec import ExitStatus, Stderr, Stdout, decode, stdin_message
-from asynccp.wire.notes import Note, NoteReader
-from asynccp.wire.problems import elsewhere, refusal
 
 LEAST_SIZE = 1024 * 1024  # bytes that a move counts for which is none of the pod's output: what we send, or work here
 _MOST_EARLY = 100  # notes that are kept until somebody takes them

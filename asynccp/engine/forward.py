@@ -1,8 +1,8 @@
 """Forward: one pod → another, through this machine, without a file on it.
 
-Two sessions: the archive that one pod packs is taken apart, checked as a pull's is, put together again (`wire.recode`)
-and fed to the other as a push's. The last member, without which the receiving pod puts nothing in its place, is sent
-when the giving one has proved that its archive is whole. An attempt that fails starts over.
+Two sessions: the archive that one pod packs is taken apart, checked as a pull's is, put together again
+(`archive.recode`) and fed to the other as a push's. The last member, without which the receiving pod puts nothing in
+its place, is sent when the giving one has proved that its archive is whole. An attempt that fails starts over.
 
 Each has a deadline of its own, and it is the one that is waited for whose silence counts: a pod that is not asked for
 more is not late.
@@ -16,7 +16,9 @@ from contextlib import AsyncExitStack, contextmanager
 
 import anyio
 
-from asynccp.cluster.base import Cluster
+from asynccp.archive.chunk import RAW, Chunk, part_line
+from asynccp.archive.recode import Recoder
+from asynccp.archive.watch import Watch
 from asynccp.engine.account import Account
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.greeting import Greeted, greeted
@@ -27,18 +29,16 @@ from asynccp.engine.push import Delivery
 from asynccp.engine.run import GONE, became_of, run_transfers
 from asynccp.engine.tally import Tally
 from asynccp.errors import CommandFailed, ProtocolViolation, TransferError
+from asynccp.events import NullObserver, Observer
+from asynccp.kube.base import Cluster
+from asynccp.kube.exec import STDIN
+from asynccp.net.websocket import HEADROOM, seal
 from asynccp.options import CHUNK_SIZE, Options
 from asynccp.plan.forward import ForwardPlan
-from asynccp.progress import NullObserver, Observer
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
+from asynccp.remote.dialogue import LineReader
 from asynccp.report import Report
 from asynccp.target import Transfer
-from asynccp.wire.chunk import RAW, Chunk, part_line
-from asynccp.wire.dialogue import LineReader
-from asynccp.wire.exec import STDIN
-from asynccp.wire.recode import Recoder
-from asynccp.wire.watch import Watch
-from asynccp.wire.websocket import HEADROOM, seal
 
 
 async def forward(

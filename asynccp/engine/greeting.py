@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
-from asynccp.cluster.base import Cluster
 from asynccp.engine.exchange import Exchange, opened
 from asynccp.engine.protocols import Protocols
 from asynccp.errors import ProtocolRefused, ShellMissing
+from asynccp.kube.base import Cluster
+from asynccp.kube.exec import V4
 from asynccp.options import Options
+from asynccp.remote.dialogue import Line
 from asynccp.remote.script import Command
 from asynccp.target import Transfer
-from asynccp.wire.dialogue import Line
-from asynccp.wire.exec import V4
 
 
 class Greeted(NamedTuple):

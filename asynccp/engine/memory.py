@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import anyio
 
-from asynccp.wire.claims import more_than_can_be_remembered
+from asynccp.archive.paths import more_than_can_be_remembered
 
 STEP_SIZE = 64 * 1024  # bytes more, after which a share is looked at again
 MUCH = 256 * 1024  # bytes of a share, from which on it pays to tell the C library that they are free

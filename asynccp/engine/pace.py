@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from asynccp.cluster.base import Cluster, Session
+from asynccp.kube.base import Cluster, Session
 from asynccp.options import PART_SIZE, Options
 from asynccp.target import Json, Selector, Target
 

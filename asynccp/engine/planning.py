@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from asynccp.cluster.base import Cluster
-from asynccp.disk.destination import check_destination
-from asynccp.disk.scan import Scanned, scan
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.group import single_error
 from asynccp.engine.select import select
 from asynccp.entry import Kind
 from asynccp.errors import PlanError, UsageError
-from asynccp.plan.layout import ArchiveLayout
+from asynccp.kube.base import Cluster
+from asynccp.local.destination import check_destination
+from asynccp.local.scan import Scanned, scan
 from asynccp.plan.plan import Gather, PullPlan, PushPlan, build_pull
 from asynccp.target import Selection, Transfer
 

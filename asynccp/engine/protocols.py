@@ -4,8 +4,8 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from asynccp.errors import ProtocolRefused, Refused, ShellMissing
+from asynccp.kube.exec import V4, V5
 from asynccp.remote.script import ABSOLUTE_SHELL, SHELL
-from asynccp.wire.exec import V4, V5
 
 
 def choose(*, tried: Container[str], refused: Container[str], half_close: bool) -> str | None:

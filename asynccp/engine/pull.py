@@ -5,8 +5,8 @@ acknowledgement, the status. While a thread writes (`engine.writer`), the sessio
 then nothing is read, TCP's window closes, and the pod's tar waits.
 
 A pull whose session was lost continues in the next one: what is here stays, the pod packs everything again and sends
-what is missing, if the beginning is the same to the byte (`wire.prefix`). If it isn't, or the pod can't tell, it starts
-over: whole files are then renamed over whole files.
+what is missing, if the beginning is the same to the byte (`archive.prefix`). If it isn't, or the pod can't tell, it
+starts over: whole files are then renamed over whole files.
 
 The same way a pull turns to compression, once it is seen that the link is slow (`engine.compression`): the session is
 ended, and the next one brings the rest compressed.
@@ -21,10 +21,9 @@ from typing import Any
 import anyio
 from anyio import to_thread
 
-from asynccp.cluster.base import Cluster
-from asynccp.disk.destination import landing
-from asynccp.disk.digest import digest_below
-from asynccp.disk.extract import Extractor
+from asynccp.archive.compression import Unpacker
+from asynccp.archive.prefix import Overlap
+from asynccp.archive.watch import Watch
 from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
 from asynccp.engine.exchange import Exchange
@@ -47,6 +46,10 @@ from asynccp.errors import (
     SourceShrank,
     TransferError,
 )
+from asynccp.events import NullObserver, Observer
+from asynccp.kube.base import Cluster
+from asynccp.local.destination import landing
+from asynccp.local.digest import digest_below
 from asynccp.options import (
     RECORD_SIZE,
     RESUME_RECORDS,
@@ -54,15 +57,12 @@ from asynccp.options import (
     Options,
 )
 from asynccp.plan.plan import PullPlan
-from asynccp.progress import NullObserver, Observer
 from asynccp.remote.commands import PullRequest, pull_command, pull_name
+from asynccp.remote.complaints import Complaints
+from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader
 from asynccp.report import Report
+from asynccp.sinks.directory import Extractor
 from asynccp.target import Transfer
-from asynccp.wire.complaints import Complaints
-from asynccp.wire.compression import Unpacker
-from asynccp.wire.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader
-from asynccp.wire.prefix import Overlap
-from asynccp.wire.watch import Watch
 
 Bytes = bytes | memoryview
 _MOST_SHRUNK = 32  # times that honest logs shrink

@@ -13,9 +13,8 @@ from typing import Protocol
 
 import anyio
 
-from asynccp.cluster.base import Cluster
-from asynccp.disk.digest import digest_source
-from asynccp.disk.pack import Packing
+from asynccp.archive.chunk import Chunk
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.broadcast import Broadcast
 from asynccp.engine.compression import FAR_S, Offer, offer_push
 from asynccp.engine.exchange import Exchange
@@ -30,15 +29,16 @@ from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import algorithm_of, verify
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolViolation, SessionLost
+from asynccp.events import NullObserver, Observer
+from asynccp.kube.base import Cluster
+from asynccp.kube.exec import CLOSE_STDIN
+from asynccp.local.digest import digest_source
+from asynccp.local.pack import Packing
 from asynccp.options import CLOSE_GRACE_S, SLOWEST_WALK_PER_S, Options
-from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PushPlan
-from asynccp.progress import NullObserver, Observer
 from asynccp.remote.commands import PushRequest, push_command
+from asynccp.remote.dialogue import ACKNOWLEDGEMENT, GO, Line, verdict
 from asynccp.report import NotKept, Report
-from asynccp.wire.chunk import Chunk
-from asynccp.wire.dialogue import ACKNOWLEDGEMENT, GO, Line, verdict
-from asynccp.wire.exec import CLOSE_STDIN
 
 
 async def push(

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from asynccp.cluster.base import Cluster
 from asynccp.engine.group import single_error
 from asynccp.errors import NoTargets
+from asynccp.kube.base import Cluster
 from asynccp.report import listed
 from asynccp.target import Selection, Selector, Skipped, Target, Transfer, by_reason, match_pod
 

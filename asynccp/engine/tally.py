@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from asynccp.progress import Observer
+from asynccp.events import Observer
 from asynccp.report import LeftOut, NotKept, Outcome, Result
 from asynccp.target import Transfer
 

@@ -7,15 +7,15 @@ that a pod says, which would have us wait for days.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from asynccp.archive.watch import Change, State, change
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
 from asynccp.errors import CommandMissing, DigestsDiffer, ProtocolViolation, SessionLost
 from asynccp.escape import printable
 from asynccp.options import SLOWEST_DIGEST_PER_S
+from asynccp.remote.dialogue import Line, verdict
+from asynccp.remote.digests import ALGORITHMS, AnswerReader, encode_question, questions
 from asynccp.report import counted, listed
-from asynccp.wire.dialogue import Line, verdict
-from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
-from asynccp.wire.watch import Change, State, change
 
 Here = Callable[[bytes, str], Awaitable[str | None]]
 _NAMES = 3  # of files that differ, in the error

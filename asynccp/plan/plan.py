@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind
 from asynccp.errors import UsageError
 from asynccp.escape import exact, printable
-from asynccp.plan.layout import ArchiveLayout
 from asynccp.report import LeftOut, NotKept, counted, human_size, listed
 from asynccp.target import Skipped, Target, Transfer, by_reason
 

@@ -1,8 +1,8 @@
 """Every command that ever runs in a pod. Pure.
 
-One exec a transfer, and in it the dialogue of `wire.dialogue`. The scripts (`scripts/*.sh`) are fixed text: paths reach
-them only as positional parameters, never formatted in, and begin with `/` or `./`, so that none is taken for an option;
-all else as words NAME=VALUE. They use what dash, BusyBox and GNU sh share, and the options that GNU, BusyBox,
+One exec a transfer, and in it the dialogue of `remote.dialogue`. The scripts (`scripts/*.sh`) are fixed text: paths
+reach them only as positional parameters, never formatted in, and begin with `/` or `./`, so that none is taken for an
+option; all else as words NAME=VALUE. They use what dash, BusyBox and GNU sh share, and the options that GNU, BusyBox,
 libarchive's and toybox's tar share.
 
 Rules that the scripts obey, each learned on a real cluster:

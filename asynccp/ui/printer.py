@@ -15,7 +15,7 @@ from typing import Protocol, TextIO, TypeVar
 import anyio
 from anyio import CancelScope, CapacityLimiter, create_task_group, to_thread
 
-from asynccp.progress import Observer
+from asynccp.events import Observer
 from asynccp.ui.lines import Lines
 
 FRAME_EVERY_S = 0.1

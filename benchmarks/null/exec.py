@@ -1,4 +1,4 @@
-"""One exec session: the pod's part of the dialogue (`asynccp.wire.dialogue`), and nothing behind it."""
+"""One exec session: the pod's part of the dialogue (`asynccp.remote.dialogue`), and nothing behind it."""
 
 import base64
 import functools

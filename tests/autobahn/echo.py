@@ -2,10 +2,10 @@
 
 import asyncio
 
-from asynccp.cluster.access import Access
-from asynccp.cluster.http import Upgraded, open_connection
-from asynccp.wire.exec import V4
-from asynccp.wire.websocket import (
+from asynccp.auth.access import Access
+from asynccp.kube.exec import V4
+from asynccp.net.http import Upgraded, open_connection
+from asynccp.net.websocket import (
     NORMAL,
     BadFrame,
     Decoder,
@@ -22,7 +22,7 @@ MAX_SIZE = 16 * 1024 * 1024  # bytes: section 9's largest message
 
 
 class Echo(asyncio.Protocol):
-    """It does what `cluster.websocket` does with a frame, except that a message goes back instead of to a receiver.
+    """It does what `kube.session` does with a frame, except that a message goes back instead of to a receiver.
 
     ended: its result is when the connection is gone; texts: what came, for the questions that the suite answers.
     """

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from asynccp import connect, parse_selectors, plan_pull, plan_push, pull, push
-from asynccp.progress import NullObserver
+from asynccp.events import NullObserver
 from asynccp.report import Outcome, Result
 from asynccp.target import Selection, Transfer
 from benchmarks.null.archive import archive

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from asynccp.fake.server import FakeCluster
+from asynccp.testing.server import FakeCluster
 from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import WITH_TAR, Fleet, labels_for
 from tests.e2e.real import RealFleet

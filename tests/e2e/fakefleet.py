@@ -7,13 +7,13 @@ from pathlib import Path
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from asynccp.cluster.kubernetes import connect
-from asynccp.fake.faults import Fault
-from asynccp.fake.kinds import KINDS, available_kinds
-from asynccp.fake.pod import Container, FakePod
-from asynccp.fake.server import FakeCluster
+from asynccp.kube.cluster import connect
+from asynccp.kube.exec import V4, ExitStatus, Stderr, Stdout, decode
 from asynccp.target import Target
-from asynccp.wire.exec import V4, ExitStatus, Stderr, Stdout, decode
+from asynccp.testing.faults import Fault
+from asynccp.testing.kinds import KINDS, available_kinds
+from asynccp.testing.pod import Container, FakePod
+from asynccp.testing.server import FakeCluster
 
 OTHER_NAMES = {"shell-only": "no-tar"}  # kinds of the real cluster's images → of the fake
 

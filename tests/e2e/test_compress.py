@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from asynccp.wire.compression import CODECS
+from asynccp.archive.compression import CODECS
 from tests.e2e.fleet import Fleet, asynccp, sh, snapshot
 from tests.e2e.test_copy import Web, app, pods_of
 from tests.trees import build, describe

@@ -13,10 +13,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from asynccp.cluster.kubernetes import connect
 from asynccp.engine.planning import plan_pull, plan_push
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
+from asynccp.kube.cluster import connect
 from asynccp.target import Selection, parse_selectors
 from tests.e2e.fleet import WITH_TAR, Fleet, asynccp, labels_for, selector, sh
 from tests.e2e.processes import assert_all_ended, processes, remains, signal_tar

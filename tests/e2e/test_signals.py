@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.gateways import kubeconfig
 from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import Fleet, command, environment, labels_for, sh
 from tests.e2e.pairs import SEED, pairs
 from tests.e2e.processes import assert_all_ended
 from tests.e2e.running import Running, eventually
+from tests.kube.gateways import kubeconfig
 
 MIB = 1024 * 1024
 PAIRS = 16
@@ -200,7 +200,7 @@ def test_one_signal_ends_the_demo(tmp_path: Path) -> None:
 def test_a_library_takes_no_signal_from_its_user() -> None:
     script = """
 import signal
-import asynccp, asynccp.cli, asynccp.perform, asynccp.engine.push, asynccp.engine.pull
+import asynccp, asynccp.cli.app, asynccp.cli.run, asynccp.engine.push, asynccp.engine.pull
 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 """

@@ -12,11 +12,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from asynccp.cluster.kubernetes import connect
 from asynccp.engine.planning import plan_pull
 from asynccp.engine.pull import pull
+from asynccp.events import NullObserver
+from asynccp.kube.cluster import connect
 from asynccp.options import Options
-from asynccp.progress import NullObserver
 from asynccp.report import Report
 from asynccp.target import Selection, Transfer, parse_selectors
 from tests.e2e.fleet import WITH_TAR, Fleet, asynccp, labels_for, selector, sh

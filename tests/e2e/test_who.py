@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asynccp.fake.kinds import gnu
-from asynccp.fake.pod import Container, FakePod
+from asynccp.testing.kinds import gnu
+from asynccp.testing.pod import Container, FakePod
 from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import Fleet, Ran, asynccp, labels_for, selector, sh
 from tests.e2e.real import RealFleet

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.abc import TaskGroup
 
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.group import single_error
 from asynccp.entry import Entry, Kind
 from asynccp.errors import SessionLost
+from asynccp.kube.exec import CLOSE_STDIN, STDERR, STDOUT, ExitStatus, encode_status
+from asynccp.net.websocket import unsealed
 from asynccp.options import RECORD_SIZE, Options
-from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
 from asynccp.report import Result
 from asynccp.target import Json, Selector, Target, Transfer
-from asynccp.wire.exec import CLOSE_STDIN, STDERR, STDOUT, ExitStatus, encode_status
-from asynccp.wire.websocket import unsealed
 
 TOKEN = "0123456789abcdef"
 ROOM = 4  # messages
@@ -114,7 +114,7 @@ class Pod:
     async def end(self, status: ExitStatus = SUCCESS) -> None:
         await self._stdout.send(encode_status(status))
 
-    # The near end: what `cluster.base.Session` promises.
+    # The near end: what `kube.base.Session` promises.
 
     async def send(self, message: bytes | memoryview) -> None:
         async with self._alone("send"):

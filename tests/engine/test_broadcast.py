@@ -6,15 +6,15 @@ from pathlib import Path
 import anyio
 import pytest
 
-from asynccp.disk.read import read_chunk
-from asynccp.disk.scan import scan
+from asynccp.archive.chunk import Chunk
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine import broadcast as module
 from asynccp.engine.broadcast import Broadcast
 from asynccp.errors import SourceChanged
+from asynccp.local.read import read_chunk
+from asynccp.local.scan import scan
+from asynccp.net.websocket import unsealed
 from asynccp.options import CHUNK_SIZE
-from asynccp.plan.layout import ArchiveLayout
-from asynccp.wire.chunk import Chunk
-from asynccp.wire.websocket import unsealed
 
 from .scripted import TOKEN, layout_of
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import anyio
 import pytest
 
+from asynccp.archive.compression import CODECS, GZIP, PIECE_SIZE, ZSTD
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.options import Options
 from asynccp.report import Outcome, Result
-from asynccp.wire.compression import CODECS, GZIP, PIECE_SIZE, ZSTD
 
-from ..plan.reference import member
+from ..archive.reference import member
 from .scripted import TOKEN, Pod, Recorder, pull_plan, push_plan, puts_in_place, scripted, takes_all, targets
 
 if sys.version_info >= (3, 14):

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
+from asynccp.archive.compression import CODECS
 from asynccp.engine.compression import LOOK_AFTER_SIZE, Offer, Pulls, pull_pays, push_offer
-from asynccp.wire.compression import CODECS
-from asynccp.wire.dialogue import Line
+from asynccp.remote.dialogue import Line
 
 MIB = 1024 * 1024
 TEXT = b"a line of a log file\n" * 2000

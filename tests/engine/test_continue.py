@@ -9,17 +9,17 @@ import anyio
 import pytest
 from anyio import to_thread
 
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind, Origin
+from asynccp.kube.exec import ExitStatus
 from asynccp.options import RECORD_SIZE, RESUME_RECORDS, Options
-from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PushPlan
 from asynccp.report import Outcome, Report
 from asynccp.target import Transfer
-from asynccp.wire.exec import ExitStatus
 
-from ..plan.reference import content_of, member
+from ..archive.reference import content_of, member
 from .scripted import (
     TOKEN,
     Pod,

@@ -20,11 +20,11 @@ from asynccp.errors import (
     Stalled,
     TransferError,
 )
+from asynccp.kube.exec import V4, ExitStatus, encode_status
 from asynccp.options import LOOK_EVERY_S, Options
+from asynccp.remote.dialogue import Line
+from asynccp.remote.notes import Note
 from asynccp.remote.script import Command
-from asynccp.wire.dialogue import Line
-from asynccp.wire.exec import V4, ExitStatus, encode_status
-from asynccp.wire.notes import Note
 
 from .clock import JumpingLoop
 from .scripted import TOKEN, Pod, Script, greets_and_hangs, hangs, scripted, target

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 import anyio
 import pytest
 
+from asynccp.archive.header import encode_header
 from asynccp.engine.forward import forward
 from asynccp.entry import Entry, Kind
+from asynccp.kube.exec import ExitStatus
 from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, Options
 from asynccp.plan.forward import ForwardPlan
 from asynccp.report import Outcome, Report, Result
 from asynccp.target import Transfer
-from asynccp.wire.exec import ExitStatus
-from asynccp.wire.header import encode_header
 
-from ..plan.reference import content_of, member
+from ..archive.reference import content_of, member
 from .scripted import (
     ONCE,
     SUCCESS,

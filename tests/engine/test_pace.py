@@ -13,7 +13,7 @@ from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.options import CHUNK_SIZE, RECORD_SIZE, Options
 
-from ..plan.reference import member
+from ..archive.reference import member
 from .scripted import Pod, pull_plan, push_plan, scripted, targets
 
 MIB = 1024 * 1024

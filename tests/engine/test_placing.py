@@ -4,8 +4,8 @@ import pytest
 
 from asynccp.engine.placing import MAX_TOLD, OVERWRITTEN, Placing, unsettled
 from asynccp.errors import DestinationError
-from asynccp.wire.dialogue import Line
-from asynccp.wire.notes import Note
+from asynccp.remote.dialogue import Line
+from asynccp.remote.notes import Note
 
 
 def done(**facts: str) -> Line:

@@ -13,23 +13,23 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from asynccp.disk.extract import Extractor
-from asynccp.disk.read import read_chunk
+from asynccp.archive.chunk import Chunk
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine import broadcast
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused, SourceChanged
+from asynccp.kube.exec import V4, V5, ExitStatus
+from asynccp.local.read import read_chunk
+from asynccp.net.websocket import unsealed
 from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, RECORD_SIZE, Options
-from asynccp.plan.layout import ArchiveLayout
+from asynccp.remote.dialogue import ACKNOWLEDGEMENT, GO
 from asynccp.report import Outcome, Result
+from asynccp.sinks.directory import Extractor
 from asynccp.target import Target
-from asynccp.wire.chunk import Chunk
-from asynccp.wire.dialogue import ACKNOWLEDGEMENT, GO
-from asynccp.wire.exec import V4, V5, ExitStatus
-from asynccp.wire.websocket import unsealed
 
-from ..plan.reference import content_of, member
+from ..archive.reference import content_of, member
 from .clock import JumpingLoop
 from .scripted import (
     ONCE,

@@ -20,12 +20,12 @@ from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused
+from asynccp.kube.exec import ERROR, V4, ExitStatus
 from asynccp.options import Options
 from asynccp.report import Report
 from asynccp.target import Target
-from asynccp.wire.exec import ERROR, V4, ExitStatus
 
-from ..plan.reference import member
+from ..archive.reference import member
 from .scripted import Pod, pull_plan, push_plan, scripted, target
 
 STATUSES: dict[str, ExitStatus | bytes | None] = {

@@ -21,12 +21,12 @@ import anyio
 from anyio import to_thread
 
 from asynccp import Options, Report, Selection, Selector, connect, plan_push, push
-from asynccp.cluster.kubernetes import KubernetesCluster
-from asynccp.fake.pod import FakePod
-from asynccp.fake.server import FakeCluster
-from asynccp.progress import NullObserver
+from asynccp.events import NullObserver
+from asynccp.kube.cluster import KubernetesCluster
 from asynccp.report import Outcome
 from asynccp.target import Transfer
+from asynccp.testing.pod import FakePod
+from asynccp.testing.server import FakeCluster
 from tests.faults.storm import build, contents
 
 SIZES = {"top": 50_000, "d/small": 3_000, "d/large": 900_000, "e/f/other": 300_000}

@@ -9,13 +9,13 @@ from pathlib import Path
 import anyio
 
 from asynccp import Options, Report, Selection, Selector, connect, plan_pull, plan_push, pull, push
-from asynccp.cluster.kubernetes import KubernetesCluster
-from asynccp.fake.faults import Fault
-from asynccp.fake.kinds import KINDS
-from asynccp.fake.pod import Container, FakePod
-from asynccp.fake.server import FakeCluster
-from asynccp.progress import Observer
+from asynccp.events import Observer
+from asynccp.kube.cluster import KubernetesCluster
 from asynccp.report import Result
+from asynccp.testing.faults import Fault
+from asynccp.testing.kinds import KINDS
+from asynccp.testing.pod import Container, FakePod
+from asynccp.testing.server import FakeCluster
 from tests.faults.storm import build
 
 LABELS = {"app": "web"}

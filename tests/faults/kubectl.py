@@ -10,10 +10,10 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from asynccp.fake.faults import Fault, Flip
-from asynccp.fake.kinds import KINDS
-from asynccp.fake.pod import Container, FakePod
-from asynccp.fake.server import FakeCluster
+from asynccp.testing.faults import Fault, Flip
+from asynccp.testing.kinds import KINDS
+from asynccp.testing.pod import Container, FakePod
+from asynccp.testing.server import FakeCluster
 from tests.faults.storm import Case, build, contents, torn
 
 MOST_S = 20  # a kubectl that hangs is ended then

@@ -8,10 +8,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
-from asynccp.fake.faults import Cut, Place
-from asynccp.fake.kinds import Kind, gnu, no_tar
-from asynccp.fake.pod import Container, FakePod
-from asynccp.wire.exec import STDOUT
+from asynccp.kube.exec import STDOUT
+from asynccp.testing.faults import Cut, Place
+from asynccp.testing.kinds import Kind, gnu, no_tar
+from asynccp.testing.pod import Container, FakePod
 from tests.archives import END, POSIX, archive, block, long_name, padded, pax, record, sparse
 from tests.e2e.fakefleet import FakeFleet, served
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from asynccp.fake.faults import Silence
-from asynccp.fake.kinds import gnu
-from asynccp.fake.pod import Container, FakePod
+from asynccp.testing.faults import Silence
+from asynccp.testing.kinds import gnu
+from asynccp.testing.pod import Container, FakePod
 from tests.e2e.fakefleet import served
 from tests.e2e.fleet import peak_memory
 from tests.faults.stalled import PLACES

@@ -13,9 +13,9 @@ from pathlib import Path
 import anyio
 
 from asynccp import NullObserver, Options, Report, Transfer
-from asynccp.fake import faults
-from asynccp.fake.faults import Fault, Place
 from asynccp.report import Outcome
+from asynccp.testing import faults
+from asynccp.testing.faults import Fault, Place
 from tests.faults.fleet import Fleet, fleet
 from tests.faults.stalled import PLACES
 from tests.faults.storm import WITH_TAR, left_behind, open_descriptors

@@ -5,10 +5,10 @@ from pathlib import Path
 import anyio
 
 from asynccp import NullObserver, Options, Report
-from asynccp.fake import faults
-from asynccp.fake.faults import Place
+from asynccp.kube.exec import STDIN, STDOUT
 from asynccp.report import Outcome, Result
-from asynccp.wire.exec import STDIN, STDOUT
+from asynccp.testing import faults
+from asynccp.testing.faults import Place
 from tests.faults.fleet import Fleet, fleet
 from tests.faults.storm import SCRIPT_SIZES
 

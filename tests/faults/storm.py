@@ -25,17 +25,17 @@ import anyio
 from anyio import to_thread
 
 from asynccp import Options, Report, Selection, Selector, connect, plan_pull, plan_push, pull, push
-from asynccp.cluster.kubernetes import KubernetesCluster
-from asynccp.fake import faults
-from asynccp.fake.faults import Fault, Place
-from asynccp.fake.kinds import KINDS, available_kinds
-from asynccp.fake.pod import Container, FakePod
-from asynccp.fake.server import FakeCluster
+from asynccp.kube.cluster import KubernetesCluster
+from asynccp.kube.exec import STDIN, STDOUT
 from asynccp.options import CLOSE_GRACE_S
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
 from asynccp.report import Outcome
+from asynccp.testing import faults
+from asynccp.testing.faults import Fault, Place
+from asynccp.testing.kinds import KINDS, available_kinds
+from asynccp.testing.pod import Container, FakePod
+from asynccp.testing.server import FakeCluster
 from asynccp.ui.text import closing
-from asynccp.wire.exec import STDIN, STDOUT
 from tests.trees import SOME_TIME_S, describe
 
 STALL_AFTER_S, OPEN_TIMEOUT_S = 3.0, 6.0

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from asynccp.fake.faults import Fault, Silence, StruckLink
+from asynccp.testing.faults import Fault, Silence, StruckLink
 from tests.faults.fleet import Fleet, fleet
 from tests.faults.stalled import PLACES
 from tests.faults.storm import WITH_TAR, different

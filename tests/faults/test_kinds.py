@@ -11,10 +11,10 @@ import anyio
 import pytest
 
 from asynccp import Options
-from asynccp.fake import faults
-from asynccp.fake.faults import Fault, Place
+from asynccp.kube.exec import STDIN, STDOUT
 from asynccp.report import Outcome, Result
-from asynccp.wire.exec import STDIN, STDOUT
+from asynccp.testing import faults
+from asynccp.testing.faults import Fault, Place
 from tests.faults.fleet import fleet
 from tests.faults.storm import different
 

@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from asynccp import Options
-from asynccp.fake.pod import Container, FakePod
+from asynccp.archive import zstd
 from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.report import Outcome
-from asynccp.wire import zstd
+from asynccp.testing.pod import Container, FakePod
 from tests.archives import archive, block
 from tests.faults.fleet import LABELS, Fleet, fleet
 from tests.faults.liars import fifos, liar

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asynccp.disk.extract import Extractor
 from asynccp.errors import AsyncCpError
 from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits
+from asynccp.sinks.directory import Extractor
 from tests.archives import archive, file
 
 Shown = Mapping[str, str]

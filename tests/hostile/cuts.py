@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from asynccp.disk.extract import Extractor
+from asynccp.archive.tar import TarDecoder
 from asynccp.errors import AsyncCpError, ProtocolViolation
-from asynccp.wire.tar import TarDecoder
+from asynccp.sinks.directory import Extractor
 from tests import archives
 from tests.archives import BLOCK, archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
 from tests.hostile.fuzz import events

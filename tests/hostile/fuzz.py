@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from asynccp.archive.tar import Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder, member_path
 from asynccp.errors import AsyncCpError
 from asynccp.escape import printable
-from asynccp.wire.tar import Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder, member_path
 from tests.hostile.case import Case, run, surroundings
 from tests.hostile.mutations import mutation
 

@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from asynccp.disk.extract import Extractor
 from asynccp.errors import DestinationError
+from asynccp.sinks.directory import Extractor
 from tests.archives import archive, directory, file, hard_link, symlink
 
 # The attacker: for ever, each directory in turn becomes a link that leads out, and comes back.

@@ -17,10 +17,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asynccp.disk.extract import Extractor
+from asynccp.archive.tar import Data, Event, Hole, LeftOut, Member, TarDecoder
 from asynccp.entry import Kind
 from asynccp.errors import AsyncCpError
-from asynccp.wire.tar import Data, Event, Hole, LeftOut, Member, TarDecoder
+from asynccp.sinks.directory import Extractor
 from tests.hostile.mutations import generated, mutation
 
 READERS = {"GNU tar": ("tar", "--no-same-owner", "--delay-directory-restore"), "bsdtar": ("bsdtar", "--no-same-owner")}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asynccp.archive.tar import TarDecoder
 from asynccp.errors import AsyncCpError
-from asynccp.wire.tar import TarDecoder
 from tests.archives import archive, file, long_name, pax, record, sparse
 from tests.hostile.fuzz import fuzz, wrong_events
 from tests.hostile.mutations import mutation

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import pytest
 
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind
 from asynccp.errors import UsageError
 from asynccp.options import RECORD_SIZE
-from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull, skipped_lines
 from asynccp.report import LeftOut, NotKept
 from asynccp.target import Skipped, Target, Transfer
 
-from .reference import TOKEN
+from ..archive.reference import TOKEN
 
 SKIPPED = (Skipped("shop/old", "is being deleted"),)
 NOT_KEPT = (NotKept(b"config/a\n", "extended attributes"),)

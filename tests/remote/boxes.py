@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from asynccp.remote.dialogue import Line, LineReader
 from asynccp.remote.script import Command
-from asynccp.wire.dialogue import Line, LineReader
 
 TOKEN = "0123456789abcdef"
 PATIENCE_S = 20.0

@@ -13,18 +13,18 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from asynccp.disk.read import read_chunk
-from asynccp.disk.scan import scan
+from asynccp.archive.compression import CODECS
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind
+from asynccp.kube.exec import ExitStatus
+from asynccp.local.read import read_chunk
+from asynccp.local.scan import scan
+from asynccp.net.websocket import unsealed
 from asynccp.options import RECORD_SIZE
-from asynccp.plan.layout import ArchiveLayout
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
+from asynccp.remote.dialogue import Line, verdict
+from asynccp.remote.digests import ALGORITHMS, AnswerReader, encode_question, questions
 from asynccp.remote.script import Command, command, load
-from asynccp.wire.compression import CODECS
-from asynccp.wire.dialogue import Line, verdict
-from asynccp.wire.digests import ALGORITHMS, AnswerReader, encode_question, questions
-from asynccp.wire.exec import ExitStatus
-from asynccp.wire.websocket import unsealed
 
 from .. import trees
 from . import boxes

@@ -11,15 +11,15 @@ from subprocess import PIPE
 
 import pytest
 
-from asynccp.disk.pack import Packing
-from asynccp.disk.scan import scan
+from asynccp.archive.compression import CODECS, GZIP, ZSTD, Unpacker
+from asynccp.archive.layout import ArchiveLayout
+from asynccp.kube.exec import ExitStatus
+from asynccp.local.pack import Packing
+from asynccp.local.scan import scan
+from asynccp.net.websocket import unsealed
 from asynccp.options import RECORD_SIZE
-from asynccp.plan.layout import ArchiveLayout
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
-from asynccp.wire.compression import CODECS, GZIP, ZSTD, Unpacker
-from asynccp.wire.dialogue import verdict
-from asynccp.wire.exec import ExitStatus
-from asynccp.wire.websocket import unsealed
+from asynccp.remote.dialogue import verdict
 
 from .. import trees
 from . import boxes

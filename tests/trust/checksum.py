@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 
-from asynccp.fake.server import FakeCluster
+from asynccp.testing.server import FakeCluster
 from tests.corruption import carry_out, corruptions
 from tests.trust.row import Row
 

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import anyio
 
 from asynccp import Outcome
-from tests.cluster import leaks
-from tests.cluster.credentials import KINDS, PODS, outlive
+from tests.auth import leaks
+from tests.auth.credentials import KINDS, PODS, outlive
 from tests.trust.row import Row
 
 

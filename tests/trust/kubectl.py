@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asynccp.fake.kinds import Kind
-from asynccp.fake.pod import Container
-from asynccp.fake.server import FakeCluster
+from asynccp.testing.kinds import Kind
+from asynccp.testing.pod import Container
+from asynccp.testing.server import FakeCluster
 
 MAX_FILE_SIZE = 64 * 1024 * 1024  # bytes
 TIMEOUT_S = 10.0

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import anyio
 
-from asynccp.cluster.kubernetes import connect
 from asynccp.engine.planning import plan_pull, plan_push
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
+from asynccp.kube.cluster import connect
 from asynccp.target import Selection, parse_selectors
 from tests.e2e.fleet import WITH_TAR, labels_for, selector, sh
 from tests.e2e.real import RealFleet

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from asynccp.fake.kinds import Kind, gnu, no_tar
-from asynccp.fake.pod import Container, FakePod
-from asynccp.fake.server import FakeCluster
+from asynccp.testing.kinds import Kind, gnu, no_tar
+from asynccp.testing.pod import Container, FakePod
+from asynccp.testing.server import FakeCluster
 from tests.e2e.fleet import command
 from tests.e2e.pairs import MOST_APART_S, SEED, pairs
 from tests.e2e.running import eventually

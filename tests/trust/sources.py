@@ -14,8 +14,8 @@ import anyio
 from anyio import to_thread
 
 from asynccp import Options
-from asynccp.fake.pod import FakePod
-from asynccp.fake.server import FakeCluster
+from asynccp.testing.pod import FakePod
+from asynccp.testing.server import FakeCluster
 from tests.faults.changes import OF_DIRECTORIES, OF_FILES, PODS, Change, became, prepare, pushes, torn
 from tests.faults.storm import contents
 from tests.trust.row import Row

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from asynccp.fake.demo import Stage
-from tests.fake.strangers import Heard, visit, witnesses
+from asynccp.cli.demo import Stage
+from tests.testing.strangers import Heard, visit, witnesses
 from tests.trust.row import Row
 
 

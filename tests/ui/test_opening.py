@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind
-from asynccp.plan.layout import ArchiveLayout
 from asynccp.plan.plan import PushPlan, build_pull
 from asynccp.report import LeftOut
 from asynccp.target import Skipped, Target, Transfer

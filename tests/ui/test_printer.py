@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from asynccp.errors import ClusterError
-from asynccp.progress import NullObserver
+from asynccp.events import NullObserver
 from asynccp.ui.bars import Bars
 from asynccp.ui.lines import Lines
 from asynccp.ui.printer import draw_while, observer_for

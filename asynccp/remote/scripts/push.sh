@@ -26,7 +26,7 @@ stage "$d" || { [ "$in_place" ] && stage "${TMPDIR:-/tmp}" /dev/shm; } || give_u
 sweep "$beside"
 say "hello count=$count sum=$sum z=$z named=$renames"
 
-# The second archive settles directories (`plan.layout`). That is for BusyBox's tar, and BusyBox has dd. Where head
+# The second archive settles directories (`archive.layout`). That is for BusyBox's tar, and BusyBox has dd. Where head
 # counts, the first tar gets both, and what it leaves is thrown away: head may read more than it hands on (toybox,
 # BusyBox): a second one would wait for bytes that are gone.
 if [ $count = head ]; then receive $((records + more_records)); else receive "$records"; fi

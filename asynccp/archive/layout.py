@@ -1,0 +1,113 @@
+"""ArchiveLayout: the archive as a pure function of the plan.
+
+The entries and their sizes decide every byte's place before one is read: which entry lies at an offset, and how long
+the whole is. Hence exact totals, an exact count for exec v4 (which can't close stdin), and any slice of the archive
+for any pod at any time, from the same entries.
+
+    entry, entry, …, the directories once more, sentinel, two zero blocks, zeros up to a multiple of RECORD_SIZE
+
+Directories come twice, the same header both times. Writing into a directory changes its mtime; GNU tar and toybox
+set it when all is done, but BusyBox never does, and bsdtar doesn't where the directory existed before. And BusyBox
+makes hard links and some symlinks after everything else: if there are links in directories, a second archive follows,
+of the directories and the sentinel, for a second tar.
+
+The sentinel is an empty file, named after the run's token and what was sent: `.asynccp-TOKEN-ENTRIES-BYTES`. Extracted,
+it proves that the pod's tar came to the archive's end, and the pod compares what stands there with these numbers
+(`remote/scripts/receive.sh` removes it).
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from asynccp.archive.header import BLOCK, header_size, padding
+from asynccp.entry import Entry, Kind
+from asynccp.options import CHUNK_SIZE, RECORD_SIZE
+
+_LINKS = (Kind.HARDLINK, Kind.SYMLINK)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of one member, `start` to `stop` of it, that stands at `offset` of a slice of the archive.
+
+    A member is its header, its content and its padding, in this order.
+    """
+
+    entry: Entry
+    offset: int
+    start: int
+    stop: int
+
+
+class ArchiveLayout:
+    """Where every entry lies.
+
+    records: how many RECORD_SIZE units the first tar reads, and how many the second. sent: `ENTRIES-BYTES`, what will
+    stand where it is extracted.
+    """
+
+    def __init__(self, entries: Sequence[Entry], token: str) -> None:
+        self.token = token
+        self.entries = tuple(entries)
+        self._members: list[Entry] = []
+        self._starts: list[int] = []
+        self.size = 0
+        again = [entry for entry in reversed(self.entries) if entry.kind is Kind.DIRECTORY]
+        self.sent = _sent(self.entries)
+        sentinel = Entry(f".asynccp-{token}-{self.sent}".encode(), Kind.FILE)
+        first = self._append([*self.entries, *again, sentinel])
+        late = any(entry.kind in _LINKS and b"/" in entry.path for entry in self.entries)
+        self.records = (first, self._append([*again, sentinel]) if late and again else 0)
+
+    @property
+    def chunks(self) -> int:
+        """The whole size, in units of CHUNK_SIZE, the last of which may be shorter."""
+        return -(-self.size // CHUNK_SIZE)
+
+    def parts(self, size: int) -> int:
+        """Return how many parts of at most `size` bytes the whole has when none belongs to both archives."""
+        return sum(-(-records * RECORD_SIZE // size) for records in self.records)
+
+    def part(self, index: int, size: int) -> tuple[int, int, bool]:
+        """Return where such a part starts and stops, and whether it is the last one of its archive."""
+        first_stop = self.records[0] * RECORD_SIZE
+        first_parts = -(-first_stop // size)
+        if index < first_parts:
+            start, end = index * size, first_stop
+        else:
+            start, end = first_stop + (index - first_parts) * size, self.size
+        stop = min(start + size, end)
+        return start, stop, stop == end
+
+    def pieces(self, start: int, stop: int) -> Iterator[Piece]:
+        """Yield what the slice from `start` to `stop` holds, in order; what no piece covers is zeros."""
+        index = max(0, bisect_right(self._starts, start) - 1)
+        while index < len(self._members) and self._starts[index] < stop:
+            member, at = self._members[index], self._starts[index]
+            first, last = max(start, at), min(stop, at + _size(member))
+            if first < last:
+                yield Piece(member, first - start, first - at, last - at)
+            index += 1
+
+    def _append(self, members: Sequence[Entry]) -> int:
+        """Add one archive at the end; return its size in records."""
+        begin = end = self.size
+        for member in members:
+            self._starts.append(end)
+            end += _size(member)
+        self._members += members
+        records = -(-(end + 2 * BLOCK - begin) // RECORD_SIZE)
+        self.size = begin + records * RECORD_SIZE
+        return records
+
+
+def _sent(entries: Sequence[Entry]) -> str:
+    """Return what will stand where these are extracted, as `ENTRIES-BYTES`. A hard link counts as its file does."""
+    sizes = {entry.path: entry.size for entry in entries if entry.kind is Kind.FILE}
+    size = sum(sizes.values()) + sum(sizes.get(entry.link, 0) for entry in entries if entry.kind is Kind.HARDLINK)
+    return f"{len(entries)}-{size}"
+
+
+def _size(member: Entry) -> int:
+    return header_size(member) + member.size + padding(member.size)

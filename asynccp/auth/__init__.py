@@ -1,0 +1,1 @@
+"""Credentials: the kubeconfig, exec plugins, OIDC, and their renewal."""

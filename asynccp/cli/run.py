@@ -1,0 +1,193 @@
+"""Perform: what the command line asked for, from the first connection to the exit code.
+
+Apart from `cli`, which reads the flags, because what this needs takes half of a small copy's CPU to load, and --help
+needs none of it.
+"""
+
+import asyncio
+import contextlib
+import functools
+import json
+import shlex
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import typer
+from anyio import to_thread
+
+from asynccp.cli import interrupt, streams
+from asynccp.cli.app import CpFlags, Flags, Output
+from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
+from asynccp.errors import AsyncCpError, Interrupted
+from asynccp.kube.base import Cluster
+from asynccp.kube.cluster import connect
+from asynccp.plan.plan import PullPlan, PushPlan, unit
+from asynccp.report import Report
+from asynccp.target import Selection, Selector
+from asynccp.ui.opening import opening
+from asynccp.ui.printer import draw_while, observer_for
+from asynccp.ui.reportfile import try_report, write_report
+from asynccp.ui.text import closing, quiet_closing
+
+if TYPE_CHECKING:
+    from asynccp.plan.forward import ForwardPlan
+
+AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan, "ForwardPlan")
+
+
+async def push(flags: Flags, sources: Sequence[str], selection: Selection) -> int:
+    from asynccp.engine.push import push as push_plan  # each loads what it needs: a push no extraction
+
+    return await _perform(
+        flags, lambda cluster: plan_push(cluster, sources, selection, follow=not flags.no_follow), push_plan
+    )
+
+
+async def pull(flags: Flags, destination: str, selection: Selection) -> int:
+    from asynccp.engine.pull import pull as pull_plan
+
+    return await _perform(flags, lambda cluster: plan_pull(cluster, destination, selection), pull_plan)
+
+
+async def cp(flags: CpFlags, source: str | Selector, destination: str | Selector) -> int:
+    common = flags.flags()
+
+    def selection(of: Selector) -> Selection:
+        return Selection((of,), tuple(common.namespace or ()), container=common.container)
+
+    if isinstance(source, Selector) and isinstance(destination, Selector):
+        from asynccp.engine.forward import forward
+
+        of, to = selection(source), selection(destination)
+        return await _perform(common, lambda cluster: plan_forward(cluster, of, to), forward)
+    if isinstance(destination, Selector):
+        from asynccp.engine.push import push as push_plan
+
+        local, to = str(source), selection(destination)
+        return await _perform(
+            common, lambda cluster: plan_cp_to(cluster, local, to, preserve=not flags.no_preserve), push_plan
+        )
+    from asynccp.engine.pull import pull as pull_plan
+
+    assert isinstance(source, Selector)
+    of = selection(source)
+    return await _perform(common, lambda cluster: plan_cp_from(cluster, of, destination), pull_plan)
+
+
+async def _perform(
+    flags: Flags,
+    make_plan: Callable[[Cluster], Awaitable[AnyPlan]],
+    carry_out: Callable[..., Awaitable[Report]],
+) -> int:
+    """Plan, show, carry out, report; return the exit code."""
+    options = flags.options()
+    if flags.report:
+        await to_thread.run_sync(try_report, flags.report)
+    async with contextlib.AsyncExitStack() as stack:
+        with _given_up_by_signal():
+            cluster = await stack.enter_async_context(connect(flags.kubeconfig, flags.context))
+            plan = await make_plan(cluster)
+        if flags.dry_run:
+            _print(plan, flags.output)
+            return 0
+        if not flags.quiet:
+            typer.echo(opening(plan), err=True)
+        stop = anyio.Event()
+        printer = observer_for(
+            sys.stderr,
+            quiet=flags.quiet,
+            verbose=flags.verbose,
+            count=len(plan.transfers),
+            unit=unit(plan.transfers),
+            expected_total=plan.expected_total,
+        )
+        work = functools.partial(carry_out, cluster, plan, options=options, observer=printer, stop=stop)
+        with _signal_calls(stop.set):
+            report = await draw_while(printer, work)
+    return await _report(flags, report)
+
+
+async def _report(flags: Flags, report: Report) -> int:
+    """Write the report to its file, then show it: a pipe that nobody reads costs no report. Return the exit code."""
+    unwritten: AsyncCpError | None = None
+    if flags.report:
+        try:
+            with interrupt.answered_by(_nothing):  # it is short, and would leave its temporary file
+                await to_thread.run_sync(write_report, flags.report, report.dumps() + "\n")
+        except AsyncCpError as exc:
+            unwritten = exc
+    if not flags.quiet or flags.output is Output.JSON:
+        _print(report, flags.output)
+    if flags.quiet and (words := quiet_closing(report)):
+        typer.echo(words, err=True)
+    if unwritten:
+        streams.tell(f"asynccp: {unwritten}")
+        return report.exit_code or streams.UNTOLD
+    return report.exit_code
+
+
+async def demonstrate(directory: Path, pods: int) -> int:
+    """Run the two commands that the README opens with, as they would be typed."""
+    from asynccp.cli.demo import staged  # aiohttp's server is for the demo alone
+
+    async with staged(directory, pods) as stage:
+        flags = functools.partial(Flags, kubeconfig=str(stage.kubeconfig))
+        config, logs = str(stage.config), str(stage.logs)
+        typer.echo(f"\n$ asynccp push {config} -l app=web:/etc/app", err=True)
+        to = flags(selector=["app=web:/etc/app"])
+        pushed = await push(to, [config], to.selection([]))
+        if interrupt.heard():
+            return pushed
+        typer.echo(f"\n$ asynccp pull -l app=web:/var/log {logs}", err=True)
+        of = flags(selector=["app=web:/var/log"])
+        pulled = await pull(of, logs, of.selection([]))
+    typer.echo(f"\nThe pods' files are in {stage.pods}, what was pulled is in {logs}.", err=True)
+    return pushed or pulled
+
+
+async def serve(directory: Path, pods: int) -> int:
+    from asynccp.cli.demo import staged
+
+    stop = anyio.Event()
+    async with staged(directory, pods) as stage:
+        with _signal_calls(stop.set):
+            typer.echo(f"{pods} pods run, labelled app=web. In another terminal:\n", err=True)
+            typer.echo(f"export KUBECONFIG={shlex.quote(str(stage.kubeconfig.absolute()))}")
+            typer.echo(f"export KUBECACHEDIR={shlex.quote(str(stage.cache.absolute()))}")
+            typer.echo(f"\nasynccp push {stage.config} -l app=web:/etc/app", err=True)
+            typer.echo(f"asynccp pull -l app=web:/var/log {stage.logs}\n\n^C ends it.", err=True)
+            await stop.wait()
+    return 0
+
+
+@contextlib.contextmanager
+def _given_up_by_signal() -> Iterator[None]:
+    """Let a signal cancel what is done meanwhile. Raises Interrupted then."""
+    try:
+        with anyio.CancelScope() as scope, _signal_calls(scope.cancel):
+            yield
+    finally:
+        if interrupt.heard():
+            raise Interrupted("interrupted")
+
+
+@contextlib.contextmanager
+def _signal_calls(answer: Callable[[], object]) -> Iterator[None]:
+    """Have the event loop call `answer` when a first signal comes meanwhile."""
+    loop = asyncio.get_running_loop()
+    with interrupt.answered_by(lambda: loop.call_soon_threadsafe(answer)):
+        yield
+
+
+def _nothing() -> None:
+    """Answer a signal with patience; a second one has none."""
+
+
+def _print(subject: "PushPlan | PullPlan | ForwardPlan | Report", output: Output) -> None:
+    if output is Output.JSON:
+        streams.put_data(json.dumps(subject.to_json(), indent=2))
+    else:
+        typer.echo(closing(subject) if isinstance(subject, Report) else subject.to_text())

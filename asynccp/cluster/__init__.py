@@ -1,1 +1,0 @@
-"""The far end: the API server, and what runs in a pod."""

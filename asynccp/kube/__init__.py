@@ -1,0 +1,1 @@
+"""The API server: lists, exec sessions, and what its answers mean."""

@@ -1,0 +1,1 @@
+"""Files of this machine. Calls block, and are made in worker threads."""

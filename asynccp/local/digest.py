@@ -1,0 +1,84 @@
+"""Digests of files of this machine, in steps that block (`asynccp.steps`)."""
+
+import errno
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+from asynccp.entry import Entry
+from asynccp.local.directories import Directories
+from asynccp.local.read import READ, opened, unchanged
+from asynccp.remote.digests import ALGORITHMS
+
+_PIECE_SIZE = 1024 * 1024
+_ZEROS = bytes(_PIECE_SIZE)
+
+
+def digest_source(entry: Entry, algorithm: str) -> Generator[int, None, str]:
+    """Return the digest of a file that is being pushed. Raises SourceChanged when it isn't as the scan found it."""
+    with Directories() as directories, opened(entry, directories) as descriptor:
+        unchanged(entry, descriptor)
+        digest = yield from _digest(descriptor, algorithm)
+        unchanged(entry, descriptor)
+    return digest
+
+
+def digest_below(
+    root: str, path: bytes, algorithm: str, known: dict[tuple[int, int], str]
+) -> Generator[int, None, str | None]:
+    """Return the digest of a file that was pulled, None when it can't be read. No symbolic link below root is followed.
+
+    Read back from the disk, not taken from the bytes on their way there: what counts is what stands there now.
+    known: of files that have several names, by device and inode, each read once.
+    """
+    try:
+        with _opened_below(root, path) as descriptor:
+            status = os.fstat(descriptor)
+            key = status.st_dev, status.st_ino
+            if key not in known:
+                digest = yield from _digest(descriptor, algorithm)
+                if status.st_nlink == 1:
+                    return digest
+                known[key] = digest
+            return known[key]
+    except OSError:
+        return None
+
+
+def _digest(descriptor: int, algorithm: str) -> Generator[int, None, str]:
+    """Yield the bytes of each piece that was read. A hole isn't read, but its zeros are digested; they are no bytes."""
+    digest, at = ALGORITHMS[algorithm](), 0
+    while True:
+        data_at = _data_behind(descriptor, at)
+        while at < data_at:
+            zeros = min(_PIECE_SIZE, data_at - at)
+            digest.update(memoryview(_ZEROS)[:zeros])
+            at += zeros
+            yield 0
+        data = os.pread(descriptor, _PIECE_SIZE, at)
+        if not data:
+            return digest.hexdigest()
+        digest.update(data)
+        at += len(data)
+        yield len(data)
+
+
+def _data_behind(descriptor: int, at: int) -> int:
+    """Return where the next byte is that stands on the disk; `at` where nobody can tell."""
+    try:
+        return os.lseek(descriptor, at, os.SEEK_DATA)
+    except OSError as exc:  # behind the last one, or the file system has no such question
+        return max(at, os.fstat(descriptor).st_size) if exc.errno == errno.ENXIO else at
+
+
+@contextmanager
+def _opened_below(root: str, path: bytes) -> Iterator[int]:
+    above, last = os.path.split(os.fsencode(root))  # the last component of `root` may be no link either
+    directory, _, name = path.rpartition(b"/")
+    with Directories() as directories:
+        at = directories.at(above, b"/".join(part for part in (last, directory) if part))
+        descriptor = os.open(name, READ, dir_fd=at)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""ArchiveReader: any slice of the archive, from the files that the plan names.
+
+An entry that is not the one that the scan found, or not as it found it, before and after its bytes are read, ends the
+copy with its name: a fleet never gets two states of one file without a word. Device, inode, ctime, size and mtime are
+compared on the open descriptor, so a name that leads elsewhere meanwhile brings nothing. Where a file system gives an
+object new inode numbers while it is there (some in user space), that is a change as well.
+
+Calls block: they are made in worker threads.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+
+from asynccp.archive.chunk import Chunk
+from asynccp.archive.header import encode_header
+from asynccp.archive.layout import ArchiveLayout, Piece
+from asynccp.entry import Entry, Kind
+from asynccp.errors import SourceChanged
+from asynccp.escape import printable
+from asynccp.kube.exec import STDIN
+from asynccp.local.directories import Directories
+from asynccp.net.websocket import HEADROOM, seal
+from asynccp.options import CHUNK_SIZE
+
+READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def read_chunk(layout: ArchiveLayout, index: int) -> Chunk:
+    """Return chunk `index` of the archive, with its file contents read from disk.
+
+    Raises SourceChanged with the entry's name.
+    """
+    start = index * CHUNK_SIZE
+    stop = min(start + CHUNK_SIZE, layout.size)
+    buffer = read_slice(layout, start, stop, before=bytes(HEADROOM) + bytes((STDIN,)))
+    return Chunk(index, stop - start, stop - start, seal(buffer))
+
+
+def read_slice(layout: ArchiveLayout, start: int, stop: int, *, before: bytes = b"") -> memoryview:
+    """Return the archive's bytes from `start` to `stop`, behind those of `before`. Raises as `read_chunk`."""
+    # Pages of its own, all zeros: padding and the end marker are in place already. They go back to the system with the
+    # chunk, where the heap kept holes: a push of 512 MiB to 10 pods peaked at 132 MiB, on the heap at 220 MiB. Private,
+    # since shared pages took 400 µs a chunk where these take 285.
+    buffer = memoryview(mmap(-1, len(before) + stop - start, flags=MAP_PRIVATE | MAP_ANONYMOUS))
+    buffer[: len(before)] = before
+    view = buffer[len(before) :]
+    with Directories() as directories:
+        for piece in layout.pieces(start, stop):
+            _fill(view[piece.offset : piece.offset + piece.stop - piece.start], piece, directories)
+    return buffer
+
+
+def _fill(view: memoryview, piece: Piece, directories: Directories) -> None:
+    header = encode_header(piece.entry)
+    if piece.start < len(header):
+        part = header[piece.start : piece.stop]
+        view[: len(part)] = part
+        view = view[len(part) :]
+    offset = max(0, piece.start - len(header))
+    wanted = view[: max(0, piece.entry.size - offset)]
+    if piece.entry.kind is Kind.FILE and piece.entry.origin and (len(wanted) or not piece.entry.size):
+        _read_file(wanted, piece.entry, offset, directories)
+
+
+def _read_file(view: memoryview, entry: Entry, offset: int, directories: Directories) -> None:
+    with opened(entry, directories) as descriptor:
+        unchanged(entry, descriptor)
+        while len(view):
+            count = os.preadv(descriptor, [view], offset)
+            if count == 0:
+                raise SourceChanged(f"{printable(entry.source)} became shorter while it was read")
+            view, offset = view[count:], offset + count
+        unchanged(entry, descriptor)
+
+
+@contextmanager
+def opened(entry: Entry, directories: Directories) -> Iterator[int]:
+    """Open the file of an entry. Raises SourceChanged when it can't be read, now or while it is open."""
+    assert entry.origin
+    directory, _, name = entry.origin.below.rpartition(b"/")
+    try:
+        descriptor = os.open(name, READ, dir_fd=directories.at(entry.origin.root, directory))
+    except OSError as exc:
+        raise SourceChanged(f"{printable(entry.source)} can no longer be read: {exc.strerror}") from exc
+    try:
+        yield descriptor
+    except OSError as exc:
+        raise SourceChanged(f"{printable(entry.source)} can't be read: {exc.strerror}") from exc
+    finally:
+        os.close(descriptor)
+
+
+def unchanged(entry: Entry, descriptor: int) -> None:
+    """Raise SourceChanged unless the file is the one that the scan found, and as it found it."""
+    now, then = os.fstat(descriptor), entry.origin
+    assert then
+    if (now.st_ino, now.st_dev) != (then.inode, then.device):
+        raise SourceChanged(f"{printable(entry.source)} was replaced by another file while it was read")
+    if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (entry.size, entry.mtime_ns, then.ctime_ns):
+        raise SourceChanged(f"{printable(entry.source)} changed while it was read")

@@ -1,0 +1,225 @@
+"""The dialogue of one exec: the lines that the script in the pod says, around the archive.
+
+    pod  → us   asynccp TOKEN hello KEY=VALUE …      what it found; before any byte of the archive
+    …the archive, one way or the other…
+    pod  → us   asynccp TOKEN received KEY=VALUE …   a push: all was extracted, beside its place
+    us   → pod  questions about files                if they are wanted (`remote.digests`)
+    us   → pod  go                                   a push: put it in its place
+    pod  → us   asynccp TOKEN done KEY=VALUE …       it is in its place; or, of a pull, how its tar ended
+    us   → pod  questions about files                of a pull
+    us   → pod  one line on stdin                    we have it all: you may go
+
+What there is to tell beside the archive comes on stderr (`remote.notes`), the last of it `ended`, before `done`.
+
+The process in the pod lives until it has our last line, so the API server's proxy never sees it end while bytes are
+under way: that race cuts the tail of a pull (kubernetes #60140). TOKEN is new for each run: what else may stand on
+stdout, such as the banner of a shell that is a wrapper, can't be taken for a line of the dialogue. A pod is not
+trusted: every line is parsed as hostile input, and has a bound.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from asynccp.errors import (
+    CommandFailed,
+    CommandMissing,
+    ConnectFailed,
+    DestinationError,
+    ProtocolViolation,
+    SessionLost,
+    ShellMissing,
+    TransferError,
+)
+from asynccp.escape import printable
+from asynccp.kube.exec import ExitStatus
+
+ACKNOWLEDGEMENT = b"\x00ok\n"  # an exec message: stdin, one line
+GO = b"\x00go\n"  # likewise
+MAX_LINE_SIZE = 4096  # bytes; ours are below 200
+MAX_PADDING_SIZE = 1024 * 1024  # bytes of zeros after the end marker; GNU tar and bsdtar write up to 10,240
+
+MAX_BANNER_SIZE = 64 * 1024  # bytes on stdout before the hello: of a shell that greets
+_BANNER_TAIL_SIZE = 200  # bytes of it that are kept
+
+# "Wrote only": GNU tar names no reason when a write was cut short, which on a regular file means a full disk.
+_FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the dialogue: `hello` or `done`, and its facts."""
+
+    word: str
+    facts: Mapping[str, str]
+
+
+class LineReader:
+    """Cuts one line of the dialogue off the front of a byte stream.
+
+    after_zeros: the line follows an archive, whose writer may fill its last record with zeros.
+    banner: other text may stand before it; the end of what has come of that.
+    """
+
+    def __init__(self, token: str, word: str, *, after_zeros: bool = False, banner: bool = False) -> None:
+        self._start = f"asynccp {token} {word} ".encode()
+        self._word = word
+        self.banner = b""
+        self._banner_left = MAX_BANNER_SIZE if banner else 0
+        self._zeros_left = MAX_PADDING_SIZE if after_zeros else 0
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes | memoryview) -> tuple[Line, bytes] | None:
+        """Return the line and what follows it as soon as the line is whole, else None.
+
+        Raises ProtocolViolation as soon as the bytes can't become the line.
+        """
+        self._buffer += self._unpadded(bytes(data))
+        self._skip_banner()
+        start = bytes(self._buffer[: len(self._start)])
+        if not self._start.startswith(start):
+            raise ProtocolViolation(
+                f"the pod said '{printable(bytes(self._buffer), 200)}' where its {self._word} belongs"
+            )
+        end = self._buffer.find(b"\n", 0, MAX_LINE_SIZE)
+        if end < 0:
+            if len(self._buffer) >= MAX_LINE_SIZE:
+                raise ProtocolViolation(f"the pod's {self._word} line does not end")
+            return None
+        words = self._buffer[len(self._start) : end].decode("ascii", "replace").split()
+        facts = dict(word.partition("=")[::2] for word in words)
+        return Line(self._word, facts), bytes(self._buffer[end + 1 :])
+
+    def _skip_banner(self) -> None:
+        at = self._buffer.find(self._start)
+        if at < 0:  # its end may be the beginning of the line
+            at = max(0, len(self._buffer) - len(self._start) + 1)
+            while not self._start.startswith(bytes(self._buffer[at:])):
+                at += 1
+        size = min(at, self._banner_left)
+        self._banner_left -= size
+        self.banner = (self.banner + bytes(self._buffer[:size]))[-_BANNER_TAIL_SIZE:]
+        del self._buffer[:size]
+
+    def _unpadded(self, data: bytes) -> bytes:
+        if self._zeros_left == 0 or self._buffer:
+            return data
+        unpadded = data[: self._zeros_left].lstrip(b"\0") + data[self._zeros_left :]
+        self._zeros_left -= len(data) - len(unpadded)
+        return unpadded
+
+
+def verdict(
+    done: Line | None, status: ExitStatus | None, said: str, *, whole: bool = True, ending: str = "", sent: str = "",
+) -> TransferError | None:  # fmt: skip
+    """Return why a transfer is not complete, None when it is. The one place that decides it.
+
+    Complete means all of: everything was handed on (`whole`: the archive's end marker was decoded, or the last byte of
+    a push was sent), the pod's `done` line came and says that its commands ended with 0, a push's sentinel was
+    extracted, as many entries and bytes stand there as were sent, and what it came with was put in its place; and an
+    explicit Success. How the connection ended proves nothing, so it decides nothing.
+
+    A pull whose tar has ended with 1 or 2, but brought the archive's end marker, is judged by what the tar complained
+    of (`remote.complaints`).
+
+    done: the pod's last line, None when it never came. A push that isn't whole in the pod ends with `received`.
+    status: None when the session ended without one. said: stderr's tail, escaped. ending: how the session ended, in
+    words, escaped; empty for a regular end. sent: `ENTRIES-BYTES` of a push.
+    """
+    code = _exit_code(done, status)
+    if code in (None, 0) and (done is None or status is None):
+        if status is not None and status.code is None:
+            return _not_run(status)
+        return SessionLost(
+            "the session ended before the pod had said its last word" + (f": {ending}" if ending else "")
+        )
+    if code is None:
+        return SessionLost(f"the server does not know how the command ended: {status.message if status else ''}")
+    if code != 0:
+        settling = done is not None and "settled" in done.facts
+        return _failed(code, said, settling=settling)  # the status would say our whole script again
+    if done is not None and done.facts.get("sentinel", "yes") != "yes":
+        return _not_whole(done, sent)
+    if done is not None and done.word == "received":
+        return ProtocolViolation("the pod has everything, but did not put it in its place")
+    if not whole:
+        return ProtocolViolation("the pod says that it is done, but the archive has not come to its end")
+    return None
+
+
+def _not_whole(received: Line, sent: str) -> TransferError:
+    entries, size = received.facts.get("entries", ""), received.facts.get("bytes", "")
+    sent_entries, _, sent_size = sent.partition("-")
+    if not entries or (entries, size or sent_size) == (sent_entries, sent_size):
+        return ProtocolViolation("tar ended without an error, but the last member of the archive was not extracted")
+    got = f"{printable(entries, 20)} of {sent_entries} entries"
+    got += f", {printable(size, 20)} of {sent_size} bytes" if size else ""
+    return CommandFailed(
+        f"tar ended without an error, but left something out: {got} came to stand in the container",
+        hint="is its tar a wrapper, or its file system one that takes two names for one? nothing was changed",
+    )
+
+
+def tar_code(done: Line | None, status: ExitStatus | None) -> int | None:
+    """Return the code with which a pull's tar ended, if pod and server say the same; None otherwise."""
+    if done is None or status is None:
+        return None
+    return status.code if done.facts.get("rc") == str(status.code) else None
+
+
+def _exit_code(done: Line | None, status: ExitStatus | None) -> int | None:
+    """Return tar's own code if the pod told it and it is an error, else that of the whole command."""
+    told = (done.facts.get("rc", "") if done else "").encode()
+    if told.isdigit() and int(told) != 0:
+        return int(told)
+    if done is not None and not told.isdigit():
+        return 255  # the line came without a code: never a success
+    return status.code if status is not None else None
+
+
+# The node's runtime, or the way to it, was not there: what a restart of kubelet or containerd looks like from here.
+_AWAY = (
+    "error dialing backend",
+    "connection refused",
+    "connection reset",
+    "unable to upgrade connection",
+    "transport is closing",
+    "context deadline exceeded",
+    "context canceled",
+    "unexpected EOF",
+    "containerd.sock",
+)
+
+
+def _not_run(status: ExitStatus) -> TransferError:
+    if "executable file not found" in status.message or "/sh: no such file or directory" in status.message:
+        return ShellMissing(
+            "there is no shell in the container",
+            hint="name a container that has a shell and tar with -c; kubectl debug can add one to a running pod",
+        )
+    reason = "the command could not be run: " + status.message.replace("Internal error occurred: ", "")
+    return ConnectFailed(reason) if any(sign in status.message for sign in _AWAY) else CommandFailed(reason)
+
+
+def _failed(code: int, said: str, *, settling: bool) -> TransferError:
+    if code == 137:
+        return CommandFailed(
+            "the commands in the container were killed (137)" + (f": {said}" if said else ""),
+            hint="the pod was deleted or restarted, or its memory limit was reached",
+        )
+    if code in (126, 127):
+        return CommandMissing(f"a program could not be run in the container ({code}): {said or 'no reason given'}")
+    if any(sign in said for sign in _FULL):
+        return DestinationError(
+            f"the disk in the container is full: {said}",
+            hint="a push needs room for the old files and the new ones, until the new ones are in their place",
+        )
+    if settling:
+        return DestinationError(
+            f"what was received could not all be put in its place: {said or f'exit code {code}'}",
+            hint="each file there is the old one or the new one, none is torn; push again when the cause is mended",
+        )
+    denied = "Permission denied" in said or "Operation not permitted" in said
+    return CommandFailed(
+        f"tar failed in the container with exit code {code}: {said or 'it said nothing'}",
+        hint="the container's user may not do that" if denied else "",
+    )

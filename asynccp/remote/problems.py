@@ -1,0 +1,90 @@
+"""Problems: what a hello means that says why the pod can't do what was asked (`remote/scripts`). Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from asynccp.errors import CommandMissing, DestinationError, ProtocolViolation, SourceMissing, TransferError
+from asynccp.escape import printable
+from asynccp.remote.dialogue import Line
+
+# problem → error, sentence, hint. PATH is what was asked for, TYPE a file system's, WHY the system's own reason.
+_MEANING: dict[str, tuple[type[TransferError], str, str]] = {
+    "missing": (SourceMissing, "PATH does not exist in the container, or its directory may not be enteredWHY", ""),
+    "dangling": (
+        SourceMissing,
+        "PATH is a symbolic link that leads nowhere in the container",
+        "--no-follow copies the link itself",
+    ),
+    "pseudo": (
+        SourceMissing,
+        "PATH is on a file system of type TYPE, whose files have no size before they are read: no tar can copy them",
+        "read them one by one: kubectl exec POD -- cat PATH",
+    ),
+    "unreadable": (SourceMissing, "PATH may not be read by the container's userWHY", ""),
+    "no-contents": (SourceMissing, "PATH is not a directory", "leave the slash at its end out"),
+    "no-home": (
+        DestinationError,
+        "PATH can't be found: the container has no HOME",
+        "write the directory's path instead of ~",
+    ),
+    "not-a-directory": (
+        DestinationError,
+        "PATH is not a directory",
+        "the path after the colon is the directory that receives the source, or of a single file its new name",
+    ),
+    "glob": (
+        DestinationError,
+        "PATH looks like a pattern, and nothing in the container has just that name",
+        "patterns are not expanded in the container; name the directory",
+    ),
+    "link": (
+        DestinationError,
+        "PATH is a symbolic link that another user of the container can turn round",
+        "name the directory that it is to lead to",
+    ),
+    "cannot-create": (DestinationError, "PATH can't be created in the containerWHY", ""),
+    "not-writable": (
+        DestinationError,
+        "PATH is not writable for the container's user, or on a read-only file systemWHY",
+        "--in-place overwrites files that may be written in a directory that may not",
+    ),
+}
+
+
+def refusal(hello: Line, path: str, said: str, others: Sequence[str] = ()) -> TransferError | None:
+    """Return the error that a hello means, None when the pod is ready.
+
+    path: that was asked for, escaped. said: the tail of the pod's stderr, escaped; it holds the system's own reason.
+    others: the pod's other containers.
+    """
+    problem = hello.facts.get("problem")
+    if problem is None:
+        return None
+    if problem in _MEANING:
+        error, sentence, hint = _MEANING[problem]
+        if problem == "missing" and any(sign in path for sign in "*?["):
+            hint = "patterns are not expanded in the container: name the directory"
+        words = {
+            "PATH": path,
+            "TYPE": printable(hello.facts.get("type", "?"), 20),
+            "WHY": f" ({said})" if said else "",
+        }
+        return error(_filled(sentence, words), hint=_filled(hint, words))
+    if problem.startswith("no-"):
+        program = printable(problem.removeprefix("no-"), 60)
+        return CommandMissing(
+            f"there is no {program} in the container", hint=f"{elsewhere(others)}, or add {program} to the image"
+        )
+    return ProtocolViolation(f"the pod reports a problem that is not known here: {printable(problem, 60)}")
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    """Put words where their names stand. Once: what the pod says may have such names in it."""
+    return re.sub("|".join(words), lambda found: words[found[0]], text)
+
+
+def elsewhere(others: Sequence[str]) -> str:
+    """Return what to do when a container lacks something that others of its pod may have."""
+    if others:
+        return f"name another container with -c ({', '.join(others)} run{'s' if len(others) == 1 else ''} there too)"
+    return "name a container that has one with -c"

@@ -1,1 +1,0 @@
-"""Bytes ⇄ events, without any input or output: exec messages, the dialogue with the pod, tar archives."""
