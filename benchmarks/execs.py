@@ -14,8 +14,9 @@ from asynccp.engine.run import run_transfers
 from asynccp.engine.select import select
 from asynccp.engine.tally import Tally
 from asynccp.errors import CommandFailed
-from asynccp.kube.exec import V4, ExitStatus, decode
+from asynccp.kube.exec import V4
 from asynccp.report import LeftOut, NotKept
+from asynccp.status import ExitStatus
 from asynccp.target import Skipped, Transfer
 from asynccp.ui.text import closing
 
@@ -47,8 +48,8 @@ async def run_everywhere(namespace: str, selector: str, argv: list[str]) -> int:
 async def _run(cluster: Cluster, tally: Tally, argv: list[str]) -> None:
     status = None
     async with cluster.open_exec(tally.transfer.target, argv, V4) as session:
-        while (message := await session.receive()) is not None:
-            if isinstance(event := decode(message), ExitStatus):
+        while (event := await session.receive()) is not None:
+            if isinstance(event, ExitStatus):
                 status = event
     if status is None or status.code != 0:
         raise CommandFailed(f"{argv[0]} did not end well: {status}")

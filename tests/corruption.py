@@ -14,13 +14,13 @@ from pathlib import Path
 
 from anyio import to_thread
 
+from asynccp.chunk import Chunk
 from asynccp.engine.planning import plan_pull, plan_push
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.kube.base import Cluster, Session
 from asynccp.kube.cluster import connect
-from asynccp.kube.exec import STDIN, STDOUT
-from asynccp.net.websocket import unsealed
+from asynccp.kube.exec import Event, Stdout
 from asynccp.options import Options
 from asynccp.report import Report
 from asynccp.target import Json, Selection, Selector, Target, parse_selectors
@@ -109,28 +109,28 @@ class Corrupting:
             self.struck = True
             await to_thread.run_sync(lambda: self._corruption.apply_to(path()))
 
-    def on_the_wire(self, direction: str, channel: int, message: bytes) -> bytes:
-        """Return the message, changed if the byte is in it."""
-        if self.struck or self._corruption.place != f"{direction}, wire" or message[:1] != bytes((channel,)):
-            return message
+    def on_the_wire(self, direction: str, data: bytes) -> bytes:
+        """Return the data, changed if the byte is in it."""
+        if self.struck or self._corruption.place != f"{direction}, wire":
+            return data
         content = content_of(self._corruption.file)
-        at = self._place_in(message, content)
+        at = self._place_in(data, content)
         if at < 0:
-            return message
+            return data
         self.struck = True
-        struck = bytearray(message)
+        struck = bytearray(data)
         struck[at] ^= 1 << self._corruption.bit
         return bytes(struck)
 
-    def _place_in(self, message: bytes, content: bytes) -> int:
-        """Return where the byte is in a message, -1 when it isn't there.
+    def _place_in(self, data: bytes, content: bytes) -> int:
+        """Return where the byte is in data, -1 when it isn't there.
 
-        Nine bytes of the file's content tell where it is; where a message ends among them, it is one of the next bytes.
+        Nine bytes of the file's content tell where it is; where the data end among them, it is one of the next bytes.
         """
         last = len(content) - 9
         for offset in range(min(self._corruption.offset, last), min(self._corruption.offset + 40, last) + 1):
-            if message.count(piece := content[offset : offset + 9]) == 1:
-                return message.index(piece)
+            if data.count(piece := content[offset : offset + 9]) == 1:
+                return data.index(piece)
         return -1
 
 
@@ -149,18 +149,22 @@ class _Session:
     def ending(self) -> str:
         return self._session.ending
 
-    async def send(self, message: bytes | memoryview) -> None:
-        data = bytes(message)
-        if data.startswith(b"\0sum\n"):
+    async def send(self, data: bytes | memoryview) -> None:
+        if bytes(data).startswith(b"sum\n"):
             await self._cluster.asked_for_digests()
-        await self._session.send(self._cluster.on_the_wire("push", STDIN, data))
+        await self._session.send(self._cluster.on_the_wire("push", bytes(data)))
 
-    async def send_frame(self, frame: memoryview) -> None:
-        await self.send(unsealed(frame))
+    async def send_chunk(self, chunk: Chunk) -> None:
+        await self.send(chunk.data)
 
-    async def receive(self) -> bytes | None:
-        message = await self._session.receive()
-        return None if message is None else self._cluster.on_the_wire("pull", STDOUT, bytes(message))
+    async def close_stdin(self) -> None:
+        await self._session.close_stdin()
+
+    async def receive(self) -> Event | None:
+        event = await self._session.receive()
+        if isinstance(event, Stdout):
+            return Stdout(memoryview(self._cluster.on_the_wire("pull", bytes(event.data))))
+        return event
 
     async def ping(self) -> None:
         await self._session.ping()

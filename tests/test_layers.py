@@ -13,19 +13,32 @@ ROOT = Path(asynccp.__file__).parent
 MODULES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
 ENDS = (".py", "/__init__.py")
 
-VOCABULARY = {"ours", "entry", "escape", "limits", "target", "options", "events", "report", "errors", "steps"}
+VOCABULARY = {
+    "checksum",
+    "chunk",
+    "entry",
+    "errors",
+    "escape",
+    "events",
+    "limits",
+    "options",
+    "ours",
+    "report",
+    "status",
+    "steps",
+    "target",
+}
 MAY_KNOW = {
     "vocabulary": VOCABULARY,
-    "archive": VOCABULARY | {"archive", "remote.complaints"},
+    "archive": VOCABULARY | {"archive"},
     "plan": VOCABULARY | {"plan", "archive"},
-    "net": VOCABULARY | {"net", "auth.access"},
+    "net": VOCABULARY | {"net"},
     "auth": VOCABULARY | {"auth", "net"},
     "kube": VOCABULARY | {"kube", "auth", "net"},
-    "remote": VOCABULARY | {"remote", "archive", "kube.exec"},
-    "local": VOCABULARY | {"local", "archive", "kube.exec", "net.websocket", "remote.digests"},
+    "remote": VOCABULARY | {"remote", "archive"},
+    "local": VOCABULARY | {"local", "archive"},
     "sinks": VOCABULARY | {"sinks", "archive", "local"},
-    "engine": VOCABULARY
-    | {"engine", "archive", "kube.base", "kube.exec", "local", "net.websocket", "plan", "remote", "sinks"},
+    "engine": VOCABULARY | {"engine", "archive", "kube.base", "kube.exec", "local", "plan", "remote", "sinks"},
     "ui": VOCABULARY | {"ui", "plan"},
     "testing": VOCABULARY | {"testing", "kube.exec"},
     "cli": VOCABULARY | {"cli", "engine", "kube", "plan", "testing", "ui", ""},

@@ -17,10 +17,21 @@ from enum import Enum
 from typing import NamedTuple
 
 from asynccp.entry import Entry, Kind
-from asynccp.remote.complaints import Fate
 
 FRESH_S = 60.0
 MOST_FRESH = 100  # in one archive: one question, so that a tree that has just been made costs no more
+
+
+class Fate(Enum):
+    """What became of an entry that a tar has complained about."""
+
+    UNREADABLE = "unreadable"  # it, or what is in it, did not come
+    VANISHED = "vanished"  # it was listed in its directory, but was gone when it was its turn
+    SOCKET = "socket"
+    CHANGED = "changed"  # it came; GNU tar saw another time of change afterwards, of a directory too
+    SHRANK = "shrank"  # it came, with zeros where its end was
+    DAMAGED = "damaged"  # it came, with zeros where the disk gave an error
+    REPLACED = "replaced"  # it came; when the pull ended it was not the same any more: no tar says so (`archive.watch`)
 
 
 class State(NamedTuple):

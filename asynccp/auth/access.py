@@ -27,6 +27,7 @@ from asynccp.auth.plugin import credentials_of
 from asynccp.auth.rewrite import Locked
 from asynccp.errors import ClusterError
 from asynccp.escape import printable
+from asynccp.net.endpoint import Endpoint
 from asynccp.net.proxy import environment_proxy
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -37,20 +38,15 @@ _USER_FILES = ("client-certificate", "client-key", "tokenFile")
 Loaded = TypeVar("Loaded")
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access(Endpoint):
     """One cluster, one user, at one moment.
 
-    ssl: None for plain HTTP. server_hostname: the name in the server's certificate, when it isn't the URL's.
-    proxy: `proxy-url` of the kubeconfig, else what HTTPS_PROXY and NO_PROXY say, else None; may hold a password.
-    headers: they prove who we are. context: of the kubeconfig; None in a cluster.
+    proxy: `proxy-url` of the kubeconfig, else what HTTPS_PROXY and NO_PROXY say. headers: they prove who we are.
+    context: of the kubeconfig; None in a cluster.
     """
 
-    url: str
     namespace: str = "default"
-    ssl: SSLContext | None = None
-    server_hostname: str | None = None
-    proxy: str | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     context: str | None = None
 
@@ -134,12 +130,12 @@ def _from_kubeconfig(choice: Choice, user: Fields) -> Access:
     url = str(choice.cluster["server"]).rstrip("/")
     return Access(
         url,
-        choice.namespace,
-        _tls(choice.cluster, user) if url.startswith("https:") else None,
-        choice.cluster.get("tls-server-name") or None,
-        choice.cluster.get("proxy-url") or environment_proxy(url),
-        _headers(_proof(user), *impersonation(user)),
-        choice.context,
+        ssl=_tls(choice.cluster, user) if url.startswith("https:") else None,
+        server_hostname=choice.cluster.get("tls-server-name") or None,
+        proxy=choice.cluster.get("proxy-url") or environment_proxy(url),
+        namespace=choice.namespace,
+        headers=_headers(_proof(user), *impersonation(user)),
+        context=choice.context,
     )
 
 
@@ -151,7 +147,7 @@ def _in_cluster() -> Access:
     headers = _headers(_proof({"tokenFile": SERVICE_ACCOUNT / "token"}))
     namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip() or "default"
     tls = _tls({"certificate-authority": SERVICE_ACCOUNT / "ca.crt"}, {})
-    return Access(url, namespace, tls, proxy=environment_proxy(url), headers=headers)
+    return Access(url, ssl=tls, proxy=environment_proxy(url), namespace=namespace, headers=headers)
 
 
 def _proof(user: Fields) -> str:

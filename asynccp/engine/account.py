@@ -10,7 +10,7 @@ from typing import Protocol
 import anyio
 from anyio import to_thread
 
-from asynccp.archive.watch import Change, State, Watch, fate
+from asynccp.archive.watch import Change, Fate, State, Watch, fate
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
 from asynccp.engine.verify import Here, begins_the_same, count_old, differing, digests_differ, states
@@ -19,7 +19,7 @@ from asynccp.escape import printable
 from asynccp.options import SLOWEST_WALK_PER_S, Options
 from asynccp.remote.census import missing
 from asynccp.remote.commands import pull_name
-from asynccp.remote.complaints import Complaint, Complaints, Fate, changed, failure, judge
+from asynccp.remote.complaints import Complaint, Complaints, changed, failure, judge
 from asynccp.remote.dialogue import Line, tar_code, verdict
 from asynccp.remote.notes import Note
 from asynccp.report import LeftOut, Outcome, counted

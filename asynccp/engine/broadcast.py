@@ -17,8 +17,8 @@ from collections.abc import AsyncIterator
 
 from anyio import Event, to_thread
 
-from asynccp.archive.chunk import Chunk
 from asynccp.archive.layout import ArchiveLayout
+from asynccp.chunk import Chunk
 from asynccp.errors import TransferError
 from asynccp.local.pack import Packing
 from asynccp.local.read import read_chunk

@@ -5,14 +5,15 @@ It also watches the clock: a session in which nothing moves is pinged, and after
 
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
 import anyio
 
+from asynccp.chunk import Chunk
 from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, ShellMissing, Stalled, TransferError
 from asynccp.escape import printable
 from asynccp.kube.base import Cluster, Session
-from asynccp.kube.exec import ExitStatus, Stderr, Stdout, decode, stdin_message
+from asynccp.kube.exec import Event, Stderr, Stdout
 from asynccp.options import (
     CLOSE_GRACE_S,
     LEAST_RATE_PER_S,
@@ -26,6 +27,7 @@ from asynccp.remote.dialogue import ACKNOWLEDGEMENT, Line, LineReader, verdict
 from asynccp.remote.notes import Note, NoteReader
 from asynccp.remote.problems import elsewhere, refusal
 from asynccp.remote.script import Command
+from asynccp.status import ExitStatus
 from asynccp.target import Target
 
 LEAST_SIZE = 1024 * 1024  # bytes that a move counts for which is none of the pod's output: what we send, or work here
@@ -42,7 +44,7 @@ async def opened(
         with anyio.move_on_after(options.open_timeout_s) as limit:
             session = await stack.enter_async_context(cluster.open_exec(target, command.argv, protocol))
             exchange = Exchange(session, token, options)
-            await exchange.tell(stdin_message(command.script))
+            await exchange.tell(command.script)
         if limit.cancelled_caught:
             raise ConnectFailed(f"the API server did not answer within {options.open_timeout_s:.0f} s")
         try:
@@ -127,15 +129,15 @@ class Exchange:
         if self._ahead:
             data, self._ahead = self._ahead, b""
             return data
-        while (message := await self._message()) is not None:
-            if output := self._taken(message):
+        while (event := await self._event()) is not None:
+            if output := self._taken(event):
                 return output
         self._take_rest_of_stderr()
         return None
 
-    def _taken(self, message: bytes | memoryview) -> memoryview | None:
-        """Take a message in; return what it has of stdout."""
-        match decode(message):
+    def _taken(self, event: Event) -> memoryview | None:
+        """Take an event in; return what it has of stdout."""
+        match event:
             case Stdout(payload):
                 if self.status:
                     raise ProtocolViolation("the server sent output after the command's end")
@@ -148,7 +150,7 @@ class Exchange:
                 self.status = status
         return None
 
-    async def _message(self) -> bytes | memoryview | None:
+    async def _event(self) -> Event | None:
         self._hears = True
         try:
             return await self.session.receive()
@@ -196,8 +198,8 @@ class Exchange:
 
     async def hear_until(self, heard: Callable[[], bool]) -> None:
         """Hear stderr until `heard()`, or the session's end."""
-        while not heard() and (message := await self._message()) is not None:
-            if self._taken(message):
+        while not heard() and (event := await self._event()) is not None:
+            if self._taken(event):
                 raise ProtocolViolation("the pod sent output after its last word")
 
     async def drain(self) -> None:
@@ -220,24 +222,27 @@ class Exchange:
             self.patience_s = 0.0
             self.moved()
 
-    async def send(self, message: bytes | memoryview) -> None:
-        await self.session.send(message)
+    async def send(self, data: bytes) -> None:
+        await self.session.send(data)
         self.moved()
 
-    async def send_frame(self, frame: memoryview) -> None:
-        await self.session.send_frame(frame)
+    async def send_chunk(self, chunk: Chunk) -> None:
+        await self.session.send_chunk(chunk)
         self.moved()
 
     async def acknowledge(self) -> None:
         """Let the process in the pod go."""
         await self.tell(ACKNOWLEDGEMENT)
 
-    async def tell(self, message: bytes) -> None:
-        """Send a message that needs no answer. If the session is gone, whoever hears it out is told why."""
-        try:
-            await self.session.send(message)
-        except SessionLost:
-            return
+    async def tell(self, line: bytes) -> None:
+        """Send what needs no answer. If the session is gone, whoever hears it out is told why."""
+        with suppress(SessionLost):
+            await self.session.send(line)
+
+    async def close_stdin(self) -> None:
+        """End stdin, as `tell`."""
+        with suppress(SessionLost):
+            await self.session.close_stdin()
 
     async def watch(self) -> None:
         """Run beside the transfer: ping while nothing flows, and raise Stalled at the deadline.

@@ -16,9 +16,10 @@ from contextlib import AsyncExitStack, contextmanager
 
 import anyio
 
-from asynccp.archive.chunk import RAW, Chunk, part_line
+from asynccp.archive.parts import RAW, part_line
 from asynccp.archive.recode import Recoder
 from asynccp.archive.watch import Watch
+from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.engine.account import Account
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.greeting import Greeted, greeted
@@ -31,8 +32,6 @@ from asynccp.engine.tally import Tally
 from asynccp.errors import CommandFailed, ProtocolViolation, TransferError
 from asynccp.events import NullObserver, Observer
 from asynccp.kube.base import Cluster
-from asynccp.kube.exec import STDIN
-from asynccp.net.websocket import HEADROOM, seal
 from asynccp.options import CHUNK_SIZE, Options
 from asynccp.plan.forward import ForwardPlan
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
@@ -181,8 +180,7 @@ class _Archive:
 
     def _chunk(self, data: bytearray, *, is_last: bool) -> Chunk:
         line = part_line(RAW, len(data), last=is_last) if self._in_parts else b""
-        buffer = bytearray(HEADROOM) + bytes((STDIN,)) + line + data
-        return Chunk(0, len(data), len(line) + len(data), seal(memoryview(buffer)))
+        return Chunk(0, len(data), memoryview(bytearray(ROOM_SIZE) + line + data))
 
 
 @contextmanager

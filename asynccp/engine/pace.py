@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from asynccp.chunk import Chunk
 from asynccp.kube.base import Cluster, Session
+from asynccp.kube.exec import Event, Stderr, Stdout
 from asynccp.options import PART_SIZE, Options
 from asynccp.target import Json, Selector, Target
 
@@ -75,19 +77,22 @@ class _PacedSession:
     def ending(self) -> str:
         return self._session.ending
 
-    async def send(self, message: bytes | memoryview) -> None:
-        self._bucket.take(len(message), anyio.current_time())  # the script, a question, a line: it does not wait
-        await self._session.send(message)
+    async def send(self, data: bytes | memoryview) -> None:
+        self._bucket.take(len(data), anyio.current_time())  # the script, a question, a line: it does not wait
+        await self._session.send(data)
 
-    async def send_frame(self, frame: memoryview) -> None:
-        await self._turn(len(frame))
-        await self._session.send_frame(frame)
+    async def send_chunk(self, chunk: Chunk) -> None:
+        await self._turn(chunk.wire_size)
+        await self._session.send_chunk(chunk)
 
-    async def receive(self) -> bytes | memoryview | None:
-        message = await self._session.receive()
-        if message is not None:
-            await self._turn(len(message))
-        return message
+    async def close_stdin(self) -> None:
+        await self._session.close_stdin()
+
+    async def receive(self) -> Event | None:
+        event = await self._session.receive()
+        if isinstance(event, Stdout | Stderr):
+            await self._turn(len(event.data))
+        return event
 
     async def ping(self) -> None:
         await self._session.ping()

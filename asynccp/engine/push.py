@@ -13,8 +13,8 @@ from typing import Protocol
 
 import anyio
 
-from asynccp.archive.chunk import Chunk
 from asynccp.archive.layout import ArchiveLayout
+from asynccp.chunk import Chunk
 from asynccp.engine.broadcast import Broadcast
 from asynccp.engine.compression import FAR_S, Offer, offer_push
 from asynccp.engine.exchange import Exchange
@@ -31,13 +31,12 @@ from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolViolation, SessionLost
 from asynccp.events import NullObserver, Observer
 from asynccp.kube.base import Cluster
-from asynccp.kube.exec import CLOSE_STDIN
 from asynccp.local.digest import digest_source
 from asynccp.local.pack import Packing
 from asynccp.options import CLOSE_GRACE_S, SLOWEST_WALK_PER_S, Options
 from asynccp.plan.plan import PushPlan
 from asynccp.remote.commands import PushRequest, push_command
-from asynccp.remote.dialogue import ACKNOWLEDGEMENT, GO, Line, verdict
+from asynccp.remote.dialogue import GO, Line, verdict
 from asynccp.report import NotKept, Report
 
 
@@ -214,7 +213,7 @@ class Delivery:
         # A tar that failed left bytes unread, and containerd, which can't hand them over, may never tell the status.
         with anyio.move_on_after(CLOSE_GRACE_S if last.word == "received" else None):
             # Once stdin is closed it takes no line; its end says the same, and closing it again is harmless.
-            await self._exchange.tell(CLOSE_STDIN if self._half_close else ACKNOWLEDGEMENT)
+            await (self._exchange.close_stdin() if self._half_close else self._exchange.acknowledge())
             await self._exchange.drain()
         return last
 
@@ -248,12 +247,12 @@ class _Feed:
         async for chunk, is_last in self._supply.chunks():
             self.whole = is_last
             try:
-                await self._exchange.send_frame(chunk.frame)
+                await self._exchange.send_chunk(chunk)
             except SessionLost:
                 return  # the listener hears why: stderr and the status may still be on their way
             # A connection that broke takes all that it is given, without a wait: the loop must get to tell it.
             await anyio.lowlevel.checkpoint()
             self._tally.advance(chunk.size, chunk.wire_size)
         if self._half_close:
-            await self._exchange.tell(CLOSE_STDIN)
+            await self._exchange.close_stdin()
         self._exchange.patience_s = self._supply.entries / SLOWEST_WALK_PER_S  # the pod counts them

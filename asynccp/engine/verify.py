@@ -8,13 +8,14 @@ that a pod says, which would have us wait for days.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from asynccp.archive.watch import Change, State, change
+from asynccp.checksum import ALGORITHMS
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
 from asynccp.errors import CommandMissing, DigestsDiffer, ProtocolViolation, SessionLost
 from asynccp.escape import printable
 from asynccp.options import SLOWEST_DIGEST_PER_S
 from asynccp.remote.dialogue import Line, verdict
-from asynccp.remote.digests import ALGORITHMS, AnswerReader, encode_question, questions
+from asynccp.remote.digests import AnswerReader, encode_question, questions
 from asynccp.report import counted, listed
 
 Here = Callable[[bytes, str], Awaitable[str | None]]

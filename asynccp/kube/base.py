@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from asynccp.chunk import Chunk
+from asynccp.kube.exec import Event
 from asynccp.target import Json, Selector, Target
 
 
 class Session(Protocol):
-    """One exec: messages as `kube.exec` has them. Not for use by two senders, or two receivers, at once."""
+    """One exec: bytes to stdin, events back. Not for use by two senders, or two receivers, at once."""
 
     @property
     def protocol(self) -> str:
@@ -18,16 +20,20 @@ class Session(Protocol):
     def ending(self) -> str:
         """How the session ended, in words, escaped; empty before it has, and for a regular end (Close 1000)."""
 
-    async def send(self, message: bytes | memoryview) -> None:
-        """Send one exec message; return when the transport has room for more. Raises SessionLost."""
+    async def send(self, data: bytes | memoryview) -> None:
+        """Send bytes to stdin; return when the transport has room for more. Raises SessionLost."""
 
-    async def send_frame(self, frame: memoryview) -> None:
-        """Send a message that `net.websocket.seal` has made a frame of, for all sessions. Otherwise as `send`."""
+    async def send_chunk(self, chunk: Chunk) -> None:
+        """Send a chunk to stdin, which is framed once for all sessions. Otherwise as `send`."""
 
-    async def receive(self) -> bytes | memoryview | None:
-        """Return the next exec message, None when the session is over. Not calling it is how to slow the pod down.
+    async def close_stdin(self) -> None:
+        """End stdin. For V5 alone: V4 has no such message. Raises SessionLost."""
 
-        Messages of stdout that have come together may be one. A message is good until the next call.
+    async def receive(self) -> Event | None:
+        """Return what comes next, None when the session is over. Not calling it is how to slow the pod down.
+
+        Messages of stdout that have come together may be one. What an event holds is good until the next call. Raises
+        ProtocolViolation for what no server sends.
         """
 
     async def ping(self) -> None:

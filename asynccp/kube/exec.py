@@ -14,6 +14,7 @@ from typing import Any
 
 from asynccp.errors import ProtocolViolation
 from asynccp.escape import printable
+from asynccp.status import ExitStatus
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
@@ -34,21 +35,10 @@ class Stderr:
     data: memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
-    """The server's last word: the command's exit code, or None when it never ran, or its end isn't known.
-
-    message: the server's own text, escaped.
-    """
-
-    code: int | None
-    message: str = ""
-
-
 Event = Stdout | Stderr | ExitStatus
 
 
-def stdin_message(payload: bytes) -> bytes:
+def stdin_message(payload: bytes | memoryview) -> bytes:
     """Return the message that carries `payload` to the remote stdin."""
     return b"\x00" + payload
 

@@ -13,12 +13,14 @@ from collections import deque
 
 from anyio import move_on_after
 
+from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.errors import SessionLost
 from asynccp.escape import printable
 from asynccp.kube.buffers import Hop, Hops
-from asynccp.kube.exec import MAX_MESSAGE_SIZE, STDOUT
+from asynccp.kube.exec import CLOSE_STDIN, MAX_MESSAGE_SIZE, STDIN, STDOUT, Event, decode, stdin_message
 from asynccp.net.http import Upgraded
 from asynccp.net.websocket import (
+    HEADROOM,
     NORMAL,
     BadFrame,
     Decoder,
@@ -26,6 +28,7 @@ from asynccp.net.websocket import (
     decode_close,
     encode_close,
     encode_frame,
+    seal,
 )
 from asynccp.options import CLOSE_GRACE_S
 
@@ -69,10 +72,19 @@ class WebSocket(asyncio.BufferedProtocol):
         if self._transport.is_closing():  # connection_lost may have been told to the one before us
             self.connection_lost(None)
 
-    async def send(self, message: bytes | memoryview) -> None:
-        await self.send_frame(encode_frame(Opcode.BINARY, message))
+    async def send(self, data: bytes | memoryview) -> None:
+        await self._send(encode_frame(Opcode.BINARY, stdin_message(data)))
 
-    async def send_frame(self, frame: bytes | memoryview) -> None:
+    async def send_chunk(self, chunk: Chunk) -> None:
+        await self._send(chunk.frame(_framed))
+
+    async def close_stdin(self) -> None:
+        await self._send(encode_frame(Opcode.BINARY, CLOSE_STDIN))
+
+    async def ping(self) -> None:
+        await self._send(encode_frame(Opcode.PING, b""))
+
+    async def _send(self, frame: bytes | memoryview) -> None:
         if not self._over:
             self._transport.write(frame)
             if not self._writable.is_set():
@@ -80,7 +92,13 @@ class WebSocket(asyncio.BufferedProtocol):
         if self._over:
             raise SessionLost(f"the session broke while sending: {self.ending or 'the server has closed it'}")
 
-    async def receive(self) -> bytes | memoryview | None:
+    async def receive(self) -> Event | None:
+        while (message := await self._receive()) is not None:
+            if event := decode(message):
+                return event
+        return None
+
+    async def _receive(self) -> bytes | memoryview | None:
         if self._received:
             self._hops.give(self._received)
             self._received = None
@@ -104,9 +122,6 @@ class WebSocket(asyncio.BufferedProtocol):
             self._received = message
             return message.message
         return message
-
-    async def ping(self) -> None:
-        await self.send_frame(encode_frame(Opcode.PING, b""))
 
     async def close(self) -> None:
         """End the session. The other end needn't agree."""
@@ -240,6 +255,12 @@ class WebSocket(asyncio.BufferedProtocol):
         self._news.set()
         self._gathered.set()
         self._writable.set()
+
+
+def _framed(buffer: memoryview) -> memoryview:
+    """Return the frame of a chunk, in the chunk's own memory."""
+    buffer[ROOM_SIZE - 1] = STDIN
+    return seal(buffer[ROOM_SIZE - 1 - HEADROOM :])
 
 
 def _ending(code: int | None, reason: str) -> str:

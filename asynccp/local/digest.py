@@ -5,10 +5,10 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
+from asynccp.checksum import ALGORITHMS
 from asynccp.entry import Entry
 from asynccp.local.directories import Directories
 from asynccp.local.read import READ, opened, unchanged
-from asynccp.remote.digests import ALGORITHMS
 
 _PIECE_SIZE = 1024 * 1024
 _ZEROS = bytes(_PIECE_SIZE)

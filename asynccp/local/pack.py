@@ -3,13 +3,12 @@
 A part that doesn't shrink goes as it is. Calls block: they are made in worker threads.
 """
 
-from asynccp.archive.chunk import PACKED, RAW, Chunk, part_line
 from asynccp.archive.compression import compressed
 from asynccp.archive.layout import ArchiveLayout
+from asynccp.archive.parts import PACKED, RAW, part_line
+from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.errors import SourceChanged
-from asynccp.kube.exec import STDIN
 from asynccp.local.read import read_slice
-from asynccp.net.websocket import HEADROOM, seal
 from asynccp.options import PART_SIZE
 
 SAMPLES, SAMPLE_SIZE = 4, 64 * 1024  # 3 ms of work for text, 8 for random bytes
@@ -26,12 +25,11 @@ class Packing:
     def read(self, index: int) -> Chunk:
         """Return part `index`, with its file contents read from disk. Raises SourceChanged with the entry's name."""
         start, stop, last = self._layout.part(index, PART_SIZE)
-        head = bytes(HEADROOM) + bytes((STDIN,))
-        before = head + part_line(RAW, stop - start, last=last)
+        before = bytes(ROOM_SIZE) + part_line(RAW, stop - start, last=last)
         buffer = read_slice(self._layout, start, stop, before=before)
         if (packed := compressed(buffer[len(before) :], self._codec)) is not None:
-            buffer = memoryview(bytearray(head + part_line(PACKED, len(packed), last=last) + packed))
-        return Chunk(index, stop - start, len(buffer) - len(head), seal(buffer))
+            buffer = memoryview(bytearray(bytes(ROOM_SIZE) + part_line(PACKED, len(packed), last=last) + packed))
+        return Chunk(index, stop - start, buffer)
 
 
 def sample(layout: ArchiveLayout) -> bytes:

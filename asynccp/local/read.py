@@ -13,15 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
-from asynccp.archive.chunk import Chunk
 from asynccp.archive.header import encode_header
 from asynccp.archive.layout import ArchiveLayout, Piece
+from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.entry import Entry, Kind
 from asynccp.errors import SourceChanged
 from asynccp.escape import printable
-from asynccp.kube.exec import STDIN
 from asynccp.local.directories import Directories
-from asynccp.net.websocket import HEADROOM, seal
 from asynccp.options import CHUNK_SIZE
 
 READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -34,8 +32,7 @@ def read_chunk(layout: ArchiveLayout, index: int) -> Chunk:
     """
     start = index * CHUNK_SIZE
     stop = min(start + CHUNK_SIZE, layout.size)
-    buffer = read_slice(layout, start, stop, before=bytes(HEADROOM) + bytes((STDIN,)))
-    return Chunk(index, stop - start, stop - start, seal(buffer))
+    return Chunk(index, stop - start, read_slice(layout, start, stop, before=bytes(ROOM_SIZE)))
 
 
 def read_slice(layout: ArchiveLayout, start: int, stop: int, *, before: bytes = b"") -> memoryview:

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import h11
 
-from asynccp.auth.access import Access
+from asynccp.net.endpoint import Endpoint
 from asynccp.net.tls import start_tls
 
 MAX_ANSWER_SIZE = 32 * 1024 * 1024  # bytes, as they come and as they are: 64 KiB for each of the 500 pods in an answer
@@ -73,24 +73,24 @@ class Upgraded:
     rest: bytes
 
 
-async def open_connection(access: Access) -> "HttpConnection":
+async def open_connection(endpoint: Endpoint) -> "HttpConnection":
     """Connect to the API server, through the proxy if there is one. Raises OSError, ProxyRefused, ProxyUnreachable."""
-    server = urlsplit(access.url)
-    if access.proxy is None:
-        return await _connected(server, access.ssl, access.server_hostname)
-    proxy = urlsplit(access.proxy)
+    server = urlsplit(endpoint.url)
+    if endpoint.proxy is None:
+        return await _connected(server, endpoint.ssl, endpoint.server_hostname)
+    proxy = urlsplit(endpoint.proxy)
     try:
         way = await _connected(proxy, ssl.create_default_context() if proxy.scheme == "https" else None)
     except OSError as exc:
         raise ProxyUnreachable(exc) from exc
     proof = _proxy_proof(proxy)
-    if access.ssl is None:
-        way.origin, way.proof = access.url.removesuffix(server.path), proof
+    if endpoint.ssl is None:
+        way.origin, way.proof = endpoint.url.removesuffix(server.path), proof
         return way
     host, port = _address(server)
     try:
         await way.ask_tunnel(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proof)
-        return await way.start_tls(access.ssl, access.server_hostname or host)
+        return await way.start_tls(endpoint.ssl, endpoint.server_hostname or host)
     except BaseException:
         way.abort()
         raise

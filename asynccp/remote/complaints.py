@@ -28,8 +28,8 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+from asynccp.archive.watch import Fate
 from asynccp.errors import CommandFailed, SourceChanged, SourceMissing, TransferError
 from asynccp.escape import printable
 from asynccp.report import LeftOut, Outcome, counted
@@ -42,18 +42,6 @@ _TAIL_SIZE = 200  # bytes that are kept of a longer line
 _MAX_BREAKS = 4  # newlines in a name; each costs another look at the whole line
 _WORDS_SIZE = 600  # bytes of one line, and of all, that an error quotes
 _NAMED = 10  # entries that an error names
-
-
-class Fate(Enum):
-    """What became of an entry that a tar has complained about."""
-
-    UNREADABLE = "unreadable"  # it, or what is in it, did not come
-    VANISHED = "vanished"  # it was listed in its directory, but was gone when it was its turn
-    SOCKET = "socket"
-    CHANGED = "changed"  # it came; GNU tar saw another time of change afterwards, of a directory too
-    SHRANK = "shrank"  # it came, with zeros where its end was
-    DAMAGED = "damaged"  # it came, with zeros where the disk gave an error
-    REPLACED = "replaced"  # it came; when the pull ended it was not the same any more: no tar says so (`archive.watch`)
 
 
 @dataclass(frozen=True, slots=True)

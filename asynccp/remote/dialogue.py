@@ -31,10 +31,10 @@ from asynccp.errors import (
     TransferError,
 )
 from asynccp.escape import printable
-from asynccp.kube.exec import ExitStatus
+from asynccp.status import ExitStatus
 
-ACKNOWLEDGEMENT = b"\x00ok\n"  # an exec message: stdin, one line
-GO = b"\x00go\n"  # likewise
+ACKNOWLEDGEMENT = b"ok\n"  # a line on stdin
+GO = b"go\n"  # likewise
 MAX_LINE_SIZE = 4096  # bytes; ours are below 200
 MAX_PADDING_SIZE = 1024 * 1024  # bytes of zeros after the end marker; GNU tar and bsdtar write up to 10,240
 

@@ -15,10 +15,7 @@ A pod without sha256sum is asked for md5sum, and without that for cksum: they te
 pod that lies about its own files can't be caught by any of them. That a weaker one was used stands in the report.
 """
 
-import hashlib
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
 
 from asynccp.errors import ProtocolViolation
 from asynccp.escape import printable
@@ -26,42 +23,6 @@ from asynccp.escape import printable
 MAX_NAMES = 100  # in one question: its answer fits the 64 KiB of a pipe, so that nothing in the pod waits for us
 MAX_NAMES_SIZE = 16 * 1024  # bytes of names in one question, but for a single longer one
 _PLAIN = frozenset(range(0x20, 0x7F)) - {0x5C}
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-
-
-class Digest(Protocol):
-    """A digest under way."""
-
-    def update(self, data: bytes | memoryview, /) -> None: ...
-    def hexdigest(self) -> str: ...
-
-
-class Cksum:
-    """The checksum of POSIX `cksum`: CRC-32 with the most significant bit first, and the length behind the data.
-
-    zlib has the same polynomial with the bits the other way round, so bytes and result are mirrored.
-    """
-
-    def __init__(self) -> None:
-        self._crc = 0xFFFFFFFF  # zlib inverts it: 0, where cksum begins
-        self._size = 0
-
-    def update(self, data: bytes | memoryview, /) -> None:
-        self._crc = zlib.crc32(bytes(data).translate(_REVERSED), self._crc)
-        self._size += len(data)
-
-    def hexdigest(self) -> str:
-        """Return what cksum prints: the checksum and the size, in decimal."""
-        size = self._size.to_bytes((self._size.bit_length() + 7) // 8, "little")
-        crc = zlib.crc32(size.translate(_REVERSED), self._crc)
-        return f"{int(f'{crc:032b}'[::-1], 2)} {self._size}"
-
-
-ALGORITHMS: dict[str, Callable[[], Digest]] = {
-    "sha256sum": hashlib.sha256,
-    "md5sum": lambda: hashlib.md5(usedforsecurity=False),
-    "cksum": Cksum,
-}
 
 
 def questions(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -79,8 +40,8 @@ def questions(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def encode_question(paths: Sequence[bytes], what: str = "sum") -> bytes:
-    """Return the exec message that asks about these paths: the first word says what of them."""
-    return b"\0%b\n" % what.encode() + b"".join(b"./%b\n" % _escaped(path) for path in paths) + b"\n"
+    """Return the question about these paths for the pod's stdin: the first word says what of them."""
+    return b"%b\n" % what.encode() + b"".join(b"./%b\n" % _escaped(path) for path in paths) + b"\n"
 
 
 class AnswerReader:

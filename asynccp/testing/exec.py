@@ -20,7 +20,8 @@ from urllib.parse import parse_qsl
 from aiohttp import WSMsgType, web
 from anyio import CancelScope, create_task_group
 
-from asynccp.kube.exec import CLOSE, ERROR, RESIZE, STDERR, STDIN, STDOUT, V4, V5, ExitStatus, encode_status
+from asynccp.kube.exec import CLOSE, ERROR, RESIZE, STDERR, STDIN, STDOUT, V4, V5, encode_status
+from asynccp.status import ExitStatus
 from asynccp.testing.paths import RootEraser
 from asynccp.testing.process import Process
 

@@ -18,7 +18,8 @@ from typing import ClassVar
 from aiohttp import web
 from anyio import sleep
 
-from asynccp.kube.exec import ERROR, STDERR, STDOUT, ExitStatus, encode_status
+from asynccp.kube.exec import ERROR, STDERR, STDOUT, encode_status
+from asynccp.status import ExitStatus
 from asynccp.testing.documents import ApiError
 from asynccp.testing.exec import Link
 from asynccp.testing.pod import FakePod

@@ -17,7 +17,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from anyio import CancelScope, create_task_group, move_on_after, to_thread
 
-from asynccp.kube.exec import V4, ExitStatus
+from asynccp.kube.exec import V4
+from asynccp.status import ExitStatus
 from asynccp.target import WORKLOADS
 from asynccp.testing import api, documents
 from asynccp.testing.documents import Refused, Workload, bad_request, upgrade_forbidden

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asynccp.archive.watch import FRESH_S, MOST_FRESH, Change, State, Watch, change, fate
+from asynccp.archive.watch import FRESH_S, MOST_FRESH, Change, Fate, State, Watch, change, fate
 from asynccp.entry import Entry, Kind
-from asynccp.remote.complaints import Fate
 
 NOW_S = 1_700_000_000
 OLD, YOUNG = NOW_S - int(FRESH_S) - 1, NOW_S - int(FRESH_S)

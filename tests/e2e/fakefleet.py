@@ -8,7 +8,8 @@ from pathlib import Path
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from asynccp.kube.cluster import connect
-from asynccp.kube.exec import V4, ExitStatus, Stderr, Stdout, decode
+from asynccp.kube.exec import V4, Stderr, Stdout
+from asynccp.status import ExitStatus
 from asynccp.target import Target
 from asynccp.testing.faults import Fault
 from asynccp.testing.kinds import KINDS, available_kinds
@@ -94,9 +95,9 @@ class FakeFleet:
         out, err, status = bytearray(), bytearray(), None
         async with connect(str(self.kubeconfig)) as cluster, cluster.open_exec(target, argv, V4) as session:
             if stdin:
-                await session.send(b"\x00" + stdin)
-            while (message := await session.receive()) is not None:
-                match decode(message):
+                await session.send(stdin)
+            while (event := await session.receive()) is not None:
+                match event:
                     case Stdout(data):
                         out += data
                     case Stderr(data):

@@ -13,14 +13,15 @@ import anyio
 from anyio.abc import TaskGroup
 
 from asynccp.archive.layout import ArchiveLayout
+from asynccp.chunk import Chunk
 from asynccp.engine.group import single_error
 from asynccp.entry import Entry, Kind
 from asynccp.errors import SessionLost
-from asynccp.kube.exec import CLOSE_STDIN, STDERR, STDOUT, ExitStatus, encode_status
-from asynccp.net.websocket import unsealed
+from asynccp.kube.exec import CLOSE_STDIN, STDERR, STDOUT, Event, decode, encode_status, stdin_message
 from asynccp.options import RECORD_SIZE, Options
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
 from asynccp.report import Result
+from asynccp.status import ExitStatus
 from asynccp.target import Json, Selector, Target, Transfer
 
 TOKEN = "0123456789abcdef"
@@ -116,20 +117,28 @@ class Pod:
 
     # The near end: what `kube.base.Session` promises.
 
-    async def send(self, message: bytes | memoryview) -> None:
+    async def send(self, data: bytes | memoryview) -> None:
+        await self._send(stdin_message(data))
+
+    async def send_chunk(self, chunk: Chunk) -> None:
+        await self.send(chunk.data)
+
+    async def close_stdin(self) -> None:
+        await self._send(CLOSE_STDIN)
+
+    async def _send(self, message: bytes) -> None:
         async with self._alone("send"):
             try:
-                await self._to_us.send(bytes(message))
+                await self._to_us.send(message)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 raise SessionLost("the session broke while sending") from None
 
-    async def send_frame(self, frame: memoryview) -> None:
-        await self.send(unsealed(frame))
-
-    async def receive(self) -> bytes | None:
+    async def receive(self) -> Event | None:
         async with self._alone("receive"):
             try:
-                return await self._from_us.receive()
+                while not (event := decode(await self._from_us.receive())):
+                    pass
+                return event
             except anyio.EndOfStream:
                 return None
 

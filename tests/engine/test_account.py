@@ -12,9 +12,9 @@ from anyio import to_thread
 
 from asynccp.engine.pull import pull
 from asynccp.entry import Entry, Kind
-from asynccp.kube.exec import ExitStatus
 from asynccp.options import LOOK_EVERY_S, Options
 from asynccp.report import Outcome, Report, Result
+from asynccp.status import ExitStatus
 
 from ..archive.reference import content_of, member
 from .scripted import ONCE, TOKEN, Pod, Recorder, Script, pull_plan, scripted, target, targets

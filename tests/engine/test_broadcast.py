@@ -6,14 +6,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from asynccp.archive.chunk import Chunk
 from asynccp.archive.layout import ArchiveLayout
+from asynccp.chunk import Chunk
 from asynccp.engine import broadcast as module
 from asynccp.engine.broadcast import Broadcast
 from asynccp.errors import SourceChanged
 from asynccp.local.read import read_chunk
 from asynccp.local.scan import scan
-from asynccp.net.websocket import unsealed
 from asynccp.options import CHUNK_SIZE
 
 from .scripted import TOKEN, layout_of
@@ -62,9 +61,7 @@ async def test_an_archive_that_fits_the_window_is_read_once_however_pods_come() 
 
 async def test_what_is_handed_out_is_the_archive() -> None:
     chunks = await take(small_window())
-    assert [unsealed(chunk.frame) for chunk in chunks] == [
-        unsealed(read_chunk(LAYOUT, index).frame) for index in range(LAYOUT.chunks)
-    ]
+    assert [chunk.data for chunk in chunks] == [read_chunk(LAYOUT, index).data for index in range(LAYOUT.chunks)]
 
 
 async def test_a_slow_pod_does_not_delay_the_others_and_memory_stays_within_the_window() -> None:

@@ -13,10 +13,10 @@ from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind, Origin
-from asynccp.kube.exec import ExitStatus
 from asynccp.options import RECORD_SIZE, RESUME_RECORDS, Options
 from asynccp.plan.plan import PushPlan
 from asynccp.report import Outcome, Report
+from asynccp.status import ExitStatus
 from asynccp.target import Transfer
 
 from ..archive.reference import content_of, member

@@ -20,11 +20,12 @@ from asynccp.errors import (
     Stalled,
     TransferError,
 )
-from asynccp.kube.exec import V4, ExitStatus, encode_status
+from asynccp.kube.exec import V4, encode_status
 from asynccp.options import LOOK_EVERY_S, Options
 from asynccp.remote.dialogue import Line
 from asynccp.remote.notes import Note
 from asynccp.remote.script import Command
+from asynccp.status import ExitStatus
 
 from .clock import JumpingLoop
 from .scripted import TOKEN, Pod, Script, greets_and_hangs, hangs, scripted, target
@@ -307,7 +308,7 @@ async def test_whatever_moves_starts_the_deadline_again(move: str, clock: Jumpin
 
     async def send(exchange: Exchange) -> None:
         for _ in range(100):
-            await exchange.send(b"\0x")
+            await exchange.send(b"x")
 
     begun = clock.now
     async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
@@ -376,7 +377,7 @@ async def test_a_send_to_a_session_that_is_gone_is_a_lost_session() -> None:
     async with exchange_with(script) as (exchange, pod):
         await pod.over.wait()
         with pytest.raises(SessionLost):
-            await exchange.send(b"\0x")
+            await exchange.send(b"x")
 
 
 @pytest.mark.parametrize("wait", [Exchange.drain, Exchange.watch])

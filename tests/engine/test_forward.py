@@ -13,10 +13,10 @@ import pytest
 from asynccp.archive.header import encode_header
 from asynccp.engine.forward import forward
 from asynccp.entry import Entry, Kind
-from asynccp.kube.exec import ExitStatus
 from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, Options
 from asynccp.plan.forward import ForwardPlan
 from asynccp.report import Outcome, Report, Result
+from asynccp.status import ExitStatus
 from asynccp.target import Transfer
 
 from ..archive.reference import content_of, member

@@ -10,9 +10,10 @@ from asynccp.engine.protocols import Protocols, choose
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.errors import ProtocolRefused, Refused
-from asynccp.kube.exec import CLOSE_STDIN, V4, V5, ExitStatus
+from asynccp.kube.exec import CLOSE_STDIN, V4, V5
 from asynccp.options import Options
 from asynccp.report import Outcome
+from asynccp.status import ExitStatus
 from asynccp.target import Target
 
 from .scripted import Pod, Script, by_name, pull_plan, push_plan, scripted, takes_all, target, targets

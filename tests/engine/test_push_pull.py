@@ -13,20 +13,20 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from asynccp.archive.chunk import Chunk
 from asynccp.archive.layout import ArchiveLayout
+from asynccp.chunk import Chunk
 from asynccp.engine import broadcast
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused, SourceChanged
-from asynccp.kube.exec import V4, V5, ExitStatus
+from asynccp.kube.exec import V4, V5
 from asynccp.local.read import read_chunk
-from asynccp.net.websocket import unsealed
 from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, RECORD_SIZE, Options
 from asynccp.remote.dialogue import ACKNOWLEDGEMENT, GO
 from asynccp.report import Outcome, Result
 from asynccp.sinks.directory import Extractor
+from asynccp.status import ExitStatus
 from asynccp.target import Target
 
 from ..archive.reference import content_of, member
@@ -97,7 +97,7 @@ async def test_a_push_gives_every_pod_the_whole_archive_and_reads_it_once(reads:
         await puts_in_place(pod)
 
     plan, recorder = push_plan(targets(20), 3 * CHUNK_SIZE + 5), Recorder()
-    whole = b"".join(unsealed(read_chunk(plan.layout, index).frame)[1:] for index in range(plan.layout.chunks))
+    whole = b"".join(read_chunk(plan.layout, index).data for index in range(plan.layout.chunks))
     async with scripted(script) as cluster:
         report = await push(cluster, plan, observer=recorder)
     assert report.ok
@@ -144,11 +144,11 @@ async def test_the_pod_may_put_it_in_place_and_go_only_when_it_has_said_what_it_
         await anyio.sleep(50)
         assert pod.unheard == 0
         await pod.received()
-        assert await pod.hear() == GO[1:]
+        assert await pod.hear() == GO
         await anyio.sleep(50)
         assert pod.unheard == 0
         await pod.done()
-        assert await pod.hear() == ACKNOWLEDGEMENT[1:]
+        assert await pod.hear() == ACKNOWLEDGEMENT
         await pod.end()
 
     assert (await push_to(script)).outcome is Outcome.COMPLETE
@@ -502,7 +502,7 @@ async def test_a_pod_with_a_problem_is_told_and_never_started() -> None:
         report = await push(cluster, push_plan([target()]), observer=recorder)
     assert report.results[0].error.startswith("/etc/app is not writable for the container's user")
     assert (recorder.started_with, dict(recorder.advanced_by)) == ({}, {})
-    assert cluster.pods[0].heard == len(ACKNOWLEDGEMENT) - 1
+    assert cluster.pods[0].heard == len(ACKNOWLEDGEMENT)
 
 
 async def test_a_pod_that_was_deleted_is_told_as_such() -> None:
@@ -642,7 +642,7 @@ async def test_a_pod_may_go_only_when_we_have_all(tmp_path: Path) -> None:
         await anyio.sleep(50)
         assert pod.unheard == 0
         await pod.done("rc=0")
-        assert await pod.hear() == ACKNOWLEDGEMENT[1:]
+        assert await pod.hear() == ACKNOWLEDGEMENT
         await pod.end()
 
     assert (await pull_from(script, tmp_path)).outcome is Outcome.COMPLETE

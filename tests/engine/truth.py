@@ -20,9 +20,10 @@ from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused
-from asynccp.kube.exec import ERROR, V4, ExitStatus
+from asynccp.kube.exec import ERROR, V4
 from asynccp.options import Options
 from asynccp.report import Report
+from asynccp.status import ExitStatus
 from asynccp.target import Target
 
 from ..archive.reference import member

@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from asynccp.auth.access import Access
+from asynccp.kube.base import Session
 from asynccp.kube.cluster import KubernetesCluster
-from asynccp.kube.exec import V4
+from asynccp.kube.exec import STDERR, STDOUT, V4, Stderr, Stdout, encode_status
 from asynccp.net.websocket import accept
 from asynccp.target import Selector, Target
 
@@ -67,6 +68,19 @@ class Client:
 
 
 Talk = Callable[[Client], Awaitable[None]]
+
+
+async def next_message(session: Session) -> bytes | None:
+    """Receive; return the message that the event stands for."""
+    match await session.receive():
+        case None:
+            return None
+        case Stdout(data):
+            return bytes((STDOUT,)) + data
+        case Stderr(data):
+            return bytes((STDERR,)) + data
+        case status:
+            return encode_status(status)
 
 
 @dataclass

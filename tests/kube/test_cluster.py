@@ -15,6 +15,7 @@ from asynccp.kube.base import Session
 from asynccp.kube.cluster import KubernetesCluster
 from asynccp.kube.exec import MAX_MESSAGE_SIZE, V4, V5
 from asynccp.target import Json, Selector, Target
+from tests.kube.raw import next_message
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TARGET = Target("default", "web-0", "main")
@@ -213,7 +214,7 @@ async def test_an_argv_arrives_byte_for_byte() -> None:
         await session.close()
 
     async with served(websocket(talk)) as cluster, cluster.open_exec(TARGET, argv, V4) as session:
-        assert await session.receive() is None
+        assert await next_message(session) is None
     words = [word.removeprefix("command=") for word in heard[0].split("&") if word.startswith("command=")]
     assert words == ["sh", "-c", "a+b%26c%3Dd%3B%2541%2B%C3%A9%0A", "", "not-utf8-%FF"]
 
@@ -232,12 +233,12 @@ async def test_messages_go_both_ways_and_the_end_is_none() -> None:
     async def talk(session: web.WebSocketResponse, request: web.Request) -> None:
         await session.send_bytes(b"\x01")
         await session.send_bytes(b"\x01" + await session.receive_bytes())
-        await session.send_str("text")
+        await session.send_str("\x02text")
         await session.close()
 
     async with served(websocket(talk)) as cluster, cluster.open_exec(TARGET, ["cat"], V4) as session:
-        await session.send(memoryview(b"\x00hello"))
-        assert [await session.receive() for _ in range(3)] == [b"\x01\x00hello", b"text", None]
+        await session.send(memoryview(b"hello"))
+        assert [await next_message(session) for _ in range(3)] == [b"\x01\x00hello", b"\x02text", None]
 
 
 async def test_a_message_over_the_limit_ends_the_session() -> None:
@@ -246,7 +247,7 @@ async def test_a_message_over_the_limit_ends_the_session() -> None:
         await session.receive()
 
     async with served(websocket(talk)) as cluster, cluster.open_exec(TARGET, ["cat"], V4) as session:
-        assert await session.receive() is None
+        assert await next_message(session) is None
         assert (
             session.ending
             == f"the connection broke: the server sent a message of more than {MAX_MESSAGE_SIZE + 1} bytes"
@@ -255,7 +256,7 @@ async def test_a_message_over_the_limit_ends_the_session() -> None:
 
 async def send_much(session: Session) -> None:
     for _ in range(100):
-        await session.send(b"\x00" + bytes(65536))
+        await session.send(bytes(65536))
 
 
 async def test_a_connection_that_is_cut_ends_the_session() -> None:
@@ -264,7 +265,7 @@ async def test_a_connection_that_is_cut_ends_the_session() -> None:
         request.transport.abort()
 
     async with served(websocket(talk)) as cluster, cluster.open_exec(TARGET, ["cat"], V4) as session:
-        assert await session.receive() is None
+        assert await next_message(session) is None
         assert session.ending == "the connection broke off"
         with pytest.raises(SessionLost):
             await send_much(session)
@@ -283,7 +284,7 @@ async def test_how_a_session_was_closed_is_told_in_words(code: int, reason: byte
         await session.close(code=code, message=reason)
 
     async with served(websocket(talk)) as cluster, cluster.open_exec(TARGET, ["cat"], V4) as session:
-        assert await session.receive() is None
+        assert await next_message(session) is None
         assert session.ending == ending
-        assert await session.receive() is None, "it stays ended"
+        assert await next_message(session) is None, "it stays ended"
         assert session.ending == ending

@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asynccp.errors import ProtocolViolation
-from asynccp.kube.exec import (
-    CLOSE_STDIN,
-    ExitStatus,
-    Stderr,
-    Stdout,
-    decode,
-    decode_status,
-    encode_status,
-    stdin_message,
-)
+from asynccp.kube.exec import CLOSE_STDIN, Stderr, Stdout, decode, decode_status, encode_status, stdin_message
+from asynccp.status import ExitStatus
 
 
 @pytest.mark.parametrize("message", [b"", b"\x00", b"\x01", b"\x02", b"\x03", b"\x04", b"\xff"])

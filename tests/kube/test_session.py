@@ -21,14 +21,15 @@ from asynccp.errors import SessionLost
 from asynccp.kube import session as websocket
 from asynccp.kube.buffers import Hops
 from asynccp.kube.cluster import KubernetesCluster
-from asynccp.kube.exec import MAX_MESSAGE_SIZE, V4
+from asynccp.kube.exec import MAX_MESSAGE_SIZE, V4, encode_status
 from asynccp.kube.session import WRITE_SIZE, WebSocket
 from asynccp.net.http import Upgraded
 from asynccp.options import hop_size
+from asynccp.status import ExitStatus
 from tests.kube.gateways import server_tls
-from tests.kube.raw import TARGET, Client, Server, Talk, at, serving
+from tests.kube.raw import TARGET, Client, Server, Talk, at, next_message, serving
 
-CHUNK = b"\x00" + bytes(64 * 1024)
+CHUNK = bytes(64 * 1024)
 MOST_HELD = 2 * hop_size(1) + MAX_MESSAGE_SIZE  # bytes: a hop, one read beyond it, a message that isn't whole
 
 
@@ -88,7 +89,7 @@ async def test_what_came_together_with_the_101_is_heard() -> None:
         await client.gone()
 
     async with session_with(talk) as (session, _):
-        assert [await session.receive(), await session.receive()] == [b"\x01ab", b"\x02cd"]
+        assert [await next_message(session), await next_message(session)] == [b"\x01ab", b"\x02cd"]
 
 
 @either_way
@@ -97,7 +98,7 @@ async def test_a_whole_session_that_came_together_with_the_101(tls: trustme.CA |
         await client.upgrade(frame(Opcode.BINARY, b"\x01ab") + frame(Opcode.CLOSE, b"\x03\xe8"))
 
     async with session_with(talk, tls) as (session, _):
-        assert [await session.receive(), await session.receive()] == [b"\x01ab", None]
+        assert [await next_message(session), await next_message(session)] == [b"\x01ab", None]
         assert session.ending == ""
 
 
@@ -118,7 +119,7 @@ async def test_what_nobody_receives_stays_with_the_server(message: bytes, tls: t
         _, stuck = await asyncio.wait(server.tasks, timeout=0.2)
         assert stuck, "the server is held back"
         received, most = 0, session._held
-        while (got := await session.receive()) is not None:
+        while (got := await next_message(session)) is not None:
             received += len(got) - 1
             most = max(most, session._held)
         assert received == blocks * together * (len(message) - 1)
@@ -143,15 +144,15 @@ async def test_stdout_is_whole_and_in_its_order_whatever_its_messages_sizes(
         for size in sizes:
             await client.say(frame(Opcode.BINARY, b"\x01" + whole[at : at + size]))
             at += size
-        await client.say(frame(Opcode.BINARY, b"\x03status") + frame(Opcode.CLOSE, b"\x03\xe8"))
+        await client.say(frame(Opcode.BINARY, encode_status(ExitStatus(1))) + frame(Opcode.CLOSE, b"\x03\xe8"))
         await client.gone()
 
     async with session_with(talk, tls) as (session, _):
         came = bytearray()
         with anyio.fail_after(30):
-            while (got := await session.receive()) is not None and got[0] == 1:
+            while (got := await next_message(session)) is not None and got[0] == 1:
                 came += got[1:]
-        assert got == b"\x03status"
+        assert got == encode_status(ExitStatus(1))
         assert came == whole
 
 
@@ -193,7 +194,7 @@ async def test_stdout_is_whole_however_it_is_cut_read_and_received(
         session = WebSocket(Upgraded(transport, {}, b""), V4, Hops(lambda: 48 * 1024))
         while stream or session._messages:
             if transport.paused or not stream:
-                got = await session.receive()
+                got = await next_message(session)
                 assert got is not None
                 heard[got[0]] += got[1:]
                 continue
@@ -215,7 +216,7 @@ async def test_what_is_full_is_received_at_once_however_small_it_is(monkeypatch:
             while not transport.paused:
                 session.get_buffer(-1)[: len(block)] = block
                 session.buffer_updated(len(block))
-            got = await session.receive()
+            got = await next_message(session)
             assert got is not None
             received += len(got) - 1
     assert received > 20 * websocket.LEAST_READ_SIZE
@@ -227,8 +228,8 @@ async def test_nothing_is_heard_of_a_message_that_is_cut() -> None:
         await client.say(frame(Opcode.BINARY, b"\x01" + bytes(20_000))[:-1])
 
     async with session_with(talk) as (session, _):
-        assert await session.receive() == b"\x01" + bytes(20_000)
-        assert await session.receive() is None
+        assert await next_message(session) == b"\x01" + bytes(20_000)
+        assert await next_message(session) is None
         assert session.ending == "the connection broke off"
 
 
@@ -241,7 +242,7 @@ async def test_nothing_is_heard_after_a_close() -> None:
         heard.append(await client.gone())
 
     async with session_with(talk) as (session, server):
-        assert [await session.receive(), await session.receive()] == [b"\x01ab", None]
+        assert [await next_message(session), await next_message(session)] == [b"\x01ab", None]
         assert session.ending == "the server closed the connection with code 1001"
         await session.close()
         await server.done()
@@ -265,7 +266,7 @@ async def test_a_server_that_breaks_the_protocol_is_told_how(said: bytes, code: 
         heard.append(await client.gone())
 
     async with session_with(talk) as (session, server):
-        assert [await session.receive(), await session.receive()] == [b"\x01before", None]
+        assert [await next_message(session), await next_message(session)] == [b"\x01before", None]
         assert session.ending.startswith("the connection broke: the server sent ")
         await server.done()
         with pytest.raises(SessionLost, match="the server sent"):
@@ -289,7 +290,7 @@ async def test_two_clusters_in_two_threads_do_not_read_into_each_other() -> None
 
         async with session_with(talk) as (session, _):
             received = 0
-            while (got := await session.receive()) is not None:
+            while (got := await next_message(session)) is not None:
                 received += len(got) - 1
                 if bytes(got[1:]).strip(channel_byte):
                     wrong.append(bytes(got[:9]))
@@ -345,7 +346,7 @@ async def test_a_sender_that_waits_hears_that_the_connection_is_lost(how: str, t
             await session.send(CHUNK)
         with pytest.raises(SessionLost, match="the connection broke"):
             await session.ping()
-        assert await session.receive() is None
+        assert await next_message(session) is None
 
 
 async def test_pings_are_answered() -> None:
@@ -355,7 +356,7 @@ async def test_pings_are_answered() -> None:
 
     heard = list[bytes]()
     async with session_with(talk) as (session, server):
-        await session.receive()
+        await next_message(session)
         await session.ping()
         await session.close()
         await server.done()
@@ -382,7 +383,7 @@ async def test_pings_of_a_peer_that_reads_nothing_fill_no_memory() -> None:
         sent = await send_until_it_waits(session) + 1  # the one that waited was sent as well
         before = session._transport.get_write_buffer_size()
         pings.set()
-        assert await session.receive() == b"\x01x"
+        assert await next_message(session) == b"\x01x"
         assert session._transport.get_write_buffer_size() <= before
         read.set()
         await session.send(CHUNK)
@@ -390,7 +391,7 @@ async def test_pings_of_a_peer_that_reads_nothing_fill_no_memory() -> None:
         await server.done()
     found = frames_in(heard[0])
     assert [payload for opcode, payload in found if opcode is Opcode.PONG] == [b"%d" % (count - 1)]
-    assert [payload for opcode, payload in found if opcode is Opcode.BINARY] == [CHUNK] * (sent + 1)
+    assert [payload for opcode, payload in found if opcode is Opcode.BINARY] == [b"\0" + CHUNK] * (sent + 1)
 
 
 # The end
@@ -440,7 +441,7 @@ async def test_no_descriptor_is_left(tls: trustme.CA | None) -> None:
         async with client_of(server, tls) as cluster:
             for _ in range(12):
                 async with cluster.open_exec(TARGET, ["cat"], V4) as session:
-                    await session.receive()
+                    await next_message(session)
         await server.done()
         await anyio.lowlevel.checkpoint()
         assert len(os.listdir("/dev/fd")) <= before

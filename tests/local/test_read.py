@@ -13,7 +13,6 @@ from asynccp.archive.layout import ArchiveLayout
 from asynccp.errors import SourceChanged
 from asynccp.local.read import read_chunk
 from asynccp.local.scan import scan
-from asynccp.net.websocket import unsealed
 from asynccp.options import CHUNK_SIZE
 
 from .. import trees
@@ -29,9 +28,8 @@ def layout_of(*sources: Path | str) -> ArchiveLayout:
 def read_all(layout: ArchiveLayout) -> bytes:
     chunks = [read_chunk(layout, index) for index in range(layout.chunks)]
     assert [chunk.index for chunk in chunks] == list(range(layout.chunks))
-    assert {unsealed(chunk.frame)[0] for chunk in chunks} == {0}, "the channel byte of stdin"
     assert [chunk.size for chunk in chunks[:-1]] == [CHUNK_SIZE] * (layout.chunks - 1)
-    archive = b"".join(unsealed(chunk.frame)[1:] for chunk in chunks)
+    archive = b"".join(chunk.data for chunk in chunks)
     assert len(archive) == layout.size == sum(chunk.size for chunk in chunks)
     return archive
 
@@ -88,7 +86,7 @@ def test_a_chunk_in_the_middle_of_a_huge_file_is_read_alone(tmp_path: Path) -> N
         file.seek(5 * 1024**3)
         file.write(b"in the middle")
     chunk = read_chunk(layout_of(huge), 5 * 1024**3 // CHUNK_SIZE)
-    assert unsealed(chunk.frame)[1 + 512 :].rstrip(b"\0") == b"in the middle"
+    assert bytes(chunk.data)[512:].rstrip(b"\0") == b"in the middle"
 
 
 SIZE = CHUNK_SIZE + 1000  # it ends in the second chunk

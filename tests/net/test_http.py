@@ -16,7 +16,7 @@ from asynccp.errors import ClusterError, ConnectFailed
 from asynccp.kube.cluster import KubernetesCluster
 from asynccp.kube.exec import V4
 from tests.kube.gateways import proxy, server_tls
-from tests.kube.raw import EMPTY, LIST, TARGET, Client, Server, Talk, answer, at, names, serving
+from tests.kube.raw import EMPTY, LIST, TARGET, Client, Server, Talk, answer, at, names, next_message, serving
 
 FAR = "api.cluster.example"  # a name that only a proxy can reach
 
@@ -407,7 +407,7 @@ async def test_a_tunnel_through_a_proxy_that_wants_tls_itself(tmp_path: Path, mo
     ):
         assert await names(cluster) == ["a"]
         async with cluster.open_exec(TARGET, ["true"], V4) as session:
-            assert await session.receive() == b"\x01ab"
+            assert await next_message(session) == b"\x01ab"
 
 
 def passed_on(port: int) -> Talk:

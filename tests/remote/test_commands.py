@@ -15,16 +15,16 @@ import pytest
 
 from asynccp.archive.compression import CODECS
 from asynccp.archive.layout import ArchiveLayout
+from asynccp.checksum import ALGORITHMS
 from asynccp.entry import Entry, Kind
-from asynccp.kube.exec import ExitStatus
 from asynccp.local.read import read_chunk
 from asynccp.local.scan import scan
-from asynccp.net.websocket import unsealed
 from asynccp.options import RECORD_SIZE
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
 from asynccp.remote.dialogue import Line, verdict
-from asynccp.remote.digests import ALGORITHMS, AnswerReader, encode_question, questions
+from asynccp.remote.digests import AnswerReader, encode_question, questions
 from asynccp.remote.script import Command, command, load
+from asynccp.status import ExitStatus
 
 from .. import trees
 from . import boxes
@@ -282,7 +282,7 @@ class Archive:
     def __init__(self, source: Path | str) -> None:
         self.layout = ArchiveLayout(scan([str(source)]).entries, TOKEN)
         self.records = self.layout.records
-        self.bytes = b"".join(unsealed(read_chunk(self.layout, index).frame)[1:] for index in range(self.layout.chunks))
+        self.bytes = b"".join(read_chunk(self.layout, index).data for index in range(self.layout.chunks))
         self.borders: list[int] = []
         self.sentinels: list[int] = []
         for at in range(0, len(self.bytes), 512):

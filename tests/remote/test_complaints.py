@@ -15,10 +15,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asynccp.archive.tar import Member, TarDecoder
+from asynccp.archive.watch import Fate
 from asynccp.entry import Kind
 from asynccp.errors import CommandFailed, ProtocolViolation, SourceChanged, SourceMissing
 from asynccp.remote import complaints as module
-from asynccp.remote.complaints import MAX_LINE_SIZE, Complaint, Complaints, Fate, changed, failure, judge, listed
+from asynccp.remote.complaints import MAX_LINE_SIZE, Complaint, Complaints, changed, failure, judge, listed
 from asynccp.report import Outcome
 
 GNU_END = b"tar: Exiting with failure status due to previous errors\n"

@@ -15,7 +15,6 @@ from asynccp.errors import (
     ShellMissing,
     TransferError,
 )
-from asynccp.kube.exec import ExitStatus
 from asynccp.remote.dialogue import (
     MAX_BANNER_SIZE,
     MAX_LINE_SIZE,
@@ -25,6 +24,7 @@ from asynccp.remote.dialogue import (
     tar_code,
     verdict,
 )
+from asynccp.status import ExitStatus
 
 TOKEN = "0123456789abcdef"
 HELLO = b"asynccp 0123456789abcdef hello count=dd tar=gnu\n"

@@ -9,16 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asynccp.checksum import ALGORITHMS, Cksum
 from asynccp.errors import ProtocolViolation
-from asynccp.remote.digests import (
-    ALGORITHMS,
-    MAX_NAMES,
-    MAX_NAMES_SIZE,
-    AnswerReader,
-    Cksum,
-    encode_question,
-    questions,
-)
+from asynccp.remote.digests import MAX_NAMES, MAX_NAMES_SIZE, AnswerReader, encode_question, questions
 
 TOKEN = "0123456789abcdef"
 END = b"asynccp 0123456789abcdef summed\n"
@@ -126,11 +119,11 @@ def test_what_is_no_state_is_a_violation(said: bytes) -> None:
 
 @pytest.mark.parametrize("what", ["state", "head 4096", "old"])
 def test_a_question_of_another_kind_has_its_word_in_front(what: str) -> None:
-    assert encode_question([b"a"], what) == b"\0" + what.encode() + b"\n./a\n\n"
+    assert encode_question([b"a"], what) == what.encode() + b"\n./a\n\n"
 
 
 def test_a_question_is_lines_that_any_shell_can_read() -> None:
-    assert encode_question([b"a b", b"\xff\n\\"]) == b"\0sum\n./a b\n./\\0377\\0012\\0134\n\n"
+    assert encode_question([b"a b", b"\xff\n\\"]) == b"sum\n./a b\n./\\0377\\0012\\0134\n\n"
 
 
 @given(st.lists(st.integers(1, 4096), max_size=400))

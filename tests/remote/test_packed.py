@@ -13,13 +13,12 @@ import pytest
 
 from asynccp.archive.compression import CODECS, GZIP, ZSTD, Unpacker
 from asynccp.archive.layout import ArchiveLayout
-from asynccp.kube.exec import ExitStatus
 from asynccp.local.pack import Packing
 from asynccp.local.scan import scan
-from asynccp.net.websocket import unsealed
 from asynccp.options import RECORD_SIZE
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
 from asynccp.remote.dialogue import verdict
+from asynccp.status import ExitStatus
 
 from .. import trees
 from . import boxes
@@ -57,7 +56,7 @@ class Packed:
         layout = ArchiveLayout(scan([source])[0], TOKEN)
         packing = Packing(layout, codec)
         self.records, self.sent = layout.records, layout.sent
-        self.parts = [unsealed(packing.read(index).frame)[1:] for index in range(packing.parts)]
+        self.parts = [bytes(packing.read(index).data) for index in range(packing.parts)]
         self.bytes = b"".join(self.parts)
         self.borders = [sum(map(len, self.parts[:index])) for index in range(len(self.parts))]
 

@@ -7,7 +7,8 @@ from urllib.parse import quote, urlencode
 import aiohttp
 from yarl import URL
 
-from asynccp.kube.exec import STDERR, STDOUT, V4, ExitStatus, decode
+from asynccp.kube.exec import STDERR, STDOUT, V4, decode
+from asynccp.status import ExitStatus
 from asynccp.testing.server import FakeCluster
 
 ALL = ("stdin", "stdout", "stderr")

@@ -14,7 +14,8 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from asynccp.kube.exec import CLOSE_STDIN, STDOUT, V4, V5, ExitStatus, stdin_message
+from asynccp.kube.exec import CLOSE_STDIN, STDOUT, V4, V5, stdin_message
+from asynccp.status import ExitStatus
 from asynccp.testing.kinds import distroless
 from asynccp.testing.pod import Container, FakePod
 from asynccp.testing.server import FakeCluster

@@ -4,7 +4,8 @@ import aiohttp
 import anyio
 import pytest
 
-from asynccp.kube.exec import STDIN, STDOUT, V4, ExitStatus
+from asynccp.kube.exec import STDIN, STDOUT, V4
+from asynccp.status import ExitStatus
 from asynccp.testing.faults import (
     LAST_WORD,
     Close,

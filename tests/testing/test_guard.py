@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from asynccp.cli.demo import staged
 from asynccp.errors import UsageError
-from asynccp.kube.exec import ExitStatus
+from asynccp.status import ExitStatus
 from asynccp.testing.server import FakeCluster
 from tests.testing.exec_client import Client
 from tests.testing.strangers import ROUTES, UPGRADE, WITNESS, Stranger, ask, visit, witnesses
