@@ -1,8 +1,10 @@
-"""Entry: one file-system object to copy, as the scan found it or as an archive describes it."""
+"""Entry: one file-system object to copy, as the scan found it or as an archive describes it; and what came of it."""
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+from asynccp.text import counted, exact, printable
 
 
 class Kind(Enum):
@@ -69,3 +71,54 @@ class Entry:
 def joined(root: bytes, below: bytes) -> bytes:
     """Return a path of both, either of which may be empty; `root` may end with a slash."""
     return root + (b"/" if root and below and not root.endswith(b"/") else b"") + below
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An entry that was not copied, and why. count: how many it stands for, where not all of them are named."""
+
+    path: bytes
+    reason: str
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {printable(self.reason)}"
+
+    def to_json(self) -> dict[str, str | int]:
+        return {"path": exact(self.path), "reason": self.reason} | _more(self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """An entry that was copied, but for something of it: set-id bits, extended attributes, a mode that can't be set.
+
+    count: how many it stands for, where not all of them are named.
+    """
+
+    path: bytes
+    what: str
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {printable(self.what)}"
+
+    def to_json(self) -> dict[str, str | int]:
+        return {"path": exact(self.path), "what": self.what} | _more(self.count)
+
+
+def _more(count: int) -> dict[str, int]:
+    return {"count": count} if count > 1 else {}
+
+
+def more_left_out(count: int) -> list[LeftOut]:
+    """Return what stands for entries that are not named one by one, if there are any."""
+    return [LeftOut(b"", f"{counted(count, 'more entry', 'more entries')}; not named", count)] if count else []
+
+
+def more_not_kept(count: int) -> list[NotKept]:
+    """Likewise, of what is not kept."""
+    return (
+        [NotKept(b"", f"something of {counted(count, 'more entry', 'more entries')}; not named", count)]
+        if count
+        else []
+    )

@@ -22,7 +22,7 @@
         └── Interrupted         the person at the keyboard ended it                     exit 130
 
 The exit code of a whole run is decided in `report.py`. Text in an error may come from a pod: whoever raises one with
-such text has passed it through `escape.printable`.
+such text has passed it through `text.printable`.
 """
 
 from typing import ClassVar

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from asynccp.errors import UsageError
-from asynccp.escape import printable
+from asynccp.text import printable
 
 _SIZE = re.compile(r"([0-9]{1,19})([KMGT]?)(?:iB)?", re.ASCII)
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}

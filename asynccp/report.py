@@ -12,18 +12,17 @@ Exit codes (rsync's numbers where rsync has one):
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
+from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import Interrupted, SourceChanged, TransferError
-from asynccp.escape import exact, printable
 from asynccp.target import Skipped, Target, Transfer
+from asynccp.text import exact
 
 _NAMES = 20  # of pods, in a group's JSON: each of them has its own place in `pods`
-
-T = TypeVar("T")
 
 
 class Outcome(Enum):
@@ -34,43 +33,6 @@ class Outcome(Enum):
     PARTIAL = "partial"  # complete but for entries that are never written here, each of them named
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """An entry that was not copied, and why. count: how many it stands for, where not all of them are named."""
-
-    path: bytes
-    reason: str
-    count: int = 1
-
-    def __str__(self) -> str:
-        return f"{printable(self.path)}: {printable(self.reason)}"
-
-    def to_json(self) -> dict[str, str | int]:
-        return {"path": exact(self.path), "reason": self.reason} | _more(self.count)
-
-
-@dataclass(frozen=True, slots=True)
-class NotKept:
-    """An entry that was copied, but for something of it: set-id bits, extended attributes, a mode that can't be set.
-
-    count: how many it stands for, where not all of them are named.
-    """
-
-    path: bytes
-    what: str
-    count: int = 1
-
-    def __str__(self) -> str:
-        return f"{printable(self.path)}: {printable(self.what)}"
-
-    def to_json(self) -> dict[str, str | int]:
-        return {"path": exact(self.path), "what": self.what} | _more(self.count)
-
-
-def _more(count: int) -> dict[str, int]:
-    return {"count": count} if count > 1 else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,20 +167,6 @@ def groups(results: Iterable[Result]) -> list[Group]:
     return sorted(found, key=lambda group: -len(group.results))
 
 
-def more_left_out(count: int) -> list[LeftOut]:
-    """Return what stands for entries that are not named one by one, if there are any."""
-    return [LeftOut(b"", f"{counted(count, 'more entry', 'more entries')}; not named", count)] if count else []
-
-
-def more_not_kept(count: int) -> list[NotKept]:
-    """Likewise, of what is not kept."""
-    return (
-        [NotKept(b"", f"something of {counted(count, 'more entry', 'more entries')}; not named", count)]
-        if count
-        else []
-    )
-
-
 def outcome_of(error: TransferError) -> Outcome:
     """Return the outcome that an error means."""
     if isinstance(error, SourceChanged):
@@ -281,23 +229,3 @@ class Report:
 
     def dumps(self) -> str:
         return json.dumps(self.to_json(), indent=2)
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """Return a number with its noun: `1 entry`, `2 entries`."""
-    return f"{count} {one if count == 1 else many}"
-
-
-def listed(things: Sequence[T], most: int, say: Callable[[T], str] = str, between: str = ", ") -> str:
-    """Return the first of them in words, and how many more there are: `a, b, c and 9 more`."""
-    more = f" and {len(things) - most} more" if len(things) > most else ""
-    return between.join(map(say, things[:most])) + more
-
-
-def human_size(size: float) -> str:
-    """Return bytes as people read them: `1.5 MiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

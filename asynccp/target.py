@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asynccp.errors import UsageError
-from asynccp.escape import exact, printable
+from asynccp.text import exact, printable
 
 Json = Mapping[str, Any]
 

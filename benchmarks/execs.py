@@ -13,9 +13,9 @@ from asynccp import Cluster, NullObserver, Options, Selection, connect, parse_se
 from asynccp.engine.run import run_transfers
 from asynccp.engine.select import select
 from asynccp.engine.tally import Tally
+from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import CommandFailed
 from asynccp.kube.exec import V4
-from asynccp.report import LeftOut, NotKept
 from asynccp.status import ExitStatus
 from asynccp.target import Skipped, Transfer
 from asynccp.ui.text import closing

@@ -18,7 +18,6 @@ VOCABULARY = {
     "chunk",
     "entry",
     "errors",
-    "escape",
     "events",
     "limits",
     "options",
@@ -27,6 +26,7 @@ VOCABULARY = {
     "status",
     "steps",
     "target",
+    "text",
 }
 MAY_KNOW = {
     "vocabulary": VOCABULARY,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import (
     CommandFailed,
     Interrupted,
@@ -16,8 +17,9 @@ from asynccp.errors import (
     TransferError,
     UsageError,
 )
-from asynccp.report import LeftOut, NotKept, Outcome, Report, Result, cause, groups, human_size, outcome_of
+from asynccp.report import Outcome, Report, Result, cause, groups, outcome_of
 from asynccp.target import Skipped, Target, Transfer
+from asynccp.text import human_size
 
 COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
 DEVICE = LeftOut(b"dev/null", "a device, which is never copied")

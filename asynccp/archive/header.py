@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolViolation
-from asynccp.escape import printable
+from asynccp.text import printable
 
 BLOCK = 512  # bytes; everything in an archive is padded to whole blocks
 END = bytes(2 * BLOCK)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from asynccp.archive.names import Names
 from asynccp.entry import Entry
 from asynccp.errors import UnsafeEntry
-from asynccp.escape import printable
 from asynccp.limits import Limits, raise_hint
+from asynccp.text import printable
 
 _SALT = secrets.token_bytes(16)  # or PYTHONHASHSEED=0 would tell a pod which names have one hash
 _MEMORY_PER_ENTRY = 500  # bytes, besides its names

@@ -20,8 +20,8 @@ from collections.abc import Mapping
 
 from asynccp.archive.header import BLOCK
 from asynccp.errors import ProtocolViolation
-from asynccp.escape import printable
 from asynccp.limits import raise_hint
+from asynccp.text import printable
 
 MAX_RECORDS = 1000  # a file has at most a few dozen, mostly extended attributes
 

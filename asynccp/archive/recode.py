@@ -16,9 +16,8 @@ from asynccp.archive.header import END, encode_header, padding
 from asynccp.archive.paths import Claims
 from asynccp.archive.tar import Data, Hole, Member, MemberEnd, PassedOver, Rest, TarDecoder
 from asynccp.archive.watch import Watch
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.limits import Limits
-from asynccp.report import LeftOut, NotKept
 
 _ZEROS = bytes(64 * 1024)
 

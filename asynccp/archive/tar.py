@@ -36,12 +36,11 @@ from asynccp.archive.header import (
     padding,
 )
 from asynccp.archive.pax import SparseMap, decimal, nanoseconds, parse_records, sparse_name_and_size
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, LeftOut
 from asynccp.errors import ProtocolViolation, UnsafeEntry
-from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits, raise_hint
 from asynccp.ours import UNFINISHED, ours_above
-from asynccp.report import LeftOut
+from asynccp.text import printable
 
 MAX_COMPONENT_SIZE = 255  # bytes; NAME_MAX of every file system that matters
 MAX_TARGET_SIZE = 4096  # bytes of a symbolic link; PATH_MAX, so no system has longer ones

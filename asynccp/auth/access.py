@@ -26,9 +26,9 @@ from asynccp.auth.kubeconfig import Choice, Fields, impersonation, keep_tokens, 
 from asynccp.auth.plugin import credentials_of
 from asynccp.auth.rewrite import Locked
 from asynccp.errors import ClusterError
-from asynccp.escape import printable
 from asynccp.net.endpoint import Endpoint
 from asynccp.net.proxy import environment_proxy
+from asynccp.text import printable
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 

@@ -18,8 +18,8 @@ import yaml
 
 from asynccp.auth.rewrite import rewrite
 from asynccp.errors import ClusterError
-from asynccp.escape import printable
 from asynccp.net.proxy import is_loopback
+from asynccp.text import printable
 
 Fields = dict[str, Any]
 

@@ -16,8 +16,8 @@ from anyio import to_thread
 from yarl import URL
 
 from asynccp.errors import ClusterError
-from asynccp.escape import printable
 from asynccp.net.proxy import environment_proxy, is_loopback
+from asynccp.text import printable
 
 _SKEW_S = 10.0  # a token that has so little left counts as expired (client-go: expiryDelta)
 _TIMEOUT_S = 30.0

@@ -20,7 +20,7 @@ from anyio import to_thread
 from anyio.abc import Process
 
 from asynccp.errors import ClusterError
-from asynccp.escape import printable
+from asynccp.text import printable
 
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _MAX_ANSWER_SIZE = 1024 * 1024  # bytes; a certificate and its key take some KiB

@@ -19,9 +19,9 @@ import typer.core
 
 from asynccp import AsyncCpError, Options, Selection, UsageError, __version__, parse_selectors
 from asynccp.cli import interrupt, streams
-from asynccp.escape import printable
 from asynccp.limits import Limits, parse_size
 from asynccp.target import nothing_local, parse_side, split_arguments
+from asynccp.text import printable
 
 DEMO = Path("asynccp-demo")
 _DEFAULTS = Options()

@@ -13,10 +13,10 @@ from typing import Self
 from anyio import to_thread
 
 from asynccp.errors import UsageError
-from asynccp.escape import printable
 from asynccp.testing.kinds import Kind, available_kinds
 from asynccp.testing.pod import Container, FakePod
 from asynccp.testing.server import FakeCluster
+from asynccp.text import printable
 
 LOG_SIZE = 2 * 1024 * 1024  # bytes, about, in each pod
 

@@ -14,15 +14,16 @@ from asynccp.archive.watch import Change, Fate, State, Watch, fate
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
 from asynccp.engine.verify import Here, begins_the_same, count_old, differing, digests_differ, states
+from asynccp.entry import LeftOut
 from asynccp.errors import CommandFailed, SourceMissing, SourceShrank, TransferError
-from asynccp.escape import printable
 from asynccp.options import SLOWEST_WALK_PER_S, Options
 from asynccp.remote.census import missing
 from asynccp.remote.commands import pull_name
 from asynccp.remote.complaints import Complaint, Complaints, changed, failure, judge
 from asynccp.remote.dialogue import Line, tar_code, verdict
 from asynccp.remote.notes import Note
-from asynccp.report import LeftOut, Outcome, counted
+from asynccp.report import Outcome
+from asynccp.text import counted, printable
 
 _HOLLOW = "its files have no size before they are read, so that no tar can copy them"
 _MOST_HOLLOW = 100

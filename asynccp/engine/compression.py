@@ -12,7 +12,7 @@ from asynccp.archive.compression import CODECS, PROBE_SIZE, shrinks_to
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.local.pack import sample
 from asynccp.remote.dialogue import Line
-from asynccp.report import human_size
+from asynccp.text import human_size
 
 LEAST_SIZE = 256 * 1024
 """Bytes of archive from which on compression is thought of: a smaller one is one message."""

@@ -11,7 +11,6 @@ import anyio
 
 from asynccp.chunk import Chunk
 from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, ShellMissing, Stalled, TransferError
-from asynccp.escape import printable
 from asynccp.kube.base import Cluster, Session
 from asynccp.kube.exec import Event, Stderr, Stdout
 from asynccp.options import (
@@ -29,6 +28,7 @@ from asynccp.remote.problems import elsewhere, refusal
 from asynccp.remote.script import Command
 from asynccp.status import ExitStatus
 from asynccp.target import Target
+from asynccp.text import printable
 
 LEAST_SIZE = 1024 * 1024  # bytes that a move counts for which is none of the pod's output: what we send, or work here
 _MOST_EARLY = 100  # notes that are kept until somebody takes them

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 
-from asynccp.escape import exact
-from asynccp.report import LeftOut, NotKept, Result, more_left_out, more_not_kept
+from asynccp.entry import LeftOut, NotKept, more_left_out, more_not_kept
+from asynccp.report import Result
+from asynccp.text import exact
 
 SIZE = 48 * 1024 * 1024
 LEAST_NAMED = 10  # entries, of each kind: what is shown of one pod

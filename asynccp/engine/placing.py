@@ -6,10 +6,11 @@ file belongs. Then nothing is changed, or with `Options.partial` all but that.
 
 import os
 
+from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import DestinationError, TransferError
 from asynccp.remote.dialogue import Line
 from asynccp.remote.notes import Note
-from asynccp.report import LeftOut, NotKept, counted
+from asynccp.text import counted
 
 MAX_TOLD = 1000  # entries, as many as the script names
 _NAMED = 3  # in an error

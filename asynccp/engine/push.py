@@ -27,7 +27,7 @@ from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
 from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import algorithm_of, verify
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, NotKept
 from asynccp.errors import ProtocolViolation, SessionLost
 from asynccp.events import NullObserver, Observer
 from asynccp.kube.base import Cluster
@@ -37,7 +37,7 @@ from asynccp.options import CLOSE_GRACE_S, SLOWEST_WALK_PER_S, Options
 from asynccp.plan.plan import PushPlan
 from asynccp.remote.commands import PushRequest, push_command
 from asynccp.remote.dialogue import GO, Line, verdict
-from asynccp.report import NotKept, Report
+from asynccp.report import Report
 
 
 async def push(

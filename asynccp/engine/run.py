@@ -17,11 +17,12 @@ from asynccp.engine.group import let_go, single_error
 from asynccp.engine.ledger import Ledger
 from asynccp.engine.retry import Budget, delay_s
 from asynccp.engine.tally import Tally
+from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, SessionLost, Stalled, TransferError
 from asynccp.events import Observer
 from asynccp.kube.base import Cluster
 from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Options
-from asynccp.report import LeftOut, NotKept, Outcome, Report, Result, outcome_of
+from asynccp.report import Outcome, Report, Result, outcome_of
 from asynccp.target import Skipped, Target, Transfer, what_became_of
 
 _ASK_TIMEOUT_S = 5.0  # for the question what became of a pod

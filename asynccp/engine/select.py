@@ -8,8 +8,8 @@ import anyio
 from asynccp.engine.group import single_error
 from asynccp.errors import NoTargets
 from asynccp.kube.base import Cluster
-from asynccp.report import listed
 from asynccp.target import Selection, Selector, Skipped, Target, Transfer, by_reason, match_pod
+from asynccp.text import listed
 
 _Place = tuple[str, str]  # NAMESPACE/POD and the path in it
 

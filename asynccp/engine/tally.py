@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from asynccp.entry import LeftOut, NotKept
 from asynccp.events import Observer
-from asynccp.report import LeftOut, NotKept, Outcome, Result
+from asynccp.report import Outcome, Result
 from asynccp.target import Transfer
 
 

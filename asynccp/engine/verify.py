@@ -12,11 +12,10 @@ from asynccp.checksum import ALGORITHMS
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
 from asynccp.errors import CommandMissing, DigestsDiffer, ProtocolViolation, SessionLost
-from asynccp.escape import printable
 from asynccp.options import SLOWEST_DIGEST_PER_S
 from asynccp.remote.dialogue import Line, verdict
 from asynccp.remote.digests import AnswerReader, encode_question, questions
-from asynccp.report import counted, listed
+from asynccp.text import counted, listed, printable
 
 Here = Callable[[bytes, str], Awaitable[str | None]]
 _NAMES = 3  # of files that differ, in the error

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, TransferError, UsageError
-from asynccp.escape import printable
+from asynccp.text import printable
 
 MOST_WAIT_S = 120.0  # a server may ask for more; then the attempt fails rather than the run hangs
 

@@ -21,7 +21,6 @@ from anyio import move_on_after
 from asynccp.auth.access import Access, load_access
 from asynccp.auth.renewal import Renewal
 from asynccp.errors import ClusterError, ConnectFailed, NoTargets, Refused
-from asynccp.escape import printable
 from asynccp.kube import documents
 from asynccp.kube.api_errors import exec_refused, list_refused, retry_after_s
 from asynccp.kube.base import Session
@@ -32,6 +31,7 @@ from asynccp.net.http import Answer, HttpConnection, TooLarge, Upgraded, open_co
 from asynccp.net.websocket import handshake, make_key, refused_handshake
 from asynccp.options import CLOSE_GRACE_S, hop_size
 from asynccp.target import WORKLOADS, Json, Selector, Target, pods_query
+from asynccp.text import printable
 
 Answered = TypeVar("Answered", Answer, Upgraded | Answer)
 Document = TypeVar("Document")

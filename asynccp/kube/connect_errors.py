@@ -7,8 +7,8 @@ import ssl
 from urllib.parse import urlsplit
 
 from asynccp.auth.access import Access
-from asynccp.escape import printable
 from asynccp.net.http import Disconnected, ProxyRefused, ProxyUnreachable
+from asynccp.text import printable
 
 # X509_V_ERR_… of OpenSSL, as in SSLCertVerificationError.verify_code
 _NOT_YET, _EXPIRED, _WRONG_NAMES, _UNKNOWN_ISSUERS = 9, 10, (62, 64), (2, 18, 19, 20, 21)

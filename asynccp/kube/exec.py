@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from asynccp.errors import ProtocolViolation
-from asynccp.escape import printable
 from asynccp.status import ExitStatus
+from asynccp.text import printable
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"

@@ -15,7 +15,6 @@ from anyio import move_on_after
 
 from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.errors import SessionLost
-from asynccp.escape import printable
 from asynccp.kube.buffers import Hop, Hops
 from asynccp.kube.exec import CLOSE_STDIN, MAX_MESSAGE_SIZE, STDIN, STDOUT, Event, decode, stdin_message
 from asynccp.net.http import Upgraded
@@ -31,6 +30,7 @@ from asynccp.net.websocket import (
     seal,
 )
 from asynccp.options import CLOSE_GRACE_S
+from asynccp.text import printable
 
 LEAST_READ_SIZE = 16 * 1024  # bytes of a TLS record: for less it isn't worth to go on with a hop
 WRITE_SIZE = 64 * 1024  # bytes that wait to be sent, besides one chunk; more is the next sender's to wait for

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable
 
 from asynccp.errors import PlanError
-from asynccp.escape import printable
+from asynccp.text import printable
 
 
 def check_destination(destination: str, directories: Iterable[str]) -> None:

@@ -18,9 +18,9 @@ from asynccp.archive.layout import ArchiveLayout, Piece
 from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.entry import Entry, Kind
 from asynccp.errors import SourceChanged
-from asynccp.escape import printable
 from asynccp.local.directories import Directories
 from asynccp.options import CHUNK_SIZE
+from asynccp.text import printable
 
 READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 

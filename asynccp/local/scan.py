@@ -20,11 +20,10 @@ from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from typing import NamedTuple
 
 from asynccp.archive.attributes import words_of_names
-from asynccp.entry import Entry, Kind, Origin, joined
+from asynccp.entry import Entry, Kind, LeftOut, NotKept, Origin, joined
 from asynccp.errors import PlanError, UsageError
-from asynccp.escape import printable
 from asynccp.local.directories import Directories
-from asynccp.report import LeftOut, NotKept
+from asynccp.text import printable
 
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 PATH_MAX = 4096  # of Linux, its end included: no program in a pod could open what is deeper by its path

@@ -24,8 +24,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from asynccp.errors import DestinationError
-from asynccp.escape import printable
 from asynccp.ours import is_partial, partial_name
+from asynccp.text import printable
 
 if sys.platform != "win32":
     import fcntl

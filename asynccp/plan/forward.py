@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from asynccp.report import LeftOut, NotKept
+from asynccp.entry import LeftOut, NotKept
 from asynccp.target import Skipped, Transfer
 
 

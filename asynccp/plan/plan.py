@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from asynccp.archive.layout import ArchiveLayout
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.errors import UsageError
-from asynccp.escape import exact, printable
-from asynccp.report import LeftOut, NotKept, counted, human_size, listed
 from asynccp.target import Skipped, Target, Transfer, by_reason
+from asynccp.text import counted, exact, human_size, listed, printable
 
 _NAMES = 8  # of pods, on one line
 _REASONS = 20  # for which pods are skipped, each a line

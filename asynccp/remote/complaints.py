@@ -30,9 +30,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from asynccp.archive.watch import Fate
+from asynccp.entry import LeftOut
 from asynccp.errors import CommandFailed, SourceChanged, SourceMissing, TransferError
-from asynccp.escape import printable
-from asynccp.report import LeftOut, Outcome, counted
+from asynccp.report import Outcome
+from asynccp.text import counted, printable
 
 MAX_TOLD = 10_000  # entries that are remembered by name; more are counted
 MAX_TOLD_SIZE = 4 * 1024 * 1024  # bytes of memory for them

@@ -30,8 +30,8 @@ from asynccp.errors import (
     ShellMissing,
     TransferError,
 )
-from asynccp.escape import printable
 from asynccp.status import ExitStatus
+from asynccp.text import printable
 
 ACKNOWLEDGEMENT = b"ok\n"  # a line on stdin
 GO = b"go\n"  # likewise

@@ -18,7 +18,7 @@ pod that lies about its own files can't be caught by any of them. That a weaker 
 from collections.abc import Iterable, Iterator, Sequence
 
 from asynccp.errors import ProtocolViolation
-from asynccp.escape import printable
+from asynccp.text import printable
 
 MAX_NAMES = 100  # in one question: its answer fits the 64 KiB of a pipe, so that nothing in the pod waits for us
 MAX_NAMES_SIZE = 16 * 1024  # bytes of names in one question, but for a single longer one

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from asynccp.errors import CommandMissing, DestinationError, ProtocolViolation, SourceMissing, TransferError
-from asynccp.escape import printable
 from asynccp.remote.dialogue import Line
+from asynccp.text import printable
 
 # problem → error, sentence, hint. PATH is what was asked for, TYPE a file system's, WHY the system's own reason.
 _MEANING: dict[str, tuple[type[TransferError], str, str]] = {

@@ -30,14 +30,13 @@ from asynccp.archive.prefix import Prefix, Stored
 from asynccp.archive.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, PassedOver, Rest, TarDecoder
 from asynccp.archive.told import Told
 from asynccp.archive.watch import Watch
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, LeftOut, NotKept, more_left_out, more_not_kept
 from asynccp.errors import DestinationError, ProtocolViolation, TransferError, UnsafeEntry
-from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.local.tree import Tree
 from asynccp.local.umask import umask
-from asynccp.report import LeftOut, NotKept, more_left_out, more_not_kept
 from asynccp.steps import finished
+from asynccp.text import printable
 
 _READ_BACK_SIZE = 16 * 1024  # bytes of content at a time, from which on they are worth a read when they are wanted
 _SMALL_SIZE = _READ_BACK_SIZE - 1  # bytes of a file that waits until all of it is here; so none is ever read back

@@ -29,9 +29,9 @@ from weakref import WeakSet
 from tqdm.std import tqdm
 from tqdm.utils import disp_len, disp_trim
 
-from asynccp.escape import printable
-from asynccp.report import Outcome, Result, human_size
+from asynccp.report import Outcome, Result
 from asynccp.target import Transfer
+from asynccp.text import human_size, printable
 from asynccp.ui.estimate import Over, Steady, expected_bytes, fraction_done
 from asynccp.ui.lines import Lines
 

@@ -6,8 +6,9 @@ The first ten paths are named, and how many more there are; `-o json` has all of
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from asynccp.escape import printable
-from asynccp.report import LeftOut, NotKept, Result, counted, listed
+from asynccp.entry import LeftOut, NotKept
+from asynccp.report import Result
+from asynccp.text import counted, listed, printable
 
 MOST = 10  # paths, or kinds of what was not kept, for one pod
 _EXAMPLES = 3  # paths that lack the same

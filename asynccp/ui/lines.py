@@ -19,9 +19,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from asynccp.escape import printable
-from asynccp.report import Outcome, Result, counted, human_size, kind
+from asynccp.report import Outcome, Result, kind
 from asynccp.target import Transfer
+from asynccp.text import counted, human_size, printable
 from asynccp.ui.entries import notes
 
 MOST_ALIKE = 10  # lines for pods that have the same to tell

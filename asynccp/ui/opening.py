@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from asynccp.escape import printable
 from asynccp.plan.plan import PullPlan, PushPlan, skipped_lines, where
-from asynccp.report import counted, human_size, listed
+from asynccp.text import counted, human_size, listed, printable
 from asynccp.ui.entries import left_out_lines
 
 if TYPE_CHECKING:

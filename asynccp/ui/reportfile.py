@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from asynccp.errors import AsyncCpError, PlanError
-from asynccp.escape import printable
+from asynccp.text import printable
 
 
 def try_report(path: Path) -> None:

@@ -12,9 +12,9 @@ Everything here is bounded, whatever the size of the fleet; `to_json` has all of
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from asynccp.escape import printable
-from asynccp.report import Group, Outcome, Report, Result, counted, groups, human_size, listed
+from asynccp.report import Group, Outcome, Report, Result, groups
 from asynccp.target import Skipped, Target, by_reason
+from asynccp.text import counted, human_size, listed, printable
 from asynccp.ui.entries import left_out_lines, not_kept_lines
 from asynccp.ui.lines import MOST_ALIKE
 

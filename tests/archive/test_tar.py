@@ -10,10 +10,9 @@ import pytest
 
 from asynccp.archive.header import BLOCK, END, encode_header, header_size, padding
 from asynccp.archive.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder, member_path
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, LeftOut
 from asynccp.errors import ProtocolViolation, TransferError
 from asynccp.limits import Limits
-from asynccp.report import LeftOut
 from tests import archives
 from tests.archives import archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
 

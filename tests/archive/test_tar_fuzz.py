@@ -7,7 +7,7 @@ from asynccp.archive.header import BLOCK, END, encode_header, header_size, paddi
 from asynccp.archive.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, TarDecoder, member_path
 from asynccp.entry import Entry, Kind
 from asynccp.errors import AsyncCpError
-from asynccp.escape import printable
+from asynccp.text import printable
 from tests import archives
 from tests.archive.test_tar import decode, rich_archive
 from tests.archives import archive, mended

@@ -7,8 +7,9 @@ import pytest
 
 from asynccp.engine.ledger import LEAST_NAMED, LEAST_SIZE, Ledger
 from asynccp.engine.memory import STEP_SIZE, Memory
+from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import UnsafeEntry
-from asynccp.report import LeftOut, NotKept, Outcome, Result
+from asynccp.report import Outcome, Result
 from asynccp.target import Target, Transfer
 
 SIZE = 100 * STEP_SIZE

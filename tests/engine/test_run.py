@@ -11,6 +11,7 @@ import pytest
 
 from asynccp.engine.run import run_transfers
 from asynccp.engine.tally import Tally
+from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import (
     ClusterError,
     CommandFailed,
@@ -24,7 +25,7 @@ from asynccp.errors import (
     TransferError,
 )
 from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Options
-from asynccp.report import LeftOut, NotKept, Outcome, Report
+from asynccp.report import Outcome, Report
 from asynccp.target import Json, Skipped, Target, Transfer
 
 from .clock import JumpingLoop

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asynccp.errors import AsyncCpError
-from asynccp.escape import printable
 from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.sinks.directory import Extractor
+from asynccp.text import printable
 from tests.archives import archive, file
 
 Shown = Mapping[str, str]

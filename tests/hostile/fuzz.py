@@ -10,7 +10,7 @@ from pathlib import Path
 
 from asynccp.archive.tar import Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder, member_path
 from asynccp.errors import AsyncCpError
-from asynccp.escape import printable
+from asynccp.text import printable
 from tests.hostile.case import Case, run, surroundings
 from tests.hostile.mutations import mutation
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from asynccp.archive.layout import ArchiveLayout
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.errors import UsageError
 from asynccp.options import RECORD_SIZE
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull, skipped_lines
-from asynccp.report import LeftOut, NotKept
 from asynccp.target import Skipped, Target, Transfer
 
 from ..archive.reference import TOKEN

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asynccp.report import LeftOut, NotKept, Outcome, Result
+from asynccp.entry import LeftOut, NotKept
+from asynccp.report import Outcome, Result
 from asynccp.target import Transfer
 from asynccp.ui.bars import Bars, Row, Speed, assign, duration, layout, name_limit, shorten, terminal_size
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from asynccp.report import LeftOut, NotKept, Outcome, Result
+from asynccp.entry import LeftOut, NotKept
+from asynccp.report import Outcome, Result
 from asynccp.ui.entries import grown_lines, left_out_lines, not_kept_lines, notes
 
 from .screen import pod

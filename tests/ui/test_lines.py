@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from asynccp.report import LeftOut, NotKept, Outcome, Result
+from asynccp.entry import LeftOut, NotKept
+from asynccp.report import Outcome, Result
 from asynccp.ui.lines import Lines, describe
 
 from .screen import Clock, complete, failed, pod

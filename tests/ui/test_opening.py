@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from asynccp.archive.layout import ArchiveLayout
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, LeftOut
 from asynccp.plan.plan import PushPlan, build_pull
-from asynccp.report import LeftOut
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.ui.opening import opening
 

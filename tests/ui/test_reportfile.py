@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asynccp.errors import AsyncCpError, PlanError
-from asynccp.escape import printable
+from asynccp.text import printable
 from asynccp.ui.reportfile import try_report, write_report
 from tests.powerless import bound_by_permissions
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from asynccp.report import LeftOut, NotKept, Outcome, Report, Result
+from asynccp.entry import LeftOut, NotKept
+from asynccp.report import Outcome, Report, Result
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.ui.text import closing, quiet_closing, slowest
 

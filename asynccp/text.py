@@ -1,4 +1,4 @@
-"""Text of others, made safe for a terminal, a log line or a report.
+"""Text for people: of others, made safe for a terminal, a log line or a report; numbers, sizes and lists in words.
 
 What a pod says (names, stderr, Status messages) may hold escape sequences that rewrite the terminal (CVE-2021-25743),
 and bidirectional overrides that make one name look like another. `printable` shows such characters as `\\x1b` or
@@ -9,6 +9,10 @@ reads the report needs to tell the two apart, and to find the file: for it there
 """
 
 import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # C0 controls, DEL, C1 controls, bidirectional marks, line separators, lone surrogates.
 _CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
@@ -54,3 +58,23 @@ def _exactly(match: re.Match[str]) -> str:
 
 def _character(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a number with its noun: `1 entry`, `2 entries`."""
+    return f"{count} {one if count == 1 else many}"
+
+
+def listed(things: Sequence[T], most: int, say: Callable[[T], str] = str, between: str = ", ") -> str:
+    """Return the first of them in words, and how many more there are: `a, b, c and 9 more`."""
+    more = f" and {len(things) - most} more" if len(things) > most else ""
+    return between.join(map(say, things[:most])) + more
+
+
+def human_size(size: float) -> str:
+    """Return bytes as people read them: `1.5 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
