@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asynccp.engine.pull import pull
     from asynccp.engine.push import push
     from asynccp.errors import AsyncCpError, ClusterError, NoTargets, PlanError, TransferError, UsageError
-    from asynccp.events import NullObserver, Observer
+    from asynccp.events import Event, Listener, Observer
     from asynccp.kube.base import Cluster
     from asynccp.kube.cluster import connect
     from asynccp.limits import Limits
@@ -33,9 +33,10 @@ __all__ = [
     "AsyncCpError",
     "Cluster",
     "ClusterError",
+    "Event",
     "Limits",
+    "Listener",
     "NoTargets",
-    "NullObserver",
     "Observer",
     "Options",
     "Outcome",
@@ -68,7 +69,7 @@ _PLACES = {
     "limits": ("Limits",),
     "options": ("Options",),
     "plan.plan": ("PullPlan", "PushPlan"),
-    "events": ("NullObserver", "Observer"),
+    "events": ("Event", "Listener", "Observer"),
     "report": ("Outcome", "Report", "Result"),
     "target": ("Selection", "Selector", "Target", "Transfer", "parse_selectors"),
 }

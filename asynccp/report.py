@@ -36,6 +36,18 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try that ended in an error, and after how many seconds. error_class: as `errors` has it."""
+
+    error: str
+    error_class: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"error": self.error, "class": self.error_class, "seconds": round(self.seconds, 3)}
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """How one transfer ended.
 
@@ -43,6 +55,8 @@ class Result:
     wire_size: bytes that crossed the wire, of all attempts. archive_size: bytes of archive that they stood for.
     compression: the program in the pod that compressed or unpacked; empty when they went as they are. compression_note:
     why they did, empty when there is nothing to say.
+    attempts: those that failed, in their order; the last with `error`, unless the transfer is complete.
+    tries: how many attempts there were in all.
     protocol: the exec subprotocol, `v4` or `v5`; empty when no session was opened.
     checksum: the program in the pod that its digests come from; empty when none were asked for. digests: of each file,
     the same at both ends, by its path in the archive. digests_unnamed: of how many more there is no room for them.
@@ -58,9 +72,11 @@ class Result:
     entries: int = 0
     wire_size: int = 0
     seconds: float = 0.0
-    attempts: int = 1
+    attempts: tuple[Attempt, ...] = ()
+    tries: int = 1
     protocol: str = ""
     error: str = ""
+    error_class: str = ""
     hint: str = ""
     left_out: tuple[LeftOut, ...] = ()
     checksum: str = ""
@@ -85,9 +101,11 @@ class Result:
             "compression": self.compression or None,
             "compression_note": self.compression_note or None,
             "seconds": round(self.seconds, 3),
-            "attempts": self.attempts,
+            "tries": self.tries,
+            "attempts": [one.to_json() for one in self.attempts],
             "protocol": self.protocol,
             "error": self.error or None,
+            "class": self.error_class or None,
             "hint": self.hint or None,
             "left_out": [one.to_json() for one in self.left_out],
             "not_kept": [one.to_json() for one in self.not_kept],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from asynccp import Cluster, NullObserver, Options, Selection, connect, parse_selectors
+from asynccp import Cluster, Listener, Options, Selection, connect, parse_selectors
 from asynccp.engine.run import run_transfers
 from asynccp.engine.select import select
 from asynccp.engine.tally import Tally
@@ -39,7 +39,7 @@ async def run_everywhere(namespace: str, selector: str, argv: list[str]) -> int:
 
         transfers, skipped = await select(cluster, Selection(parse_selectors([f"{selector}:/"]), (namespace,)))
         plan = _Plan(tuple(transfers), tuple(skipped))
-        report = await run_transfers("push", plan, one, cluster, Options(), NullObserver(), None)
+        report = await run_transfers("push", plan, one, cluster, Options(), Listener(), None)
         if report.exit_code:
             print(closing(report), file=sys.stderr)
         return report.exit_code

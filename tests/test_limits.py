@@ -57,7 +57,7 @@ async def test_a_pod_that_sends_too_much_fails_alone_and_named(tmp_path: Path, f
         done = await to_thread.run_sync(pull)
     assert done.returncode == 23, done.stderr
     good, bad = json.loads(done.stdout)["pods"]
-    assert (good["outcome"], bad["outcome"], bad["attempts"]) == ("complete", "failed", 1)
+    assert (good["outcome"], bad["outcome"], bad["tries"]) == ("complete", "failed", 1)
     assert "data/" in bad["error"]
     assert flag in bad["hint"]
     assert flag in done.stderr

@@ -17,7 +17,7 @@ from asynccp.errors import (
     TransferError,
     UsageError,
 )
-from asynccp.report import Outcome, Report, Result, cause, groups, outcome_of
+from asynccp.report import Attempt, Outcome, Report, Result, cause, groups, outcome_of
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.text import human_size
 
@@ -187,10 +187,17 @@ def test_a_thousand_causes_of_a_thousand_pods_are_grouped_at_once() -> None:
 
 def test_json_has_everything_and_survives_a_round_trip() -> None:
     one = result(
-        PARTIAL, size=10, entries=2, wire_size=2048, seconds=0.12345, attempts=2, protocol="v4", left_out=(DEVICE,),
+        PARTIAL, size=10, entries=2, wire_size=2048, seconds=0.12345, tries=2,
+        attempts=(Attempt("gone", "SessionLost", 0.04),), protocol="v4", left_out=(DEVICE,),
         archive_size=10240, compression="gzip", not_kept=(SET_ID,), grown=(b"log/big",), landed="/etc/app/a",
     )  # fmt: skip
-    two = result(FAILED, pod="web-1", error="there is no tar in the container", hint="name another with -c")
+    two = result(
+        FAILED,
+        pod="web-1",
+        error="there is no tar in the container",
+        error_class="CommandMissing",
+        hint="name another with -c",
+    )
     found = Report("pull", [one, two], [NAMED], [DEVICE], 1.23456, [SET_ID])
     assert json.loads(found.dumps()) == found.to_json()
     assert found.to_json() == {
@@ -212,9 +219,11 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "compression": "gzip",
                 "compression_note": None,
                 "seconds": 0.123,
-                "attempts": 2,
+                "tries": 2,
+                "attempts": [{"error": "gone", "class": "SessionLost", "seconds": 0.04}],
                 "protocol": "v4",
                 "error": None,
+                "class": None,
                 "hint": None,
                 "left_out": [{"path": "dev/null", "reason": "a device, which is never copied"}],
                 "not_kept": [{"path": "bin/su", "what": "set-id bits"}],
@@ -235,9 +244,11 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "compression": None,
                 "compression_note": None,
                 "seconds": 0.0,
-                "attempts": 1,
+                "tries": 1,
+                "attempts": [],
                 "protocol": "",
                 "error": "there is no tar in the container",
+                "class": "CommandMissing",
                 "hint": "name another with -c",
                 "left_out": [],
                 "not_kept": [],

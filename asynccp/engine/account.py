@@ -16,6 +16,7 @@ from asynccp.engine.tally import Tally
 from asynccp.engine.verify import Here, begins_the_same, count_old, differing, digests_differ, states
 from asynccp.entry import LeftOut
 from asynccp.errors import CommandFailed, SourceMissing, SourceShrank, TransferError
+from asynccp.events import Sized
 from asynccp.options import SLOWEST_WALK_PER_S, Options
 from asynccp.remote.census import missing
 from asynccp.remote.commands import pull_name
@@ -84,7 +85,7 @@ class Account:
                 self._there, size = note.facts.get("entries", ""), note.facts.get("bytes", "")
                 if size.isascii() and size.isdigit() and self._there.isdigit() and len(size + self._there) < 30:
                     total = int(size) + int(self._there) * _ARCHIVED_SIZE
-                    self._tally.observer.sized(self._tally.transfer, total)
+                    self._tally.observer(Sized(self._tally.transfer, total))
             case "hollow" if len(self._hollow) < _MOST_HOLLOW:
                 kind, _, below = note.rest.partition(b" ")
                 path = b"/".join(filter(None, (self._exchange.complaints.requested, below)))

@@ -30,7 +30,7 @@ from asynccp.engine.push import Delivery
 from asynccp.engine.run import GONE, became_of, run_transfers
 from asynccp.engine.tally import Tally
 from asynccp.errors import CommandFailed, ProtocolViolation, TransferError
-from asynccp.events import NullObserver, Observer
+from asynccp.events import Listener, Observer
 from asynccp.kube.base import Cluster
 from asynccp.options import CHUNK_SIZE, Options
 from asynccp.plan.forward import ForwardPlan
@@ -50,10 +50,10 @@ async def forward(
 ) -> Report:
     """Carry the plan out; return how it ended. As `push`."""
     cluster, options = paced(cluster, options or Options())
-    observer, protocols = observer or NullObserver(), Protocols()
+    observer, protocols = observer or Listener(), Protocols()
 
     async def copy(tally: Tally) -> None:
-        if tally.attempts > 1 and (became := await became_of(plan.source.target, cluster)):
+        if tally.tries > 1 and (became := await became_of(plan.source.target, cluster)):
             raise CommandFailed(f"{plan.source}: {became}", hint=GONE)
         await _forward_one(tally, plan, cluster, protocols, options)
 

@@ -46,7 +46,7 @@ from asynccp.errors import (
     SourceShrank,
     TransferError,
 )
-from asynccp.events import NullObserver, Observer
+from asynccp.events import Listener, Observer, Started
 from asynccp.kube.base import Cluster
 from asynccp.local.destination import landing
 from asynccp.local.digest import digest_below
@@ -82,7 +82,7 @@ async def pull(
     interrupted, and the remote commands are ended.
     """
     cluster, options = paced(cluster, options or Options())
-    observer, protocols = observer or NullObserver(), Protocols()
+    observer, protocols = observer or Listener(), Protocols()
     gathers = {one.transfer: one for one in plan.gathers}
     kept: dict[Transfer, _Gathering] = {}
     writer, memory = Writer(), Memory(options.limits.memory)
@@ -245,7 +245,7 @@ class _Gathering:
                 ),
                 has_room=self._share.has_room,
             )
-            self.tally.observer.started(self.tally.transfer, None)
+            self.tally.observer(Started(self.tally.transfer, None))
         packing = self._packing if not self._offer.codecs else None  # once compressed, or refused, it stays so
         account = Account(exchange, self.tally, self._extractor, path=path, hello=hello)
         self._complaints = exchange.complaints

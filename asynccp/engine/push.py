@@ -29,7 +29,7 @@ from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import algorithm_of, verify
 from asynccp.entry import Entry, Kind, NotKept
 from asynccp.errors import ProtocolViolation, SessionLost
-from asynccp.events import NullObserver, Observer
+from asynccp.events import Listener, Observer, Started
 from asynccp.kube.base import Cluster
 from asynccp.local.digest import digest_source
 from asynccp.local.pack import Packing
@@ -54,7 +54,7 @@ async def push(
     interrupted, and the remote commands are ended.
     """
     cluster, options = paced(cluster, options or Options())
-    observer = observer or NullObserver()
+    observer = observer or Listener()
     forms, protocols, digests = _Forms(plan.layout), Protocols(), _Digests(plan.entries)
     far = FAR_S <= cluster.connect_s < math.inf or options.rate_per_s > 0
     offer = await offer_push(plan.layout, options.compress, far=far)
@@ -176,7 +176,7 @@ class Delivery:
 
     async def run(self) -> None:
         """Feed the archive and hear the pod's answers. Raises what keeps the transfer from being complete."""
-        self._tally.observer.started(self._tally.transfer, self._feed.size)
+        self._tally.observer(Started(self._tally.transfer, self._feed.size))
         with single_error():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._exchange.watch)

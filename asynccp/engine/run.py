@@ -19,7 +19,7 @@ from asynccp.engine.retry import Budget, delay_s
 from asynccp.engine.tally import Tally
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, SessionLost, Stalled, TransferError
-from asynccp.events import Observer
+from asynccp.events import Finished, Observer, Retrying
 from asynccp.kube.base import Cluster
 from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Options
 from asynccp.report import Outcome, Report, Result, outcome_of
@@ -73,13 +73,13 @@ async def run_transfers(
                 if isinstance(ended, Result):
                     break
                 await anyio.sleep(ended)
-                tally.attempts += 1
+                tally.tries += 1
         finally:
             if over is not None:
                 await over(tally)
         results[tally.transfer] = result = ledger.keep(ended)
         tally.forget()
-        observer.finished(result)
+        observer(Finished(result))
         if options.fail_fast and result.outcome not in (Outcome.COMPLETE, Outcome.PARTIAL):
             first_failed.append(tally.transfer)
             transfers.cancel_scope.cancel()
@@ -97,7 +97,7 @@ async def run_transfers(
         if tally.transfer not in results:
             results[tally.transfer] = result = ledger.keep(_unfinished(tally, first_failed))
             tally.forget()
-            observer.finished(result)
+            observer(Finished(result))
     ordered = [results[transfer] for transfer in plan.transfers]
     seconds = anyio.current_time() - begun
     return Report(direction, ordered, plan.skipped, plan.left_out, seconds, plan.not_kept, strict=options.strict)
@@ -113,18 +113,23 @@ async def _attempt(
     tally: Tally, copy: Callable[[Tally], Awaitable[None]], cluster: Cluster, budget: Budget
 ) -> Result | float:
     """Make one attempt; return how the transfer ended, or the seconds to wait before the next attempt."""
+    tally.attempt_begun = anyio.current_time()
     if tally.begun is None:
-        tally.begun = anyio.current_time()
+        tally.begun = tally.attempt_begun
     elif became := await became_of(tally.transfer.target, cluster):  # told late: now it may be another pod
         return tally.result(Outcome.FAILED, became, GONE)
     try:
         await copy(tally)
     except TransferError as exc:
         let_go(exc)
+        attempt = tally.failed(exc)
         became = await became_of(tally.transfer.target, cluster) if isinstance(exc, _MAY_BE_THE_PODS_END) else ""
-        if not became and budget.allows(exc, tally.attempts):
-            return delay_s(tally.attempts, chance=random.random(), after_s=exc.after_s)  # noqa: S311 (not a secret)
-        return tally.result(outcome_of(exc), f"{became} ({exc})" if became else str(exc), GONE if became else exc.hint)
+        if not became and budget.allows(exc, tally.tries):
+            wait_s = delay_s(tally.tries, chance=random.random(), after_s=exc.after_s)  # noqa: S311 (not a secret)
+            tally.observer(Retrying(tally.transfer, attempt, wait_s))
+            return wait_s
+        error, hint = (f"{became} ({exc})", GONE) if became else (str(exc), exc.hint)
+        return tally.result(outcome_of(exc), error, hint, attempt.error_class)
     return tally.result(Outcome.PARTIAL if tally.left_out or tally.partial else Outcome.COMPLETE)
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import anyio
 
 from asynccp.entry import LeftOut, NotKept
-from asynccp.events import Observer
-from asynccp.report import Outcome, Result
+from asynccp.errors import TransferError
+from asynccp.events import Advanced, Observer
+from asynccp.report import Attempt, Outcome, Result
 from asynccp.target import Transfer
 
 
@@ -14,7 +15,8 @@ from asynccp.target import Transfer
 class Tally:
     """Counts for one transfer; fields as in `Result`.
 
-    begun: when its first attempt began, None before. partial: something that was asked for could not be done.
+    begun: when its first attempt began, None before. attempt_begun: the one under way.
+    partial: something that was asked for could not be done.
     """
 
     transfer: Transfer
@@ -25,8 +27,10 @@ class Tally:
     wire_size: int = 0
     compression: str = ""
     compression_note: str = ""
-    attempts: int = 1
+    tries: int = 1
+    attempts: list[Attempt] = field(default_factory=list)
     begun: float | None = None
+    attempt_begun: float = 0.0
     protocol: str = ""
     checksum: str = ""
     digests: dict[bytes, str] = field(default_factory=dict)
@@ -40,9 +44,16 @@ class Tally:
         """`count` more archive bytes have moved, as `wire_size` bytes on the wire."""
         self.archive_size += count
         self.wire_size += wire_size
-        self.observer.advanced(self.transfer, count)
+        self.observer(Advanced(self.transfer, count))
 
-    def result(self, outcome: Outcome, error: str = "", hint: str = "") -> Result:
+    def failed(self, error: TransferError) -> Attempt:
+        """Take down that the attempt under way has ended with an error."""
+        now = anyio.current_time()
+        attempt = Attempt(str(error), type(error).__name__, now - self.attempt_begun)
+        self.attempts.append(attempt)
+        return attempt
+
+    def result(self, outcome: Outcome, error: str = "", hint: str = "", error_class: str = "") -> Result:
         seconds = anyio.current_time() - self.begun if self.begun is not None else 0.0
         return Result(
             self.transfer,
@@ -51,9 +62,11 @@ class Tally:
             entries=self.entries,
             wire_size=self.wire_size,
             seconds=seconds,
-            attempts=self.attempts,
+            attempts=tuple(self.attempts),
+            tries=self.tries,
             protocol=self.protocol,
             error=error,
+            error_class=error_class,
             hint=hint,
             left_out=tuple(self.left_out),
             checksum=self.checksum,

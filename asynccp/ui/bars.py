@@ -29,7 +29,8 @@ from weakref import WeakSet
 from tqdm.std import tqdm
 from tqdm.utils import disp_len, disp_trim
 
-from asynccp.report import Outcome, Result
+from asynccp.events import Listener
+from asynccp.report import Attempt, Outcome, Result
 from asynccp.target import Transfer
 from asynccp.text import human_size, printable
 from asynccp.ui.estimate import Over, Steady, expected_bytes, fraction_done
@@ -44,7 +45,7 @@ WIDE = 64  # columns from which a line has room for the bytes moved
 T = TypeVar("T", bound=Hashable)
 
 
-class Bars:
+class Bars(Listener):
     """Shows the whole run and the longest active transfers as bars.
 
     count: how many transfers there are, and unit: what they are called, `pods` where each has one. expected_total:
@@ -95,14 +96,17 @@ class Bars:
         if active := self._active.get(transfer):
             active.expected = total
 
-    def advanced(self, transfer: Transfer, count: int) -> None:
+    def advanced(self, transfer: Transfer, size: int) -> None:
         active = self._active.get(transfer)
         if active is None:
             return
-        active.moved += count
+        active.moved += size
         active.moved_at = self._heard_at = self._clock()
-        self._moved += count
-        self._heard += count
+        self._moved += size
+        self._heard += size
+
+    def retrying(self, transfer: Transfer, attempt: Attempt, delay_s: float) -> None:
+        self._lines.retrying(transfer, attempt, delay_s)
 
     def finished(self, result: Result) -> None:
         active = self._active.pop(result.transfer, None)

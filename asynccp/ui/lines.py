@@ -19,7 +19,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from asynccp.report import Outcome, Result, kind
+from asynccp.events import Listener
+from asynccp.report import Attempt, Outcome, Result, kind
 from asynccp.target import Transfer
 from asynccp.text import counted, human_size, printable
 from asynccp.ui.entries import notes
@@ -29,7 +30,7 @@ SILENCE_S = 60.0  # CircleCI ends a job after ten silent minutes; people doubt i
 _CAUSE_LIMIT = 4000  # characters; a cause is cut by whoever raised it, this only bounds the line
 
 
-class Lines:
+class Lines(Listener):
     """Says each finished transfer in one line.
 
     count: how many transfers there are. verbose: also say what started, the protocol, and each that failed, however
@@ -63,11 +64,13 @@ class Lines:
             size = "" if total is None else f"  {human_size(total)} to move"
             self._say(f"{_name(transfer)}  started{size}")
 
-    def sized(self, transfer: Transfer, total: int) -> None:
-        """Say nothing: a line tells what has moved."""
+    def advanced(self, transfer: Transfer, size: int) -> None:  # noqa: ARG002
+        self._moved += size
 
-    def advanced(self, transfer: Transfer, count: int) -> None:  # noqa: ARG002
-        self._moved += count
+    def retrying(self, transfer: Transfer, attempt: Attempt, delay_s: float) -> None:
+        if self._verbose and not self._quiet:
+            error = printable(attempt.error, _CAUSE_LIMIT)
+            self._say(f"{_name(transfer)}  tries again in {delay_s:.1f} s: {attempt.error_class}: {error}")
 
     def finished(self, result: Result) -> None:
         self._active.discard(result.transfer)
@@ -116,7 +119,7 @@ class Lines:
 
 def describe(result: Result, *, verbose: int = 0) -> str:
     """Say on one line how a transfer ended, without its name and hint."""
-    head = result.outcome.value + (f" after {result.attempts} attempts" if result.attempts > 1 else "")
+    head = result.outcome.value + (f" after {result.tries} attempts" if result.tries > 1 else "")
     causes = [printable(result.error, _CAUSE_LIMIT)] if result.error else []
     left_out = sum(one.count for one in result.left_out)
     causes += [f"{counted(left_out, 'entry', 'entries')} left out"] if left_out else []

@@ -15,7 +15,7 @@ from typing import Protocol, TextIO, TypeVar
 import anyio
 from anyio import CancelScope, CapacityLimiter, create_task_group, to_thread
 
-from asynccp.events import Observer
+from asynccp.events import Event
 from asynccp.ui.lines import Lines
 
 FRAME_EVERY_S = 0.1
@@ -23,8 +23,11 @@ FRAME_EVERY_S = 0.1
 T = TypeVar("T")
 
 
-class Printer(Observer, Protocol):
+class Printer(Protocol):
     """An observer with a picture of what it heard."""
+
+    def __call__(self, event: Event) -> None:
+        """Hear it."""
 
     @property
     def stream(self) -> TextIO:

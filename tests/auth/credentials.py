@@ -13,7 +13,7 @@ import pytest
 import trustme
 from anyio import to_thread
 
-from asynccp import NullObserver, Options, Report, Result, Selection, connect, parse_selectors, plan_push, push
+from asynccp import Listener, Options, Report, Result, Selection, connect, parse_selectors, plan_push, push
 from asynccp.auth import access
 from asynccp.testing.server import FakeCluster
 from tests.kube.gateways import base64_of, client_pair, id_token, identity_provider, kubeconfig, plugin, server_tls
@@ -136,7 +136,7 @@ KINDS: dict[str, Callable[[Place], AbstractAsyncContextManager[Scene]]] = {
 }
 
 
-class AfterTheFirst(NullObserver):
+class AfterTheFirst(Listener):
     """Calls `act` when the first transfer is over."""
 
     def __init__(self, act: Callable[[], None]) -> None:

@@ -102,7 +102,7 @@ async def test_credentials_that_stay_refused_name_the_pods_and_are_not_tried_aga
             report = await push(connected, plan, options=Options(sessions=1), observer=observer)
     first, *others = report.results
     assert first.outcome is Outcome.COMPLETE
-    assert {(one.outcome, one.attempts, one.error) for one in others} == {
+    assert {(one.outcome, one.tries, one.error) for one in others} == {
         (Outcome.FAILED, 1, "the API server refused exec: Unauthorized")
     }
     assert {one.hint for one in others} == {"the credentials were not accepted: log in again"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asynccp import ClusterError, NullObserver, Options, Selection, connect, parse_selectors, plan_push, push
+from asynccp import ClusterError, Listener, Options, Selection, connect, parse_selectors, plan_push, push
 from asynccp.auth.access import Access
 from asynccp.auth.kubeconfig import read_kubeconfig
 from asynccp.testing.server import FakeCluster
@@ -53,7 +53,7 @@ async def test_a_refused_handshake_puts_no_token_into_the_report(cluster: FakeCl
     async with connect(str(path)) as connected:
         plan = await plan_push(connected, [__file__], Selection(parse_selectors(["app=web:/tmp"])))
         cluster.accept_only("somebody else")
-        report = await push(connected, plan, options=Options(), observer=NullObserver())
+        report = await push(connected, plan, options=Options(), observer=Listener())
     assert report.exit_code == 1
     assert "Unauthorized" in report.dumps()
     assert "s3cr3t" not in report.dumps() + closing(report)

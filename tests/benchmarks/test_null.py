@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from asynccp import connect, parse_selectors, plan_pull, plan_push, pull, push
-from asynccp.events import NullObserver
+from asynccp.events import Listener
 from asynccp.report import Outcome, Result
 from asynccp.target import Selection, Transfer
 from benchmarks.null.archive import archive
@@ -77,7 +77,7 @@ def test_a_pod_is_as_large_as_on_a_real_cluster_and_a_page_holds_so_many() -> No
     assert b'"continue"' not in page(10, 8, 4)
 
 
-class _Order(NullObserver):
+class _Order(Listener):
     """Notes what began and ended, in order."""
 
     def __init__(self) -> None:

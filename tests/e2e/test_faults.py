@@ -120,7 +120,7 @@ def test_a_push_outlives_a_part_of_the_cluster(four: Fours, name: str) -> None:
         ran = running.finish()
     complete = assert_complete_or_named(ran, four.pods)
     print(f"\n{name} killed in a push: {told(ran)}")
-    assert max(one["attempts"] for one in ran.report["pods"]) > 1, "it did not hit the copy"
+    assert max(one["tries"] for one in ran.report["pods"]) > 1, "it did not hit the copy"
     component.mend(four.fleet, four.pods[0])
     for pod in complete:
         assert digest_in(four.fleet, pod, f"{path}/big") == four.digest, pod
@@ -141,7 +141,7 @@ def test_a_pull_outlives_a_part_of_the_cluster(four: Fours, name: str, tmp_path:
         ran = running.finish()
     complete = assert_complete_or_named(ran, four.pods)
     print(f"\n{name} killed in a pull: {told(ran)}")
-    assert max(one["attempts"] for one in ran.report["pods"]) > 1, "it did not hit the copy"
+    assert max(one["tries"] for one in ran.report["pods"]) > 1, "it did not hit the copy"
     for pod in four.pods:
         # What is under the final name is whole, also where the pod is not complete.
         assert pod in complete or not (tmp_path / pod / "big").exists()

@@ -283,7 +283,7 @@ def test_a_container_that_is_slow_to_count_delays_no_pull(
     report = tmp_path / "report.json"
     assert on_a_terminal(real_fleet, "pull", f"{pod}:{VOLUME}/d", tmp_path, "-c", "main", "--report", str(report)) == 0
     (one,) = json.loads(report.read_text())["pods"]
-    assert (one["outcome"], one["attempts"]) == ("complete", 1)
+    assert (one["outcome"], one["tries"]) == ("complete", 1)
     assert (tmp_path / pod / "d" / "x").read_text() == "x\n"
     assert time.monotonic() - begun < 20
     assert_all_ended(real_fleet, pod, within_s=3)

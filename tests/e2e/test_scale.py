@@ -38,7 +38,7 @@ def test_200_pods_get_200_files_in_one_command_with_one_exec_each(real_fleet: Re
     ran = asynccp(real_fleet, "push", config, "-l", f"{selector(labels)}:/etc/app", "-o", "json")
     assert ran.code == 0, ran.err
     assert set(ran.outcomes.values()) == {"complete"}
-    assert {(one["entries"], one["attempts"], one["protocol"]) for one in ran.report["pods"]} == {(201, 1, "v4")}
+    assert {(one["entries"], one["tries"], one["protocol"]) for one in ran.report["pods"]} == {(201, 1, "v4")}
     for pod in (pods[0], pods[-1]):
         there = {
             path.removeprefix(b"config/"): facts.content

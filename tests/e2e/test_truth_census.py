@@ -14,7 +14,7 @@ import pytest
 
 from asynccp.engine.planning import plan_pull
 from asynccp.engine.pull import pull
-from asynccp.events import NullObserver
+from asynccp.events import Listener
 from asynccp.kube.cluster import connect
 from asynccp.options import Options
 from asynccp.report import Report
@@ -40,7 +40,7 @@ def pods(fleet: Fleet) -> dict[str, str]:
     return {**made, "labels": selector(labels)}
 
 
-class Totals(NullObserver):
+class Totals(Listener):
     """Hears of each pod how much there was to come, and how much came."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ def test_a_directory_in_which_entries_come_and_go_is_no_failure(
         for one in ran.report["pods"]:
             outcomes[f"{one['pod'][12:]} {one['outcome']}"] += 1
             assert one["outcome"] in ("complete", "changed"), one["error"]
-            assert one["attempts"] == 1 or one["pod"].endswith("bsdtar"), "which ends where it can't open what it saw"
+            assert one["tries"] == 1 or one["pod"].endswith("bsdtar"), "which ends where it can't open what it saw"
             if one["outcome"] == "changed":
                 assert "vanished" in one["error"] or "changed while" in one["error"]
     for pod in fleet.kubectl("get", "pods", "-o", "name", "-l", selector(labels)).split():
@@ -131,5 +131,5 @@ def test_a_tar_that_skips_a_member_is_found_out(real_fleet: RealFleet, kind: str
     as_root(real_fleet, pod, SKIPS)
     ran = asynccp(real_fleet, "pull", f"{pod}:/v/tree", tmp_path, "-o", "json")
     (one,) = ran.report["pods"]
-    assert (ran.code, one["outcome"], one["attempts"]) == (1, "failed", 1)
+    assert (ran.code, one["outcome"], one["tries"]) == (1, "failed", 1)
     assert one["error"].startswith("tar ended without an error, but 1 entry is missing of the ")

@@ -92,7 +92,7 @@ def test_logs_that_grow_are_complete_up_to_the_size_they_had(
     (one,) = ran.report["pods"]
     assert (ran.code, one["outcome"], one["error"]) == (0, "complete", None)
     assert sorted(one["grown"]) == EACH
-    assert one["attempts"] == 1
+    assert one["tries"] == 1
     assert one["archive_bytes"] < 6 * FILE, "it was read once"
     assert_prefixes(fleet, pod, tmp_path)
     assert "4 files grew while they were read, complete up to the size they had: logs/" in ran.err
@@ -102,7 +102,7 @@ def test_growth_is_a_change_to_who_is_strict(fleet: Fleet, pod: str, tmp_path: P
     with appended_to(fleet, pod):
         ran = asynccp(fleet, "pull", f"{pod}:{LOGS}", tmp_path, "-o", "json", "--strict-sources")
     (one,) = ran.report["pods"]
-    assert (ran.code, one["outcome"], one["attempts"]) == (24, "changed", 1)
+    assert (ran.code, one["outcome"], one["tries"]) == (24, "changed", 1)
     for name in EACH:
         assert f"{name} changed while it was read" in one["error"]
 
@@ -130,10 +130,10 @@ def test_a_log_that_is_emptied_under_tars_hands_is_named_or_read_again(
     """As `copytruncate` of logrotate does. GNU's and libarchive's tar go on, with zeros; the others end there."""
     ran, one = pulled_while(fleet, pod, "for f in *; do : >$f; done", tmp_path)
     if kind in ("gnu", "bsdtar"):
-        assert (ran.code, one["outcome"], one["attempts"]) == (24, "changed", 1)
+        assert (ran.code, one["outcome"], one["tries"]) == (24, "changed", 1)
         assert ".log shrank while it was read" in one["error"]
     else:
-        assert (ran.code, one["outcome"], one["attempts"]) == (0, "complete", 2)
+        assert (ran.code, one["outcome"], one["tries"]) == (0, "complete", 2)
         assert {path.stat().st_size for path in (tmp_path / pod / "logs").iterdir()} == {0}
 
 
@@ -142,7 +142,7 @@ def test_a_log_that_is_rotated_by_renaming_is_whole(fleet: Fleet, kind: str, pod
     before = {beginning(fleet, pod, name, FILE) for name in EACH}
     _, one = pulled_while(fleet, pod, "for f in *.log; do mv $f $f.1; echo new >$f; done", tmp_path)
     assert one["outcome"] in (("complete", "changed") if kind == "gnu" else ("complete",)), one["error"]
-    assert one["attempts"] == 1
+    assert one["tries"] == 1
     large = [path for path in (tmp_path / pod / "logs").iterdir() if path.stat().st_size > 4]
     assert large
     assert {hashlib.sha256(path.read_bytes()).hexdigest() for path in large} <= before
@@ -151,7 +151,7 @@ def test_a_log_that_is_rotated_by_renaming_is_whole(fleet: Fleet, kind: str, pod
 def test_logs_that_are_packed_away_are_named_as_vanished(fleet: Fleet, pod: str, tmp_path: Path) -> None:
     """As `compress` of logrotate does it: the old file goes when the new one is there. One verdict for all tars."""
     ran, one = pulled_while(fleet, pod, "for f in *.log; do echo packed >$f.gz; rm $f; done", tmp_path)
-    assert (ran.code, one["outcome"], one["attempts"]) == (24, "changed", 1)
+    assert (ran.code, one["outcome"], one["tries"]) == (24, "changed", 1)
     assert ".log vanished before it was read" in one["error"]
 
 
@@ -167,7 +167,7 @@ def test_logs_that_are_written_over_are_named_where_the_tar_tells_and_to_who_ask
     if not flags and kind != "gnu":
         assert (ran.code, one["outcome"]) == (0, "complete")
         return
-    assert (ran.code, one["outcome"], one["attempts"]) == (24, "changed", 1), "and it is not read five times"
+    assert (ran.code, one["outcome"], one["tries"]) == (24, "changed", 1), "and it is not read five times"
     assert re.search(r"\.log (changed while it was read|was changed or removed before the pull ended)", one["error"])
 
 
@@ -186,6 +186,6 @@ def test_files_that_vanish_have_one_verdict_and_all_are_counted(
     print(f"{kind}: {len(gone)} of {VANISHING} vanished in time: {one['error']}")
     if not gone:
         pytest.skip("tar had read them all before the first big file")
-    assert (ran.code, one["outcome"], one["attempts"]) == (24, "changed", 1)
+    assert (ran.code, one["outcome"], one["tries"]) == (24, "changed", 1)
     unnamed = re.search(r"and (\d+) more$", one["error"])
     assert one["error"].count("vanished before it was read") + (int(unnamed[1]) if unnamed else 0) == len(gone)

@@ -47,7 +47,7 @@ def test_what_is_made_up_when_it_is_read_is_refused_with_the_way_to_read_it(
 ) -> None:
     ran = asynccp(real_fleet, "pull", f"{pod}:{path}", tmp_path, "-o", "json", *flags)
     (one,) = ran.report["pods"]
-    assert (ran.code, one["outcome"], one["attempts"]) == (1, "failed", 1)
+    assert (ran.code, one["outcome"], one["tries"]) == (1, "failed", 1)
     assert f"{path} is on a file system of type " in one["error"]
     assert f"cat {path}" in one["hint"]
     assert not list((tmp_path / pod).rglob("*"))
@@ -69,7 +69,7 @@ def test_a_tree_with_such_a_file_in_it_is_partial_and_names_it(
 ) -> None:
     ran = asynccp(real_fleet, "pull", f"{pod}:/tmp/made", tmp_path, "-o", "json", *flags)
     (one,) = ran.report["pods"]
-    assert (ran.code, one["outcome"], one["attempts"]) == (23, "partial", 1), one["error"]
+    assert (ran.code, one["outcome"], one["tries"]) == (23, "partial", 1), one["error"]
     reasons = {entry["path"]: entry["reason"] for entry in one["left_out"]}
     assert reasons["made/version"].startswith("it is of type proc: ")
     assert "left out made/version: it is of type proc" in ran.err
@@ -81,5 +81,5 @@ def test_all_of_a_container_is_never_complete(real_fleet: RealFleet, pod: str, t
     ran = asynccp(real_fleet, "pull", f"{pod}:/", tmp_path, "-o", "json")
     (one,) = ran.report["pods"]
     assert one["outcome"] in ("partial", "failed")
-    assert one["attempts"] <= 2
+    assert one["tries"] <= 2
     assert {"proc", "sys"} <= {entry["path"] for entry in one["left_out"]}

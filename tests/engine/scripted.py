@@ -17,6 +17,7 @@ from asynccp.chunk import Chunk
 from asynccp.engine.group import single_error
 from asynccp.entry import Entry, Kind
 from asynccp.errors import SessionLost
+from asynccp.events import Listener
 from asynccp.kube.exec import CLOSE_STDIN, STDERR, STDOUT, Event, decode, encode_status, stdin_message
 from asynccp.options import RECORD_SIZE, Options
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
@@ -315,7 +316,7 @@ def pull_plan(destination: str, of: Sequence[Target], path: str = "/var/log") ->
 
 
 @dataclass
-class Recorder:
+class Recorder(Listener):
     """An observer that keeps what it hears."""
 
     started_with: dict[str, int | None] = field(default_factory=dict)
@@ -331,8 +332,8 @@ class Recorder:
     def sized(self, transfer: Transfer, total: int) -> None:
         self.sized_with[transfer.target.pod] = total
 
-    def advanced(self, transfer: Transfer, count: int) -> None:
-        self.advanced_by[transfer.target.pod] += count
+    def advanced(self, transfer: Transfer, size: int) -> None:
+        self.advanced_by[transfer.target.pod] += size
 
     def finished(self, result: Result) -> None:
         name = result.transfer.target.pod

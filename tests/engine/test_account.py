@@ -189,7 +189,7 @@ CHECKED = Options(retries=3, checksum=True)
 async def test_a_log_that_grows_is_compared_as_far_as_it_came_and_once(tmp_path: Path) -> None:
     giver = Giver(now=MORE)  # the four tars but GNU's say nothing of it
     result, report = await pulled(giver, tmp_path, CHECKED)
-    assert (result.outcome, result.attempts, report.exit_code) == (Outcome.COMPLETE, 1, 0)
+    assert (result.outcome, result.tries, report.exit_code) == (Outcome.COMPLETE, 1, 0)
     assert giver.asked == ["sum ./log/a ./log/b", "state ./log/a", "head 1000 ./log/a"]
     assert result.grown == (b"log/a",)
     assert result.digests == {path.encode(): hashlib.sha256(FILES[path]).hexdigest() for path in FILES}
@@ -206,7 +206,7 @@ async def test_what_was_written_over_is_told_by_name(
 ) -> None:
     giver = Giver(words=words, rc=len(words), now=now, touched=("log/a",))
     result, report = await pulled(giver, tmp_path, CHECKED)
-    assert (result.outcome, result.attempts, report.exit_code) == (Outcome.CHANGED, 1, 24)
+    assert (result.outcome, result.tries, report.exit_code) == (Outcome.CHANGED, 1, 24)
     assert result.error.startswith("sources changed while they were pulled: log/a ")
     assert result.digests.keys() == {b"log/b"}
 

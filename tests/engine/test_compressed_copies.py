@@ -113,7 +113,7 @@ async def test_a_window_larger_than_is_asked_for_fails_that_pod_with_one_sentenc
     options: dict[int, int] = {zstd.CompressionParameter.window_log: 21, zstd.CompressionParameter.checksum_flag: 1}
     packer = zstd.ZstdCompressor(options=options)
     result = await pulled(tmp_path, packer.compress(ARCHIVE) + packer.flush(), ZSTD, retries=4)
-    assert (result.outcome, result.attempts) == (Outcome.FAILED, 1)
+    assert (result.outcome, result.tries) == (Outcome.FAILED, 1)
     assert result.error.startswith("what the pod compressed can't be unpacked: ")
     assert "too much memory" in result.error
 
@@ -184,7 +184,7 @@ async def test_a_pull_over_a_slow_link_goes_on_compressed_and_later_pods_begin_s
     if gap_s == 0.01:
         assert asked == [False, False, True, True, True, True]
         assert {one.compression for one in report.results} == {"gzip"}
-        assert {one.attempts for one in report.results} == {1}, "it is no failure"
+        assert {one.tries for one in report.results} == {1}, "it is no failure"
     else:
         assert asked == [False] * 4
         assert {one.compression for one in report.results} == {""}

@@ -88,7 +88,7 @@ async def test_a_lost_pull_continues_where_it_stood(more: int, tmp_path: Path) -
     assert report.ok
     assert pod.asked == [0, RESUME_RECORDS + more // RECORD_SIZE]
     assert await to_thread.run_sync(files_in, tmp_path / "web-0") == FILES
-    assert (report.results[0].attempts, report.results[0].size) == (2, sum(map(len, FILES.values())))
+    assert (report.results[0].tries, report.results[0].size) == (2, sum(map(len, FILES.values())))
     assert report.results[0].wire_size < len(ARCHIVE) + 2 * RECORD_SIZE, "it came once"
 
 
@@ -164,7 +164,7 @@ async def test_a_lost_pull_that_gets_no_further_attempt_leaves_no_torn_file(tmp_
 
     report = await pull_from(script, tmp_path)
     assert report.exit_code == 1
-    assert report.results[0].attempts == 5
+    assert report.results[0].tries == 5
     assert await to_thread.run_sync(files_in, tmp_path / "web-0") == {"log/a": FILES["log/a"]}, "whole files stay"
 
 
@@ -253,7 +253,7 @@ async def test_a_file_that_was_damaged_on_the_way_is_sent_again(source: Path) ->
 
     report = await push_checked(script, source, retries=1)
     assert report.ok
-    assert report.results[0].attempts == 2
+    assert report.results[0].tries == 2
 
 
 @pytest.mark.parametrize("hello", ["count=dd sum=none", "count=dd", "count=dd sum=rm", "count=none sum=sha256sum"])

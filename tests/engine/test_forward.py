@@ -344,7 +344,7 @@ async def test_a_lost_session_is_tried_again_from_the_beginning() -> None:
         await (gives_half(None) if attempts == 1 else gives())(pod)
 
     result, _ = await forwarded(giver, taker, Options(retries=1))
-    assert (result.outcome, result.attempts) == (Outcome.COMPLETE, 2)
+    assert (result.outcome, result.tries) == (Outcome.COMPLETE, 2)
     assert (result.entries, result.size) == (5, 202_000)
     assert taker.members(0)[-1].endswith(SENT)
 
@@ -355,7 +355,7 @@ async def test_another_pod_of_the_giving_ones_name_is_not_read() -> None:
         cluster.now["from-0"] = running(replace(target("from-0"), uid="another"))
         report = await forward(cluster, PLAN, options=Options(retries=4))
     (result,) = report.results
-    assert (result.outcome, result.attempts) == (Outcome.FAILED, 2)
+    assert (result.outcome, result.tries) == (Outcome.FAILED, 2)
     assert result.error == f"{FROM}the pod was deleted, and another of the same name took its place"
     assert [pod.target.pod for pod in cluster.pods] == ["from-0", "to-0"]
 

@@ -196,7 +196,7 @@ async def test_a_shell_that_is_not_on_the_path_is_found_in_its_usual_place() -> 
     first, second = cluster.pods
     assert first.words["more_path"] == "", "the container's own programs come first"
     assert "/bin" in second.words["more_path"].split(":"), "nor are the others on its PATH"
-    assert report.results[0].attempts == 1
+    assert report.results[0].tries == 1
 
 
 async def test_an_image_whose_shell_is_not_on_the_path_is_met_once() -> None:

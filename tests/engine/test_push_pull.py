@@ -107,7 +107,7 @@ async def test_a_push_gives_every_pod_the_whole_archive_and_reads_it_once(reads:
     assert set(recorder.started_with.values()) == set(recorder.advanced_by.values()) == {plan.layout.size}
     for result in report.results:
         assert (result.size, result.entries) == (plan.size, 1)
-        assert (result.wire_size, result.protocol, result.attempts) == (plan.layout.size, "v4", 1)
+        assert (result.wire_size, result.protocol, result.tries) == (plan.layout.size, "v4", 1)
 
 
 async def test_the_command_is_told_where_and_how_much() -> None:

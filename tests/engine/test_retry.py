@@ -20,6 +20,7 @@ from asynccp.errors import (
     TransferError,
     UnsafeEntry,
 )
+from asynccp.events import Event, Finished, Retrying
 from asynccp.options import Options
 from asynccp.report import Outcome, Report
 from asynccp.target import Json
@@ -85,7 +86,7 @@ class Failing:
     async def __call__(self, tally: Tally) -> None:
         self.begun_at.append(anyio.current_time())
         await anyio.lowlevel.checkpoint()
-        if tally.attempts <= self._times:
+        if tally.tries <= self._times:
             raise type(self._error)(str(self._error), after_s=self._error.after_s)
 
 
@@ -97,14 +98,28 @@ async def run(copy: Failing, pods: int = 1, now: dict[str, Json | Exception | No
 
 async def test_a_lost_session_is_made_good_and_the_report_tells_the_attempts() -> None:
     report = await run(Failing(2))
-    assert [(one.outcome, one.attempts) for one in report.results] == [(Outcome.COMPLETE, 3)]
+    assert [(one.outcome, one.tries) for one in report.results] == [(Outcome.COMPLETE, 3)]
     assert report.exit_code == 0
     assert 1.5 <= report.results[0].seconds <= 3.1, "after about 1 and 2 seconds"
 
 
+async def test_what_each_failed_attempt_died_of_is_an_event_and_in_the_report() -> None:
+    events = list[Event]()
+    async with scripted() as cluster:
+        plan, copy = plan_of(targets(1)), Failing(2)
+        report = await run_transfers("push", plan, copy, cluster, Options(retries=2), events.append, None)
+    again = [event for event in events if isinstance(event, Retrying)]
+    (result,) = report.results
+    assert [event.attempt for event in again] == list(result.attempts)
+    assert [(one.error, one.error_class) for one in result.attempts] == [("gone", "SessionLost")] * 2
+    assert 0.5 <= again[0].delay_s <= 1 <= again[1].delay_s <= 2
+    assert events[-1] == Finished(result)
+
+
 async def test_it_gives_up_after_the_last_attempt_with_the_cause() -> None:
     (result,) = (await run(Failing(9))).results
-    assert (result.outcome, result.attempts, result.error) == (Outcome.FAILED, 3, "gone")
+    assert (result.outcome, result.tries, result.error) == (Outcome.FAILED, 3, "gone")
+    assert (result.error_class, len(result.attempts)) == ("SessionLost", 3), "the last one's as well"
 
 
 async def test_a_server_that_asks_for_time_gets_it() -> None:
@@ -134,9 +149,9 @@ async def test_a_pod_that_waits_for_its_next_attempt_holds_no_place(clock: Jumpi
     order: list[str] = []
 
     async def copy(tally: Tally) -> None:
-        order.append(f"{tally.transfer.target.pod} {tally.attempts}")
+        order.append(f"{tally.transfer.target.pod} {tally.tries}")
         await anyio.lowlevel.checkpoint()
-        if tally.transfer.target.pod == "web-0" and tally.attempts == 1:
+        if tally.transfer.target.pod == "web-0" and tally.tries == 1:
             raise LOST
 
     async with scripted() as cluster:

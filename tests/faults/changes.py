@@ -21,7 +21,7 @@ import anyio
 from anyio import to_thread
 
 from asynccp import Options, Report, Selection, Selector, connect, plan_push, push
-from asynccp.events import NullObserver
+from asynccp.events import Listener
 from asynccp.kube.cluster import KubernetesCluster
 from asynccp.report import Outcome
 from asynccp.target import Transfer
@@ -150,7 +150,7 @@ class Seen:
     wrong: list[str] = field(default_factory=list)
 
 
-class _Striker(NullObserver):
+class _Striker(Listener):
     """Strikes when so much has moved."""
 
     def __init__(self, change: Change, here: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import anyio
 
-from asynccp import NullObserver, Options, Report, Transfer
+from asynccp import Listener, Options, Report, Transfer
 from asynccp.report import Outcome
 from asynccp.testing import faults
 from asynccp.testing.faults import Fault, Place
@@ -51,7 +51,7 @@ class Soaked:
         return last[len(last) // 2] - earlier[len(earlier) // 2]
 
 
-class _StopWhenMoving(NullObserver):
+class _StopWhenMoving(Listener):
     """Ends a run as soon as a byte of it moves."""
 
     def __init__(self) -> None:

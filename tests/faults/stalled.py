@@ -4,7 +4,7 @@ from pathlib import Path
 
 import anyio
 
-from asynccp import NullObserver, Options, Report
+from asynccp import Listener, Options, Report
 from asynccp.kube.exec import STDIN, STDOUT
 from asynccp.report import Outcome, Result
 from asynccp.testing import faults
@@ -15,7 +15,7 @@ from tests.faults.storm import SCRIPT_SIZES
 PLACES = {"push": Place(STDIN, SCRIPT_SIZES["push"] + 1000), "pull": Place(STDOUT, 1000)}  # in the archive
 
 
-class Finish(NullObserver):
+class Finish(Listener):
     """Notes when each pod's transfer was over, in the order of the events, on the loop's clock."""
 
     def __init__(self) -> None:

@@ -238,7 +238,7 @@ class _Run:
             (result,) = report.results
             ended.outcomes[result.outcome] += 1
             seconds = anyio.current_time() - begun
-            ended.lines.append(f"{case.seed}: {result.outcome.value} in {seconds:.1f} s, {result.attempts} attempts "
+            ended.lines.append(f"{case.seed}: {result.outcome.value} in {seconds:.1f} s, {result.tries} attempts "
                                f"over {result.protocol or '-'}: {result.error or 'no error'}")  # fmt: skip
         await self._cluster.delete_pod(self._pod.name)
         await to_thread.run_sync(shutil.rmtree, self._directory)
@@ -282,7 +282,7 @@ class _Run:
         if limit.cancelled_caught:
             yield "left", "a process in the pod"
         self._cluster.heal(self._pod)
-        if report is not None and report.results[0].attempts > 1:  # what the one before has made was there for the next
+        if report is not None and report.results[0].tries > 1:  # what the one before has made was there for the next
             self._kept = await to_thread.run_sync(self._directories)
         for what, detail in await to_thread.run_sync(self._on_disk, report is not None and report.ok):
             yield what, detail

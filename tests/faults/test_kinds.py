@@ -110,7 +110,7 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_a_fault_is_survived_or_told_in_words(results: tuple[str, dict[str, Result]], name: str) -> None:
     direction, by_name = results
     expected, result = CASES[name], by_name[name]
-    assert (result.outcome, result.attempts) == (expected.outcome, expected.attempts), result.error
+    assert (result.outcome, result.tries) == (expected.outcome, expected.attempts), result.error
     error = expected.pulled if direction == "pull" and expected.pulled else expected.error
     assert error in result.error
     assert result.error.isprintable()
@@ -123,6 +123,6 @@ async def test_what_strikes_once_costs_a_second_attempt_and_nothing_else(
 ) -> None:
     async with fleet(tmp_path) as ours:
         result = await ours.run(direction, OPTIONS, fault)
-    assert (result.outcome, result.attempts, result.error) == (COMPLETE, 2, "")
+    assert (result.outcome, result.tries, result.error) == (COMPLETE, 2, "")
     if isinstance(fault, faults.Refuse):
         assert result.seconds >= 1.0, "the server had asked for a second"

@@ -87,7 +87,7 @@ def pod(name: str = "web-1", path: str = "/etc/app", namespace: str = "default")
 
 
 def complete(transfer: Transfer) -> Result:
-    return Result(transfer, Outcome.COMPLETE, 1_572_864, 200, 1_600_000, 0.81, 1, "v4")
+    return Result(transfer, Outcome.COMPLETE, 1_572_864, 200, wire_size=1_600_000, seconds=0.81, protocol="v4")
 
 
 def failed(transfer: Transfer, error: str = "the container has no tar", hint: str = "") -> Result:

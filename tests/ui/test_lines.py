@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 
 from asynccp.entry import LeftOut, NotKept
-from asynccp.report import Outcome, Result
+from asynccp.events import Retrying
+from asynccp.report import Attempt, Outcome, Result
 from asynccp.ui.lines import Lines, describe
 
 from .screen import Clock, complete, failed, pod
@@ -23,7 +24,7 @@ def lines(count: int = 3, **options: object) -> Lines:
         (complete(WEB), 0, "complete  200 entries  1.5 MiB  0.8 s"),
         (complete(WEB), 1, "complete  200 entries  1.5 MiB  0.8 s  1.5 MiB on the wire  v4"),
         (Result(WEB, Outcome.COMPLETE, entries=1), 0, "complete  1 entry  0 B  0.0 s"),
-        (Result(WEB, Outcome.COMPLETE, attempts=3), 0, "complete after 3 attempts  0 entries  0 B  0.0 s"),
+        (Result(WEB, Outcome.COMPLETE, tries=3), 0, "complete after 3 attempts  0 entries  0 B  0.0 s"),
         (Result(WEB, Outcome.PARTIAL, left_out=LEFT_OUT), 0, "partial: 2 entries left out  0 entries  0 B  0.0 s"),
         (Result(WEB, Outcome.CHANGED, error="a.log grew"), 0, "changed: a.log grew  0 entries  0 B  0.0 s"),
         (
@@ -32,7 +33,7 @@ def lines(count: int = 3, **options: object) -> Lines:
             "complete  1 entry  0 B  0.0 s  landed as /etc/b\\x1b.conf",
         ),
         (failed(WEB), 0, "failed: the container has no tar"),
-        (Result(WEB, Outcome.FAILED, attempts=4, error="no route"), 0, "failed after 4 attempts: no route"),
+        (Result(WEB, Outcome.FAILED, tries=4, error="no route"), 0, "failed after 4 attempts: no route"),
         (Result(WEB, Outcome.FAILED), 0, "failed"),
         (Result(WEB, Outcome.INTERRUPTED), 0, "interrupted"),
         (Result(WEB, Outcome.FAILED, error="lost", protocol="v5"), 1, "failed: lost  0 B on the wire  v5"),
@@ -52,6 +53,17 @@ def test_each_finished_pod_has_a_line_with_a_counter() -> None:
         "    add tar to the image\n"
     )
     assert printer.frame() == ""
+
+
+def test_an_attempt_that_failed_is_told_to_who_wants_to_know() -> None:
+    attempt = Attempt("the connection broke\x1b[2J", "SessionLost", 1.5)
+    loud, brief = lines(verbose=1), lines()
+    for printer in (loud, brief):
+        printer(Retrying(WEB, attempt, 2.04))
+    assert loud.frame() == (
+        "[0/3] default/web-1:/etc/app  tries again in 2.0 s: SessionLost: the connection broke\\x1b[2J\n"
+    )
+    assert brief.frame() == ""
 
 
 def test_a_hint_is_said_once() -> None:

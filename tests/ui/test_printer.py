@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from asynccp.errors import ClusterError
-from asynccp.events import NullObserver
+from asynccp.events import Listener
 from asynccp.ui.bars import Bars
 from asynccp.ui.lines import Lines
 from asynccp.ui.printer import draw_while, observer_for
@@ -17,7 +17,7 @@ from asynccp.ui.printer import draw_while, observer_for
 from .screen import Screen, complete, failed, pod
 
 
-class Fake(NullObserver):
+class Fake(Listener):
     """A printer that counts its frames."""
 
     def __init__(self, stream: io.StringIO) -> None:
