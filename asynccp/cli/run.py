@@ -20,6 +20,7 @@ from anyio import to_thread
 
 from asynccp.cli import interrupt, streams
 from asynccp.cli.app import CpFlags, Flags, Output
+from asynccp.cli.reportfile import try_report, write_report
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
 from asynccp.errors import AsyncCpError, Interrupted
 from asynccp.kube.base import Cluster
@@ -29,7 +30,6 @@ from asynccp.report import Report
 from asynccp.target import Selection, Selector
 from asynccp.ui.opening import opening
 from asynccp.ui.printer import draw_while, observer_for
-from asynccp.ui.reportfile import try_report, write_report
 from asynccp.ui.text import closing, quiet_closing
 
 if TYPE_CHECKING:

@@ -85,15 +85,14 @@ async def _forward_one(
             greeted(cluster, plan.destination, take_by, protocols, options, plan.token)
         )
         tally.protocol = taking.protocol[:2]
-        is_named = taking.hello.facts.get("named") == "yes"
-        path = plan.destination.path
-        tally.landed = path if is_named or not name else f"{path.rstrip('/')}/{name.decode('utf-8', 'surrogateescape')}"
         archive = _Archive(giving, taking, tally, plan, options)
         with single_error():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(archive.watch)
                 await Delivery(taking.exchange, tally, archive, half_close=not taking.counted).run()
                 tasks.cancel_scope.cancel()
+    path, is_named = plan.destination.path, taking.hello.facts.get("named") == "yes"
+    tally.landed = path if is_named or not name else f"{path.rstrip('/')}/{name.decode('utf-8', 'surrogateescape')}"
     tally.size, tally.entries = archive.size_sent, archive.entries
     tally.left_out += archive.left_out
     tally.not_kept += archive.not_kept

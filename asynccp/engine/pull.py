@@ -15,7 +15,7 @@ ended, and the next one brings the rest compressed.
 import functools
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import anyio
@@ -357,7 +357,7 @@ class _Writing:
         if self._unpacker is None:
             return len(data), (yield from self._extract(data))
         size, rest = 0, b""
-        for piece in self._unpacker.feed(data):
+        for piece in self._unpacked(data):
             size += len(piece)
             rest += yield from self._extract(piece)
             if len(rest) > MAX_PADDING_SIZE + MAX_LINE_SIZE:  # or a bomb of zeros would fill the memory
@@ -365,6 +365,14 @@ class _Writing:
             self._exchange.moved()  # while there is work to do here, the pod may be silent
             yield len(piece)
         return size, rest
+
+    def _unpacked(self, data: Bytes) -> Iterator[bytes]:
+        assert self._unpacker
+        try:
+            yield from self._unpacker.feed(data)
+        except ProtocolViolation as exc:  # its program may have failed, and said why
+            said = self._exchange.said
+            raise ProtocolViolation(f"{exc}: {said}" if said else str(exc)) from exc
 
     def _extract(self, data: Bytes) -> Generator[int, None, bytes]:
         data = memoryview(data)

@@ -94,10 +94,10 @@ async def _push_one(
         if options.checksum:
             tally.checksum = algorithm_of(found.hello, can_be_asked=found.counted)
         tally.compression, tally.compression_note = offer.taken(found.hello)
-        tally.landed = plan.landing(path, named=found.hello.facts.get("named") == "yes")
         broadcast = forms.of(tally.compression)
         half_close = not found.counted
         await Delivery(found.exchange, tally, broadcast, digests, half_close=half_close, partial=options.partial).run()
+        tally.landed = plan.landing(path, named=found.hello.facts.get("named") == "yes")
     tally.size, tally.entries = plan.size, len(plan.entries)
 
 

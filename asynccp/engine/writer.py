@@ -39,9 +39,9 @@ TURN_S = 0.05
 FREE_SIZE = 16 * TURN_SIZE
 """Bytes that work may make before it rests: a log that shrinks to a thirtieth, compressed, in a hop of 256 KiB."""
 
-REST = 3
-"""Times what a turn took, for which work rests then. Beside 20 pods of 8 MiB of logs, on two cores, a bomb that took
-whatever they left cost them 27 % of their time."""
+REST_AFTER_S, REST = 0.005, 1
+"""Seconds that it works until it rests, or fewer where others wait; and for how many times of that it rests. Beside 20
+pods of 8 MiB of logs, on two cores, a bomb that took whatever they left cost them 27 % of their time, and so 10."""
 
 MOST_THREADS = 16
 SLOW_S, IDLE_SHARE = 0.05, 0.5
@@ -75,7 +75,8 @@ class Work(Generic[Result]):
 
     def turn(self, is_wanted: Callable[[], bool]) -> bool:
         """Make a turn, and others while nobody else wants one; tell whether there is to be another later."""
-        begun_s, until_s, size = thread_time(), perf_counter() + TURN_S, 0
+        begun_s, since_s, size = thread_time(), perf_counter(), 0
+        until_s = since_s + TURN_S
         try:
             while True:
                 size += next(self._steps)
@@ -86,12 +87,15 @@ class Work(Generic[Result]):
                     if self.held():
                         return False
                     self._made += size
+                    wanted, size = is_wanted(), 0
                     if self._made > FREE_SIZE:
-                        self.rest_s = REST * (perf_counter() - until_s + TURN_S)
-                        return False
-                    if is_wanted():
+                        worked_s = perf_counter() - since_s
+                        if wanted or worked_s >= REST_AFTER_S:
+                            self.rest_s = REST * worked_s
+                            return False
+                    elif wanted:
                         return True
-                    until_s, size = perf_counter() + TURN_S, 0
+                    until_s = perf_counter() + TURN_S
         except StopIteration as end:
             self.result, self.ended = end.value, True
             return False

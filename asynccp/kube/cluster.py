@@ -38,8 +38,9 @@ Document = TypeVar("Document")
 
 PAGE_SIZE = 500  # pods in one answer, as kubectl asks for
 _LEAST_PAGE_SIZE = 5  # of pods that have 1.5 MiB each, the most that etcd takes
-_MOST_PAGES = 5_000
-_MOST_SIZE = 512 * 1024 * 1024  # bytes of memory for what is read of a list: Kubernetes' 150,000 pods have three fifths
+_MOST_PAGES = 5_000  # with a selector there may be few pods in one
+_MOST_PODS = 150_000  # Kubernetes' own bound (https://kubernetes.io/docs/setup/best-practices/cluster-large/)
+_MOST_SIZE = 512 * 1024 * 1024  # bytes of memory for what is read of a list: that many pods have three fifths
 _FEWER = "labels that match fewer pods, or a namespace, make it shorter, unless the server is broken"
 _CONNECT_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 90.0  # the API server itself gives up after 60 s (kube-apiserver --request-timeout)
@@ -106,7 +107,7 @@ class KubernetesCluster:
 
     async def _pages(self, path: str, query: dict[str, str], selector: Selector) -> AsyncIterator[list[Json]]:
         """Yield a list page by page, in smaller ones where its pods are large. Raises ClusterError if it has no end."""
-        limit, size, seen = PAGE_SIZE, 0, {""}
+        limit, pods, size, seen = PAGE_SIZE, 0, 0, {""}
         given = {key: value for key, value in query.items() if value}
         after = ""
         while True:
@@ -119,10 +120,10 @@ class KubernetesCluster:
                 limit //= 10
                 continue
             yield page.pods
-            after, size = page.after, size + page.size
+            after, pods, size = page.after, pods + len(page.pods), size + page.size
             if not after:
                 return
-            if after in seen or len(seen) > _MOST_PAGES or size > _MOST_SIZE:
+            if after in seen or len(seen) > _MOST_PAGES or pods > _MOST_PODS or size > _MOST_SIZE:
                 raise ClusterError(f"the API server's list of {selector} has no end", hint=_FEWER)
             seen.add(after)
 
@@ -208,8 +209,10 @@ class KubernetesCluster:
             return await connection.get(_host(access), _target(access, path), access.headers)
 
         try:
-            with anyio.fail_after(_ANSWER_TIMEOUT_S):
+            with anyio.move_on_after(_ANSWER_TIMEOUT_S) as limit:
                 answer = await self._on_connection(access, ask)
+            if limit.cancelled_caught:
+                raise TimeoutError(f"no whole answer within {_ANSWER_TIMEOUT_S:.0f} s")
         except TooLarge:
             raise _too_large(access) from None
         except (OSError, ValueError) as exc:

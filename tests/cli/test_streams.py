@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-START = "import os, sys; from asynccp import streams; streams.keep(); "
+START = "import os, sys; from asynccp.cli import streams; streams.keep(); "
 SIZE = 300_000  # bytes, more than a pipe holds
 
 

@@ -244,7 +244,8 @@ async def test_pods_share_the_writer_by_what_their_bytes_become(monkeypatch: pyt
     assert max(turns) <= 18, "as many as each of the others"
 
 
-async def test_what_makes_more_than_any_log_rests_after_each_turn() -> None:
+async def test_what_makes_more_than_any_log_rests_after_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REST_AFTER_S", 0)
     bomb, others = Bomb(TURN_SIZE), Bomb(TURN_SIZE)
     async with Writer() as writer:
         work = Work(bomb.steps())

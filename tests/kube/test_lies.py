@@ -168,7 +168,7 @@ async def test_a_page_that_was_read_is_not_read_again(after: Callable[[int], str
     assert len(asked) <= 3
 
 
-@pytest.mark.parametrize(("name", "most"), [("_MOST_PAGES", 20), ("_MOST_SIZE", 700)])
+@pytest.mark.parametrize(("name", "most"), [("_MOST_PAGES", 20), ("_MOST_PODS", 20), ("_MOST_SIZE", 700)])
 async def test_pages_without_an_end_are_left(name: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kubernetes, name, most)
     handler, asked = paged(str)

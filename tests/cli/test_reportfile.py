@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from asynccp.cli.reportfile import try_report, write_report
 from asynccp.errors import AsyncCpError, PlanError
 from asynccp.text import printable
-from asynccp.ui.reportfile import try_report, write_report
 from tests.powerless import bound_by_permissions
 
 TEXT = '{"exit_code": 0}\n'
@@ -125,7 +125,7 @@ def test_a_full_disk_costs_no_report_of_yesterday(tmp_path: Path) -> None:
     program = """
 import resource, signal, sys
 from pathlib import Path
-from asynccp.ui.reportfile import write_report
+from asynccp.cli.reportfile import write_report
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 write_report(Path(sys.argv[1]), "x" * 100_000)
@@ -157,7 +157,7 @@ def test_a_stream_of_ours_gets_it_behind_what_was_said(tmp_path: Path, stream: s
     program = f"""
 import sys
 from pathlib import Path
-from asynccp.ui.reportfile import try_report, write_report
+from asynccp.cli.reportfile import try_report, write_report
 print("before", file=sys.{stream})
 try_report(Path("/dev/{stream}"))
 write_report(Path("/dev/{stream}"), {TEXT!r})
@@ -169,6 +169,25 @@ print("after", file=sys.{stream})
     assert (tmp_path / "file").read_text() == f"before\n{TEXT}after\n"
     piped = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert piped.stdout + piped.stderr == f"before\n{TEXT}after\n"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_report_that_a_stream_of_ours_could_not_take_is_an_error(stream: str) -> None:
+    program = f"""
+from pathlib import Path
+from asynccp.cli import streams
+from asynccp.cli.reportfile import write_report
+from asynccp.errors import AsyncCpError
+streams.keep()
+try:
+    write_report(Path("/dev/full"), {TEXT!r})
+except AsyncCpError as exc:
+    raise SystemExit(0 if str(exc) == "the report can't be written to /dev/full: No space left on device" else 2)
+raise SystemExit(1)
+"""
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run([sys.executable, "-c", program], **{stream: full}, check=False)  # type: ignore[call-overload]
+    assert ended.returncode == 0
 
 
 def test_a_descriptor_that_a_shell_opened_gets_it() -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from asynccp.cli import streams
 from asynccp.errors import AsyncCpError, PlanError
 from asynccp.text import printable
 
@@ -41,6 +42,8 @@ def write_report(path: Path, text: str) -> None:
         if there is not None and (stream := _own_stream(there)):
             stream.write(text)
             stream.flush()
+            if why := streams.lost(stream):
+                raise AsyncCpError(_not_written(path, why))
         elif there is None or _may_be_replaced(path, there):
             _replace(_real(path), text, there)
         else:
