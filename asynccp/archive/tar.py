@@ -279,7 +279,8 @@ class TarDecoder:
         member = Member(entry, words_of_records(records)) if pax else Member(entry)
         self._path = path
         if real_size is None:
-            return (member, *self._begin_content(array("Q", (0, stored_size)), stored_size))
+            self._content, self._skip = stored_size, padding(stored_size)
+            return (member,) if stored_size else (member, _MEMBER_END)
         if not stored_size:
             raise ProtocolViolation(f"{printable(path)} is sparse, but has no map")
         self._map, self._read = SparseMap(real_size, stored_size, self._limits.header_size), TarDecoder._read_map

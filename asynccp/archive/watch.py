@@ -93,8 +93,7 @@ class Watch:
         is_file = entry.kind is Kind.FILE
         may_be_padded = self._pads and is_file and self.ends_with_zero
         is_fresh = is_file and entry.mtime_ns >= self._fresh_ns and len(self.states) < MOST_FRESH
-        state = self._state_of(entry)
-        if state is None or not (is_fresh or may_be_padded or self._every):
+        if not (is_fresh or may_be_padded or self._every) or (state := self._state_of(entry)) is None:
             return 0
         if may_be_padded:
             self.padded.add(entry.path)

@@ -44,6 +44,7 @@ _BLOCK_SIZE = 1024 * 1024  # bytes read back at a time
 
 MEMBER_SIZE = 16 * 1024
 """Bytes of output that take as long as a small file or an entry that is left out, 20 to 100 µs."""
+_STEP_SIZE = 8 * MEMBER_SIZE
 
 ABORT_S = 0.5
 
@@ -154,7 +155,7 @@ class Extractor:
         ProtocolViolation or DestinationError; then, or when a step is left out, only `abort` may follow.
         """
         view, rest = memoryview(data), b""
-        kept, begin = 0, self.prefix.size
+        kept, begin, made = 0, self.prefix.size, 0
         self.is_torn = True
         with self._translated():
             for event in self._decoder.feed(view):
@@ -167,11 +168,14 @@ class Extractor:
                         self.prefix.take_stored(Stored(self._entry.path, self._at, len(event.data)))
                         kept = stop
                     self._write(event.data)
-                    yield len(event.data)
+                    made += len(event.data)
                 else:
                     self._apply(event)
                     if not isinstance(event, Member):  # it ends with another event, but for a directory or a link
-                        yield MEMBER_SIZE
+                        made += MEMBER_SIZE
+                if made >= _STEP_SIZE:  # a step for each small file cost 6 % of its time
+                    yield made
+                    made = 0
             if self._small is not None:
                 self._create()
         self.prefix.take(view[kept : len(view) - len(rest)])
