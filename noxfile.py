@@ -6,9 +6,10 @@ import nox
 
 nox.options.sessions = ["tests", "lint"]
 nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-
+PYTHONS = nox.project.python_versions(PYPROJECT)  # its classifiers
 
 CONSTRAINTS = "tests/constraints.txt"
 
@@ -26,6 +27,33 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs, env={"ASYNCCP_TEST_KUBECONFIG": ""})
 
 
+@nox.session(python=PYTHONS)
+def pythons(session: nox.Session) -> None:
+    """The same on every supported Python that is on this machine, or with `-s pythons-3.12` on one."""
+    tests(session)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """How much of asynccp/ the tests reach in their own process. It fails below the floor that pyproject.toml has.
+
+    What tests/e2e starts is processes of its own, which are not looked into: neither are those tests run.
+    """
+    _install(session, "test", "coverage")
+    pytest = ["pytest", "--ignore=tests/e2e", *session.posargs]
+    session.run("coverage", "run", "-m", *pytest, env={"ASYNCCP_TEST_KUBECONFIG": ""})
+    session.run("coverage", "report")
+
+
+@nox.session(name="format")
+def format_(session: nox.Session) -> None:
+    """Write the files anew as `lint` wants them: all, or those given."""
+    _install(session, "lint")
+    files = session.posargs or ["."]
+    session.run("ruff", "check", "--fix", *files)
+    session.run("ruff", "format", *files)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Format, style, types, and the scripts that run in pods."""
@@ -35,7 +63,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     joined = session.create_tmp()  # a script's parts share variables, so they are checked as one
     session.run("python", "-m", "tests.remote.joined", joined)
-    session.run("shellcheck", f"{joined}/push.sh", f"{joined}/pull.sh")
+    session.run("shellcheck", f"{joined}/push.sh", f"{joined}/pull.sh", "tests/e2e/images/root.sh")
 
 
 @nox.session
@@ -74,6 +102,13 @@ def bench(session: nox.Session) -> None:
     """
     _install(session, "bench", "peers")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def plots(session: nox.Session) -> None:
+    """Draw benchmarks/figures.json: a picture for each scenario, or for the names given, in benchmarks/plots/."""
+    _install(session, "plots")
+    session.run("python", "-m", "benchmarks.plots", *session.posargs)
 
 
 @nox.session

@@ -45,7 +45,7 @@ def main() -> None:
         if kept:
             figures.replace(name, measured)
     if kept:
-        write()
+        README.write_text(readme.readme(figures.load()))
     if broken:
         sys.exit(f"not measured: {', '.join(broken)}")
 
@@ -61,16 +61,6 @@ def measure(name: str, setting: Setting) -> Measured:
         [one for one in found if isinstance(one, Row)],
         [one for one in found if isinstance(one, Curve)],
     )
-
-
-def write() -> None:
-    """Write the README and draw the plots, from all figures that are kept."""
-    from benchmarks.plots import draw  # when all is measured: it takes memory, which what we start would inherit
-
-    known = figures.load()
-    for name, one in known.items():
-        draw(name, one)
-    README.write_text(readme.readme(known))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,24 @@
-"""Plots of the figures, as SVG files that are the same when the figures are."""
+"""python -m benchmarks.plots [NAME…]: draw the figures, one picture for each scenario, into benchmarks/plots/.
 
+Not kept: figures.json is the truth, and the README has it in tables. A row of a table is a panel, and so is a curve.
+"""
+
+import argparse
 import statistics
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks import figures
 from benchmarks.figures import Measured
-from benchmarks.readme import curve_name, plot_names
 from benchmarks.row import OURS, Curve, Row
 
 FOLDER = Path(__file__).parent / "plots"
+WIDTH, CURVE_HEIGHT = 7.5, 3.2  # inches
 STYLE: Any = {
-    "svg.hashsalt": "asynccp",
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -25,58 +28,52 @@ STYLE: Any = {
 }
 
 
-def draw(name: str, measured: Measured, folder: Path = FOLDER) -> None:
-    """Draw one scenario's plots, in place of its old ones."""
-    folder.mkdir(exist_ok=True)
-    for old in (*folder.glob(f"{name}.svg"), *folder.glob(f"{name}-*.svg")):
-        old.unlink()
+def main() -> None:
+    known = figures.load()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.plots")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*known, []], help=", ".join(known))
+    FOLDER.mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
-        rows = [row for row in measured.rows if any(row.samples.values())]
-        if f"{name}.svg" in plot_names(name, measured):
-            _save(_strips(rows), folder / f"{name}.svg")
-        for curve in measured.curves:
-            _save(_curve(curve), folder / curve_name(name, curve))
+        for name in parser.parse_args().names or known:
+            picture(known[name]).savefig(FOLDER / f"{name}.png", dpi=80)
+            print(FOLDER / f"{name}.png")
 
 
-def _strips(rows: list[Row]) -> Figure:
-    """Draw every single figure as a dot, and a bar for the median: a row of the table is a panel."""
-    heights = [0.5 + 0.3 * len(row.samples) for row in rows]
-    figure, axes = plt.subplots(
-        len(rows), 1, figsize=(7.5, sum(heights) + 0.4 * len(rows)), height_ratios=heights, squeeze=False
-    )
-    for row, panel in zip(rows, axes[:, 0], strict=True):
+def picture(measured: Measured) -> Figure:
+    """Return all that was measured of one scenario, a panel below the other."""
+    rows = [row for row in measured.rows if any(row.samples.values())]
+    heights = [0.9 + 0.3 * len(row.samples) for row in rows] + [CURVE_HEIGHT] * len(measured.curves)
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="tight")
+    panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for row, panel in zip(rows, panels, strict=False):
         _strip(row, panel)
-    figure.tight_layout()
+    for curve, panel in zip(measured.curves, panels[len(rows) :], strict=True):
+        _curve(curve, panel)
     return figure
 
 
 def _strip(row: Row, panel: Axes) -> None:
+    """Draw every single figure as a dot, and a bar for the median."""
     sides = list(row.samples)
     for height, side in enumerate(sides):
-        colour, figures = "tab:blue" if side == OURS else "tab:grey", row.samples[side]
-        if figures:
-            panel.barh(height, statistics.median(figures), color=colour, alpha=0.35)
-            panel.plot(figures, [height] * len(figures), "o", color=colour, markersize=3.5)
+        colour, samples = "tab:blue" if side == OURS else "tab:grey", row.samples[side]
+        if samples:
+            panel.barh(height, statistics.median(samples), color=colour, alpha=0.35)
+            panel.plot(samples, [height] * len(samples), "o", color=colour, markersize=3.5)
     panel.set_yticks(range(len(sides)), sides)
     panel.invert_yaxis()
     panel.set_xlim(left=0)
     panel.set_title(f"{row.scenario}: {row.measure}, {row.unit}")
 
 
-def _curve(curve: Curve) -> Figure:
-    figure, panel = plt.subplots(figsize=(7.5, 3.6))
+def _curve(curve: Curve, panel: Axes) -> None:
     for label, points in curve.lines.items():
         panel.plot([x for x, _ in points], [y for _, y in points], "o-", label=label, markersize=3.5)
-    panel.set_xlabel(curve.x)
-    panel.set_ylabel(curve.y)
+    panel.set(title=curve.title, xlabel=curve.x, ylabel=curve.y)
     panel.set_xlim(left=0)
     panel.set_ylim(bottom=0)
-    panel.set_title(curve.title)
     panel.legend()
-    figure.tight_layout()
-    return figure
 
 
-def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+if __name__ == "__main__":
+    main()

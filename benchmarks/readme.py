@@ -1,12 +1,11 @@
 """The text of benchmarks/README.md, made from the figures. Pure."""
 
 import math
-import re
 import statistics
 from collections.abc import Mapping
 
 from benchmarks.figures import Measured
-from benchmarks.row import Curve, Row
+from benchmarks.row import Row
 
 HEAD = """\
 # How fast asynccp is, and against what
@@ -14,6 +13,7 @@ HEAD = """\
     nox -s bench                                 # everything, on the cluster that $KUBECONFIG names
     nox -s bench -- config start --runs 3        # some scenarios
     nox -s bench -- config --scale 0.1           # a rehearsal: less of everything, printed and not kept
+    nox -s plots                                 # pictures of the figures, in benchmarks/plots/
 
 Each scenario copies the same files with asynccp and with what people use instead, in the same run and in turn
 (A B C A B C …), every one by its own command line, from a cold start. The figures are medians; a ratio says how many
@@ -21,7 +21,8 @@ times better asynccp is, so more than 1 is better, and **each figure of a side i
 Client CPU is that of all processes that a side starts. After each copy, and outside of the time taken, the SHA-256 of
 every file is compared at both ends: a copy that is short or failed is counted, and is not a time.
 
-Absolute times belong to the machine that is named; ratios carry further. This file is made by the benchmarks.
+Absolute times belong to the machine that is named; ratios carry further. This file is made from
+[figures.json](figures.json), which has every single figure.
 """
 
 TABLE = """\
@@ -47,16 +48,6 @@ def table_line(row: Row) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def plot_names(name: str, measured: Measured) -> list[str]:
-    """Return the plots of a scenario, as file names: one of its rows, and one of each curve."""
-    rows = [f"{name}.svg"] if any(any(row.samples.values()) for row in measured.rows) else []
-    return rows + [curve_name(name, curve) for curve in measured.curves]
-
-
-def curve_name(name: str, curve: Curve) -> str:
-    return f"{name}-{re.sub(r'[^a-z0-9]+', '-', curve.title.lower()).strip('-')}.svg"
-
-
 def number(value: float) -> str:
     """Return a figure with three digits that count."""
     if not math.isfinite(value):
@@ -71,7 +62,6 @@ def _section(name: str, one: Measured) -> str:
     if any(any(row.samples.values()) for row in one.rows):
         lines.append(_sides(one))
     lines += [curve.sentence for curve in one.curves]
-    lines += [f"![{plot}](plots/{plot})" for plot in plot_names(name, one)]
     return "\n\n".join(lines) + "\n"
 
 

@@ -23,7 +23,7 @@ class Sample:
 
     server_cpu_s: of the API server in that time; None where it isn't a process of this machine.
     peak_mib: resident memory of the largest single process. Linux hands the parent's peak on to what it starts, so it
-    is never less than that of the benchmark itself, which therefore makes its files piece by piece, and plots last.
+    is never less than that of the benchmark itself, which therefore makes its files piece by piece.
     """
 
     wall_s: float

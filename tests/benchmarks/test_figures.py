@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import figures
 from benchmarks.figures import Measured
-from benchmarks.readme import number, plot_names, readme
+from benchmarks.readme import number, readme
 from benchmarks.row import OURS, Curve, Row
 
 ROW = Row(
@@ -47,16 +47,8 @@ def test_the_readme_says_what_is_not_held() -> None:
     assert "| 1.25× | ≥ 1.90 | **NOT** |" in text
 
 
-def test_the_readme_shows_every_plot_that_is_drawn() -> None:
-    assert plot_names("push", MEASURED) == ["push.svg", "push-memory-of-sessions.svg"]
-    assert all(f"(plots/{name})" in readme({"push": MEASURED}) for name in plot_names("push", MEASURED))
-
-
-def test_the_readme_and_its_plots_are_those_of_the_figures_that_are_kept() -> None:
-    kept, folder = figures.load(), figures.FILE.parent
-    assert (folder / "README.md").read_text() == readme(kept)
-    drawn = {path.name for path in folder.glob("plots/*.svg")}
-    assert drawn == {name for one, measured in kept.items() for name in plot_names(one, measured)}
+def test_the_readme_is_that_of_the_figures_that_are_kept() -> None:
+    assert (figures.FILE.parent / "README.md").read_text() == readme(figures.load())
 
 
 @pytest.mark.parametrize(
