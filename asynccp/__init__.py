@@ -7,10 +7,6 @@ async with connect() as cluster:
 
 import importlib
 import sys
-
-if sys.platform == "win32":  # tar modes, directory descriptors and O_NOFOLLOW are POSIX
-    sys.exit("asynccp runs on Linux and macOS; on Windows use it inside WSL")
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +24,7 @@ if TYPE_CHECKING:
     from asynccp.target import Selection, Selector, Target, Transfer, parse_selectors
 
 __version__ = "0.1.0"
+ONLY_POSIX = "asynccp runs on Linux and macOS; on Windows use it inside WSL"  # modes, dir_fd and O_NOFOLLOW are POSIX
 
 __all__ = [
     "AsyncCpError",
@@ -76,8 +73,13 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is (PEP 562): a program hears signals first, and a push needs no extraction."""
+    """Import what is asked for when it is (PEP 562): a program hears signals first, and a push needs no extraction.
+
+    Raises ImportError on Windows: who imports it may do without.
+    """
     for place, names in _PLACES.items():
         if name in names:
+            if sys.platform == "win32":
+                raise ImportError(ONLY_POSIX)
             return getattr(importlib.import_module(f"asynccp.{place}"), name)
     raise AttributeError(f"module 'asynccp' has no attribute {name!r}")

@@ -1,6 +1,12 @@
 """The program's first lines: signals are heard before anything that takes time is loaded, and no stream fails."""
 
 import gc
+import sys
+
+from asynccp import ONLY_POSIX
+
+if sys.platform == "win32":
+    sys.exit(ONLY_POSIX)
 
 from asynccp.cli import interrupt
 

@@ -25,7 +25,37 @@ The exit code of a whole run is decided in `report.py`. Text in an error may com
 such text has passed it through `text.printable`.
 """
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Knob(StrEnum):
+    """What a hint names that may be turned: as a caller of the library knows it.
+
+    The command line has flags for them (`cli.hints`). A knob is a word of the hint, not a field beside it: so it goes
+    along through every error that is raised anew, into results, reports and JSON, and `Knob.SIZE in error.hint` tells
+    a program.
+    """
+
+    ALL_NAMESPACES = "Selection.all_namespaces"
+    CHECKSUM = "Options.checksum"
+    CONTAINER = "Selection.container"
+    CONTEXT = "connect(context=…)"
+    DEPTH = "Limits.depth"
+    ENTRIES = "Limits.entries"
+    HEADER_SIZE = "Limits.header_size"
+    IN_PLACE = "Options.in_place"
+    KUBECONFIG = "connect(kubeconfig=…)"
+    LABELS = "parse_selectors(labels=…)"
+    MEMORY = "Limits.memory"
+    NAMESPACES = "Selection.namespaces"
+    NO_FOLLOW = "follow=False"
+    PARTIAL = "Options.partial"
+    PATH_SIZE = "Limits.path_size"
+    PRESERVE_OWNER = "Options.preserve_owner"
+    SIZE = "Limits.size"
+    STALL_AFTER = "Options.stall_after_s"
+    STRICT_SOURCES = "Options.strict_sources"
 
 
 class AsyncCpError(Exception):

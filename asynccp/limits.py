@@ -1,14 +1,14 @@
 """Limits: how much one pod's archive may be.
 
 A pull writes what a pod says, and a pod may say anything: a file that never ends, a million directories in a name, an
-extension that fills the memory. Each limit is far above what honest trees have, and has a flag for the tree that has
-more. A breach fails that pod alone and removes its unfinished file; files that were whole by then stay.
+extension that fills the memory. Each limit is far above what honest trees have, and can be raised for the tree that
+has more. A breach fails that pod alone and removes its unfinished file; files that were whole by then stay.
 """
 
 import re
 from dataclasses import dataclass
 
-from asynccp.errors import UsageError
+from asynccp.errors import Knob, UsageError
 from asynccp.text import printable
 
 _SIZE = re.compile(r"([0-9]{1,19})([KMGT]?)(?:iB)?", re.ASCII)
@@ -42,9 +42,9 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def raise_hint(flag: str) -> str:
+def raise_hint(limit: Knob) -> str:
     """Return the hint of an error about a limit."""
-    return f"if the pod can be trusted with more, raise {flag}"
+    return f"if the pod can be trusted with more, raise {limit}"
 
 
 def parse_size(text: str) -> int:

@@ -60,7 +60,9 @@ def loaded_by(*arguments: str) -> set[str]:
     return set(json.loads(run.stderr.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["push", "--help"], ["pull", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["push", "--help"], ["pull", "--help"], ["check", "--help"]]
+)
 def test_help_loads_nothing_of_what_copies(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & FOR_COPIES == set()
 

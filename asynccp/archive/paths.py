@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from asynccp.archive.names import Names
 from asynccp.entry import Entry
-from asynccp.errors import UnsafeEntry
+from asynccp.errors import Knob, UnsafeEntry
 from asynccp.limits import Limits, raise_hint
 from asynccp.text import printable
 
@@ -105,7 +105,7 @@ class Claims:
             raise more_than_can_be_remembered()
         if self._names.count >= self._most:
             what = f"with {printable(path, 200)} the archive has more than {self._most} entries"
-            raise UnsafeEntry(what, hint=raise_hint("--max-entries"))
+            raise UnsafeEntry(what, hint=raise_hint(Knob.ENTRIES))
 
     def _key(self, path: bytes) -> int:
         """Return the same number for names that are one and the same to the file system."""
@@ -124,4 +124,4 @@ class Claims:
 def more_than_can_be_remembered() -> UnsafeEntry:
     """Return the error of an archive for which there is no memory."""
     what = "the archive has more names, directories and links than can be remembered here"
-    return UnsafeEntry(what, hint=raise_hint("--max-memory"))
+    return UnsafeEntry(what, hint=raise_hint(Knob.MEMORY))

@@ -19,7 +19,7 @@ from array import array
 from collections.abc import Mapping
 
 from asynccp.archive.header import BLOCK
-from asynccp.errors import ProtocolViolation
+from asynccp.errors import Knob, ProtocolViolation
 from asynccp.limits import raise_hint
 from asynccp.text import printable
 
@@ -118,7 +118,7 @@ class SparseMap:
             raise ProtocolViolation("the map of a sparse file does not end")
         if self._size >= self._max_size:
             what = f"the map of a sparse file has more than {self._max_size} bytes"
-            raise ProtocolViolation(what, hint=raise_hint("--max-header"))
+            raise ProtocolViolation(what, hint=raise_hint(Knob.HEADER_SIZE))
         return None
 
     def _take(self, number: int) -> None:

@@ -25,19 +25,16 @@ from dataclasses import dataclass
 from asynccp.archive.attributes import words_of_records
 from asynccp.archive.header import (
     BLOCK,
-    END,
     NAME_SIZE,
     TYPEFLAGS,
     Header,
     decode_header,
     decode_number,
-    encode_header,
-    header_size,
     padding,
 )
 from asynccp.archive.pax import SparseMap, decimal, nanoseconds, parse_records, sparse_name_and_size
 from asynccp.entry import Entry, Kind, LeftOut
-from asynccp.errors import ProtocolViolation, UnsafeEntry
+from asynccp.errors import Knob, ProtocolViolation, UnsafeEntry
 from asynccp.limits import DEFAULT_LIMITS, Limits, raise_hint
 from asynccp.ours import UNFINISHED, ours_above
 from asynccp.text import printable
@@ -220,7 +217,7 @@ class TarDecoder:
 
     def _begin_extension(self, header: Header) -> None:
         if not 0 < header.size <= self._limits.header_size:
-            hint = raise_hint("--max-header") if header.size else ""
+            hint = raise_hint(Knob.HEADER_SIZE) if header.size else ""
             raise ProtocolViolation(f"a tar extension has {header.size} bytes", hint=hint)
         for field in (header.mode, header.uid, header.gid, header.mtime):  # of no use, but some readers stop at them
             decode_number(field)
@@ -290,7 +287,7 @@ class TarDecoder:
         self._size += size
         if self._size > self._limits.size:
             what = f"with {printable(path)}, of {size} bytes, the archive has more than {self._limits.size} in all"
-            raise UnsafeEntry(what, hint=raise_hint("--max-size"))
+            raise UnsafeEntry(what, hint=raise_hint(Knob.SIZE))
 
     def _leave_out(self, path: bytes, typeflag: bytes, stored_size: int) -> Iterable[Event]:
         if typeflag not in _LEFT_OUT:
@@ -347,10 +344,10 @@ def member_path(name: bytes, *, directory: bool = False, limits: Limits = DEFAUL
         raise UnsafeEntry(f"the archive has '{printable(name, 200)}' where the name of a file or link belongs")
     if len(name) > limits.path_size + 3:  # `./` before it and `/` behind it are not the tree's
         what = f"the archive has a name of {len(name)} bytes: {printable(name, 200)}"
-        raise UnsafeEntry(what, hint=raise_hint("--max-path"))
+        raise UnsafeEntry(what, hint=raise_hint(Knob.PATH_SIZE))
     if len(parts) > limits.depth:
         what = f"the archive has a name of {len(parts)} components: {printable(name, 200)}"
-        raise UnsafeEntry(what, hint=raise_hint("--max-depth"))
+        raise UnsafeEntry(what, hint=raise_hint(Knob.DEPTH))
     if len(path) > MAX_COMPONENT_SIZE and max(map(len, parts)) > MAX_COMPONENT_SIZE:
         raise UnsafeEntry(f"the archive has a name that no file system takes: {printable(name, 200)}")
     return path
@@ -424,22 +421,3 @@ def _mtime_ns(header: Header, records: Mapping[bytes, bytes]) -> int:
     if abs(seconds) >= MAX_TIME_S:
         raise ProtocolViolation(f"a tar header gives the time {seconds}")
     return seconds * 1_000_000_000
-
-
-__all__ = [
-    "BLOCK",
-    "END",
-    "ArchiveEnd",
-    "Data",
-    "Event",
-    "Hole",
-    "LeftOut",
-    "Member",
-    "MemberEnd",
-    "Rest",
-    "TarDecoder",
-    "encode_header",
-    "header_size",
-    "member_path",
-    "padding",
-]

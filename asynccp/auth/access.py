@@ -4,8 +4,8 @@
 of that, or of a pod's service account, becomes an address, certificates and headers here. The rules: client-go
 rest/config.go and transport/round_trippers.go.
 
-Why not kubernetes_asyncio: the modules that read its configurations, without its 900 of models and APIs, took 40 of a
-start's 700 ms, for what is a table of fields here.
+Why not kubernetes_asyncio 36's loaders: they ignore `as`, take the last file's current context, renew OIDC tokens over
+TLS that nobody verifies, and quote secrets in errors; and to import any part of it doubles the time of a small copy.
 """
 
 import base64
@@ -25,7 +25,7 @@ from anyio import to_thread
 from asynccp.auth.kubeconfig import Choice, Fields, impersonation, keep_tokens, kubeconfig_paths, read_kubeconfig
 from asynccp.auth.plugin import credentials_of
 from asynccp.auth.rewrite import Locked
-from asynccp.errors import ClusterError
+from asynccp.errors import ClusterError, Knob
 from asynccp.net.endpoint import Endpoint
 from asynccp.net.proxy import environment_proxy
 from asynccp.text import printable
@@ -60,13 +60,13 @@ async def load_access(kubeconfig: str | None = None, context: str | None = None,
     paths = kubeconfig_paths(kubeconfig, os.environ.get("KUBECONFIG"))
     there = await to_thread.run_sync(lambda: any(os.path.exists(path) for path in paths))
     if not there and not kubeconfig and not context and "KUBERNETES_SERVICE_HOST" in os.environ:
-        return await to_thread.run_sync(_usable, "the pod's service account", _in_cluster)
+        return await to_thread.run_sync(usable, "the pod's service account", _in_cluster)
     shown = printable(os.pathsep.join(paths))
     if not there:
-        raise ClusterError(f"there is no kubeconfig at {shown}", hint="name one with --kubeconfig or $KUBECONFIG")
-    choice = await to_thread.run_sync(_usable, f"the kubeconfig {shown}", lambda: read_kubeconfig(paths, context))
+        raise ClusterError(f"there is no kubeconfig at {shown}", hint=f"name one with {Knob.KUBECONFIG} or $KUBECONFIG")
+    choice = await to_thread.run_sync(usable, f"the kubeconfig {shown}", lambda: read_kubeconfig(paths, context))
     user = await _with_credentials(choice, renew)
-    return await to_thread.run_sync(_usable, f"the kubeconfig {shown}", lambda: _from_kubeconfig(choice, user))
+    return await to_thread.run_sync(usable, f"the kubeconfig {shown}", lambda: _from_kubeconfig(choice, user))
 
 
 async def _with_credentials(choice: Choice, renew: bool) -> Fields:
@@ -109,7 +109,7 @@ async def _keep(choice: Choice, tokens: Fields, problem: str) -> None:
             raise ClusterError(f"{problem} {printable(choice.user_file)}: {exc.strerror}") from None
 
 
-def _usable(what: str, load: Callable[[], Loaded]) -> Loaded:
+def usable(what: str, load: Callable[[], Loaded]) -> Loaded:
     """Return what `load` does. What is wrong with a configuration is one sentence that quotes nothing of it."""
     try:
         return load()
@@ -130,7 +130,7 @@ def _from_kubeconfig(choice: Choice, user: Fields) -> Access:
     url = str(choice.cluster["server"]).rstrip("/")
     return Access(
         url,
-        ssl=_tls(choice.cluster, user) if url.startswith("https:") else None,
+        ssl=tls_context(choice.cluster, user) if url.startswith("https:") else None,
         server_hostname=choice.cluster.get("tls-server-name") or None,
         proxy=choice.cluster.get("proxy-url") or environment_proxy(url),
         namespace=choice.namespace,
@@ -146,7 +146,7 @@ def _in_cluster() -> Access:
     url = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     headers = _headers(_proof({"tokenFile": SERVICE_ACCOUNT / "token"}))
     namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip() or "default"
-    tls = _tls({"certificate-authority": SERVICE_ACCOUNT / "ca.crt"}, {})
+    tls = tls_context({"certificate-authority": SERVICE_ACCOUNT / "ca.crt"}, {})
     return Access(url, ssl=tls, proxy=environment_proxy(url), namespace=namespace, headers=headers)
 
 
@@ -172,7 +172,8 @@ def _headers(proof: str, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
     return headers
 
 
-def _tls(cluster: Fields, user: Fields) -> SSLContext:
+def tls_context(cluster: Fields, user: Fields) -> SSLContext:
+    """Return whom we trust and what we show, by the fields of a cluster and a user. Raises OSError, ValueError."""
     with TemporaryDirectory(prefix="asynccp-") as directory:  # OpenSSL reads keys from files alone; gone at once
         cluster, user = _with_files(cluster, Path(directory)), _with_files(user, Path(directory))
         context = ssl.create_default_context(cafile=cluster.get("certificate-authority") or None)

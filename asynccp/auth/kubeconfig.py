@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from asynccp.auth.rewrite import rewrite
-from asynccp.errors import ClusterError
+from asynccp.errors import ClusterError, Knob
 from asynccp.net.proxy import is_loopback
 from asynccp.text import printable
 
@@ -65,7 +65,9 @@ def choose(documents: Sequence[tuple[str, Fields]], context: str | None) -> Choi
     """Choose from documents, given with their files. The first to name something wins. Raises ClusterError."""
     wanted = context or next((str(one["current-context"]) for _, one in documents if one.get("current-context")), None)
     if wanted is None:
-        raise ClusterError("the kubeconfig has no current context", hint="kubectl config use-context, or --context")
+        raise ClusterError(
+            "the kubeconfig has no current context", hint=f"kubectl config use-context, or {Knob.CONTEXT}"
+        )
     chosen = _named(documents, "contexts", wanted).fields
     cluster = _named(documents, "clusters", str(chosen.get("cluster", "")))
     user = _Named("", {}, "")

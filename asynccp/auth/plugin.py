@@ -1,6 +1,6 @@
 """Plugin: a program that hands out credentials (client-go's exec plugins: `aws eks get-token`, `kubelogin` …).
 
-Run by us, not by kubernetes_asyncio, whose errors quote all that the plugin said, which never tells a plugin about the
+Run by us, not by kubernetes_asyncio, whose errors quote the plugin's stderr, which never tells a plugin about the
 cluster, and which hides what a plugin has to say to a person. The protocol: client.authentication.k8s.io/v1.
 
 What a plugin prints may hold secrets: stdout is never shown; stderr goes to the terminal if a person sits there, as

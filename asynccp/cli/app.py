@@ -19,6 +19,7 @@ import typer.core
 
 from asynccp import AsyncCpError, Options, Selection, UsageError, __version__, parse_selectors
 from asynccp.cli import interrupt, streams
+from asynccp.cli.hints import in_flags
 from asynccp.limits import Limits, parse_size
 from asynccp.target import nothing_local, parse_side, split_arguments
 from asynccp.text import printable
@@ -59,8 +60,8 @@ def _flag(*names: str, help: str, metavar: str | None = None) -> Any:  # noqa: A
 
 # Flags are neither compared nor printed: each method that isn't made for a class saves a third of a millisecond.
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Flags:
-    """What push and pull have in common."""
+class WhoFlags:
+    """Which pods of which cluster: what push, pull and check have in common."""
 
     selector: Annotated[
         list[str] | None,
@@ -91,6 +92,25 @@ class Flags:
             help="Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account.",
         ),
     ] = None
+
+    def selection(self, remotes: list[str]) -> Selection:
+        found = parse_selectors(self.selector or (), remotes)
+        return Selection(found, tuple(self.namespace or ()), self.all_namespaces, self.container, self.field_selector)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class CheckFlags(WhoFlags):
+    """What check takes."""
+
+    output: Annotated[
+        Output, _flag("-o", "--output", metavar="FORMAT", help="What came of it, on stdout: text or json.")
+    ] = Output.TEXT
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Flags(WhoFlags):
+    """What push and pull have in common."""
+
     concurrency: Annotated[
         int, _flag("-j", "--concurrency", metavar="N", help="Pods at once, each of its paths counted.")
     ] = _DEFAULTS.sessions
@@ -132,10 +152,6 @@ class Flags:
         bool, _flag("-q", "--quiet", help="Only what failed, was left out or skipped, and the exit code.")
     ] = False
     verbose: Annotated[bool, _flag("-v", "--verbose", help="A line for each pod that starts and ends.")] = False
-
-    def selection(self, remotes: list[str]) -> Selection:
-        found = parse_selectors(self.selector or (), remotes)
-        return Selection(found, tuple(self.namespace or ()), self.all_namespaces, self.container, self.field_selector)
 
     def options(self) -> Options:
         if min(self.concurrency, self.per_node) < 1 or self.timeout <= 0 or self.retries < 0:
@@ -295,8 +311,8 @@ class _Command(typer.core.TyperCommand):
         return [piece.removeprefix("{").removesuffix("}") for piece in super().collect_usage_pieces(ctx)]
 
 
-def _arguments(metavar: str) -> Any:
-    return typer.Argument(metavar=metavar, show_default=False, hidden=True)  # the usage has them
+def _arguments(metavar: str, **more: Any) -> Any:
+    return typer.Argument(metavar=metavar, show_default=False, hidden=True, **more)  # the usage has them
 
 
 @app.command(cls=_Command, short_help="Copy files of this machine into pods.")
@@ -367,6 +383,25 @@ def cp(arguments: Annotated[list[str], _arguments("SOURCE DESTINATION")], flags:
     _exit(run.cp, flags, source, destination)
 
 
+@app.command(cls=_Command, short_help="Ask whether a copy would work, and what is missing.")
+@_with_flags
+def check(arguments: Annotated[list[str], _arguments("TARGET...", default_factory=list)], flags: CheckFlags) -> None:
+    """Ask the cluster whether a copy would work: which pods match, what the user may, whether an exec comes through.
+
+    Example: asynccp check -l app=web
+
+    Targets are written as for push; a path may be left out. Nothing is copied: `true` is run in one pod of each image.
+    What is missing is shown with the commands that grant it; the exit code is 1 then.
+    """
+    labels, targets = (
+        [one if ":" in one else f"{one}:/" for one in given or ()] for given in (flags.selector, arguments)
+    )
+    selection = dataclasses.replace(flags, selector=labels).selection(targets)
+    from asynccp.cli.check import check as look
+
+    _exit(look, flags, selection)
+
+
 @app.command(short_help="Try both on a cluster inside this process.")
 def demo(
     pods: Annotated[int, typer.Option("--pods", metavar="N", min=1, help="How many pods the demo cluster has.")] = 8,
@@ -406,7 +441,7 @@ def main() -> None:
 def _told(exc: Exception) -> int:
     """Say what went wrong; return the exit code. Raises a defect of ours on request, for its traceback."""
     if isinstance(exc, AsyncCpError):
-        streams.tell(f"asynccp: {exc}" + (f"\n    {exc.hint}" if exc.hint else ""))
+        streams.tell(f"asynccp: {exc}" + (f"\n    {in_flags(exc.hint)}" if exc.hint else ""))
         return exc.exit_code
     if "ASYNCCP_TRACEBACK" in os.environ:
         raise exc

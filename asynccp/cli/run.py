@@ -20,6 +20,7 @@ from anyio import to_thread
 
 from asynccp.cli import interrupt, streams
 from asynccp.cli.app import CpFlags, Flags, Output
+from asynccp.cli.hints import hearing_flags, result_in_flags
 from asynccp.cli.reportfile import try_report, write_report
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
 from asynccp.errors import AsyncCpError, Interrupted
@@ -87,7 +88,7 @@ async def _perform(
     if flags.report:
         await to_thread.run_sync(try_report, flags.report)
     async with contextlib.AsyncExitStack() as stack:
-        with _given_up_by_signal():
+        with given_up_by_signal():
             cluster = await stack.enter_async_context(connect(flags.kubeconfig, flags.context))
             plan = await make_plan(cluster)
         if flags.dry_run:
@@ -104,9 +105,10 @@ async def _perform(
             unit=unit(plan.transfers),
             expected_total=plan.expected_total,
         )
-        work = functools.partial(carry_out, cluster, plan, options=options, observer=printer, stop=stop)
+        work = functools.partial(carry_out, cluster, plan, options=options, observer=hearing_flags(printer), stop=stop)
         with _signal_calls(stop.set):
             report = await draw_while(printer, work)
+    report.results = [result_in_flags(one) for one in report.results]
     return await _report(flags, report)
 
 
@@ -164,7 +166,7 @@ async def serve(directory: Path, pods: int) -> int:
 
 
 @contextlib.contextmanager
-def _given_up_by_signal() -> Iterator[None]:
+def given_up_by_signal() -> Iterator[None]:
     """Let a signal cancel what is done meanwhile. Raises Interrupted then."""
     try:
         with anyio.CancelScope() as scope, _signal_calls(scope.cancel):

@@ -26,7 +26,7 @@ from asynccp.options import WINDOW_SIZE
 
 
 class Broadcast:
-    """The archive of one push in one form, as a window over its chunks. `reads` counts the chunks that came from disk.
+    """The archive of one push in one form, as a window over its chunks.
 
     packing: gives the chunks of a compressed archive; None: it goes as it is.
     """
@@ -38,7 +38,6 @@ class Broadcast:
         self.entries = len(layout.entries)
         self.sent = layout.sent
         self._count = packing.parts if packing else layout.chunks
-        self.reads = 0
         self._layout = layout
         self._packing = packing
         self._window_size = window_size
@@ -75,7 +74,6 @@ class Broadcast:
         finally:
             del self._reading[index]
             done.set()
-        self.reads += 1
         self._window[index] = chunk
         self._taken_size += chunk.wire_size
         while self._taken_size > self._window_size and len(self._window) > 1:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 import anyio
 
 from asynccp.chunk import Chunk
-from asynccp.errors import ConnectFailed, ProtocolViolation, SessionLost, ShellMissing, Stalled, TransferError
+from asynccp.errors import ConnectFailed, Knob, ProtocolViolation, SessionLost, ShellMissing, Stalled, TransferError
 from asynccp.kube.base import Cluster, Session
 from asynccp.kube.exec import Event, Stderr, Stdout
 from asynccp.options import (
@@ -263,14 +263,15 @@ class Exchange:
             if left_s <= 0:
                 raise Stalled(
                     f"nothing moved for {now - moved_at:.0f} s" + (f": {self.said}" if self.said else ""),
-                    hint="raise --timeout if the pod's disk is that slow; or its memory limit has ended the command",
+                    hint=f"raise {Knob.STALL_AFTER} if the pod's disk is that slow; "
+                    "or its memory limit has ended the command",
                 )
             if self.patience_s or self._moved_size - size >= window_s * LEAST_RATE_PER_S:
                 size, since = self._moved_size, now
             elif now - since >= window_s:
                 raise Stalled(
                     f"only {self._moved_size - size} bytes moved in {now - since:.0f} s",
-                    hint="raise --timeout if the way to the pod is that slow",
+                    hint=f"raise {Knob.STALL_AFTER} if the way to the pod is that slow",
                 )
             is_late = self.ended and self.brings and self._hears and now - moved_at >= self._options.late_after_s
             if is_late and not self._let_go:

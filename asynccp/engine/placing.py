@@ -7,7 +7,7 @@ file belongs. Then nothing is changed, or with `Options.partial` all but that.
 import os
 
 from asynccp.entry import LeftOut, NotKept
-from asynccp.errors import DestinationError, TransferError
+from asynccp.errors import DestinationError, Knob, TransferError
 from asynccp.remote.dialogue import Line
 from asynccp.remote.notes import Note
 from asynccp.text import counted
@@ -51,7 +51,7 @@ class Placing:
         named = "; ".join(map(str, self._barred[:_NAMED])) + (f"; and {more} more" if more > 0 else "")
         return DestinationError(
             f"nothing was changed, because some of it can't be put in its place: {named}",
-            hint="--partial puts the rest in its place, --in-place overwrites files that may be written",
+            hint=f"{Knob.PARTIAL} puts the rest in its place, {Knob.IN_PLACE} overwrites files that may be written",
         )
 
     def left_out(self, done: Line, path: str) -> list[LeftOut]:

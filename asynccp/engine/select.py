@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from asynccp.engine.group import single_error
-from asynccp.errors import NoTargets
+from asynccp.errors import Knob, NoTargets
 from asynccp.kube.base import Cluster
 from asynccp.target import Selection, Selector, Skipped, Target, Transfer, by_reason, match_pod
 from asynccp.text import listed
@@ -15,7 +15,8 @@ _Place = tuple[str, str]  # NAMESPACE/POD and the path in it
 
 _SENTENCES = 5  # in an error, each about one search or one reason
 _NAMES = 3  # of pods that share a reason, in an error
-_LOOK = "kubectl get pods -A --show-labels shows what is there; -n or -A look elsewhere"
+_ELSEWHERE = f"{Knob.NAMESPACES} or {Knob.ALL_NAMESPACES} look elsewhere"
+_LOOK = f"kubectl get pods -A --show-labels shows what is there; {_ELSEWHERE}"
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from asynccp.archive.watch import Change, State, change
 from asynccp.checksum import ALGORITHMS
 from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
-from asynccp.errors import CommandMissing, DigestsDiffer, ProtocolViolation, SessionLost
+from asynccp.errors import CommandMissing, DigestsDiffer, Knob, ProtocolViolation, SessionLost
 from asynccp.options import SLOWEST_DIGEST_PER_S
 from asynccp.remote.dialogue import Line, verdict
 from asynccp.remote.digests import AnswerReader, encode_question, questions
@@ -27,12 +27,12 @@ def algorithm_of(hello: Line, *, can_be_asked: bool = True) -> str:
     if program not in ALGORITHMS:
         raise CommandMissing(
             "files can't be compared: the container has neither sha256sum nor md5sum nor cksum",
-            hint="add one to the image, or copy without --checksum",
+            hint=f"add one to the image, or copy without {Knob.CHECKSUM}",
         )
     if not can_be_asked:
         raise CommandMissing(
             "files can't be compared: the container has neither dd nor head, so that its input has to be closed",
-            hint="add one to the image, or copy without --checksum",
+            hint=f"add one to the image, or copy without {Knob.CHECKSUM}",
         )
     return program
 
@@ -42,7 +42,7 @@ def check_watched(hello: Line) -> None:
     if hello.facts.get("stat") == "":
         raise CommandMissing(
             "the sources can't be watched: the container has no stat",
-            hint="add it to the image, or copy without --strict-sources",
+            hint=f"add it to the image, or copy without {Knob.STRICT_SOURCES}",
         )
 
 

@@ -30,6 +30,10 @@ _NOT_YET_KNOWN = "pod does not exist"
 _LOGIN = "the credentials were not accepted: log in again"
 
 
+class Forbidden(ClusterError):
+    """The server knows the user, who may not list."""
+
+
 def status_message(body: bytes) -> str | None:
     """Return the message of a v1.Status, escaped; None when the body isn't one."""
     try:
@@ -89,6 +93,6 @@ def list_refused(code: int, body: bytes, what: str, *, by_label: bool) -> Except
         case 401:
             return ClusterError(f"{what} can't be listed: {said}", hint=_LOGIN)
         case 403:
-            return ClusterError(f"{what} can't be listed: {said}", hint=rbac_hint(said))
+            return Forbidden(f"{what} can't be listed: {said}", hint=rbac_hint(said))
         case _:
             return ClusterError(f"{what} can't be listed: {said} (HTTP {code})")

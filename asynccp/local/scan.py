@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from asynccp.archive.attributes import words_of_names
 from asynccp.entry import Entry, Kind, LeftOut, NotKept, Origin, joined
-from asynccp.errors import PlanError, UsageError
+from asynccp.errors import Knob, PlanError, UsageError
 from asynccp.local.directories import Directories
 from asynccp.text import printable
 
@@ -210,5 +210,5 @@ def _refuse_dead_end(source: bytes) -> None:
             target = printable(os.readlink(link), 200)
             raise PlanError(
                 f"{printable(source)} is a symbolic link that leads nowhere (to {target})",
-                hint="" if link != source else "--no-follow copies the link itself",
+                hint="" if link != source else f"{Knob.NO_FOLLOW} copies the link itself",
             ) from exc

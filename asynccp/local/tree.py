@@ -10,13 +10,13 @@ a link without opening it, and fails if a directory is in the way.
 
 A run that was killed leaves a file under its temporary name. The name proves that it is ours (`asynccp.ours`), and so
 does its owner: the next run of this user that writes into the directory removes it; but never one that a run still
-writes: until it has its final name a file is locked by
-its writer (flock, which ends with the process, however it ends). Links can't be locked, and small files aren't, which
-saves a third of their system calls: what is there for a moment only has a name of its own (`passing`), and is made
-again if another run has just removed it.
+writes: until it has its final name a file is locked by its writer (flock, which ends with the process, however it
+ends). Links can't be locked, and small files aren't, which saves a third of their system calls: what is there for a
+moment only has a name of its own (`passing`), and is made again if another run has just removed it.
 """
 
 import errno
+import fcntl
 import os
 import stat
 import sys
@@ -27,15 +27,10 @@ from asynccp.errors import DestinationError
 from asynccp.ours import is_partial, partial_name
 from asynccp.text import printable
 
-if sys.platform != "win32":
-    import fcntl
-
-# Windows has neither flag, nor any dir_fd: the module can be imported there, so that the command line can say so.
-_NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
-_DIRECTORY: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_DIRECTORY", 0)
-_OUR_FILE: int = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)
-_NEW_FILE: int = os.O_RDWR | _NO_FOLLOW | os.O_CREAT | os.O_EXCL
-_OLD_FILE: int = os.O_WRONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0)  # to lock on NFS takes the right to write
+_DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY
+_OUR_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+_NEW_FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
+_OLD_FILE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # to lock on NFS takes the right to write
 _GET_FLAGS, _CASEFOLD = 0x80086601, 0x40000000  # FS_IOC_GETFLAGS, FS_CASEFOLD_FL (linux/fs.h)
 OTHER_RUNS = 3  # that may begin to write into a directory in the moment in which a link or small file is made there
 
@@ -185,7 +180,7 @@ class Tree:
         base = path = self.root if self._base is None else self._base
         try:
             os.makedirs(base, exist_ok=True)
-            fd = os.open(base, _DIRECTORY if base == self.root else _DIRECTORY & ~_NO_FOLLOW)
+            fd = os.open(base, _DIRECTORY if base == self.root else _DIRECTORY & ~os.O_NOFOLLOW)
             for name in self.root[len(base) :].split(b"/"):
                 if name:
                     above, path = fd, os.path.join(path, name)
@@ -259,8 +254,7 @@ def _remove_stale(name: bytes, directory: int) -> None:
 
 def _lock(fd: int, *, wait: bool = True) -> None:
     """Lock a file for as long as it is open. A writer waits for as long as another run looks at its new file."""
-    if sys.platform != "win32":
-        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _close(fd: int) -> None:

@@ -100,13 +100,6 @@ def _xored(data: bytes | memoryview, keys: int) -> bytes:
     return (int.from_bytes(data, "little") ^ keys).to_bytes(len(data), "little")
 
 
-def unsealed(frame: bytes | memoryview) -> bytes:
-    """Return the message of a masked frame: the other end's view of `seal`."""
-    view = memoryview(frame)
-    more = _LENGTH_SIZES.get(view[1] & 0x7F, 0)
-    return masked(view[6 + more :], bytes(view[2 + more : 6 + more]))
-
-
 def make_key() -> str:
     """Return a new key for a handshake."""
     return base64.b64encode(secrets.token_bytes(16)).decode()

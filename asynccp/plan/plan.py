@@ -1,6 +1,6 @@
 """PushPlan and PullPlan: who gets what, or gives what and where it lands. Settled before the first byte; pure.
 
-A plan is what `--dry-run` prints, and all that the engine needs besides a cluster.
+A plan is what a dry run prints, and all that the engine needs besides a cluster.
 """
 
 from collections.abc import Sequence

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 from asynccp.archive.watch import Fate
 from asynccp.entry import LeftOut
-from asynccp.errors import CommandFailed, SourceChanged, SourceMissing, TransferError
+from asynccp.errors import CommandFailed, Knob, SourceChanged, SourceMissing, TransferError
 from asynccp.report import Outcome
 from asynccp.text import counted, printable
 
@@ -272,7 +272,7 @@ def failure(code: int, complaints: Complaints, path: str = "") -> TransferError:
         return CommandFailed(
             f"tar stopped: {complaints.stopped}; what comes after it was not read",
             hint="libarchive's tar goes on only if find tells it each name, and the container has none: add find, "
-            "pull what can be read by its name, or name a container that has another tar with -c",
+            f"pull what can be read by its name, or name a container that has another tar with {Knob.CONTAINER}",
         )
     return CommandFailed(f"tar failed in the container with exit code {code}: {complaints.said or 'it said nothing'}")
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from asynccp.errors import CommandMissing, DestinationError, ProtocolViolation, SourceMissing, TransferError
+from asynccp.errors import CommandMissing, DestinationError, Knob, ProtocolViolation, SourceMissing, TransferError
 from asynccp.remote.dialogue import Line
 from asynccp.text import printable
 
@@ -13,7 +13,7 @@ _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
     "dangling": (
         SourceMissing,
         "PATH is a symbolic link that leads nowhere in the container",
-        "--no-follow copies the link itself",
+        f"{Knob.NO_FOLLOW} copies the link itself",
     ),
     "pseudo": (
         SourceMissing,
@@ -46,7 +46,7 @@ _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
     "not-writable": (
         DestinationError,
         "PATH is not writable for the container's user, or on a read-only file systemWHY",
-        "--in-place overwrites files that may be written in a directory that may not",
+        f"{Knob.IN_PLACE} overwrites files that may be written in a directory that may not",
     ),
 }
 
@@ -86,5 +86,6 @@ def _filled(text: str, words: Mapping[str, str]) -> str:
 def elsewhere(others: Sequence[str]) -> str:
     """Return what to do when a container lacks something that others of its pod may have."""
     if others:
-        return f"name another container with -c ({', '.join(others)} run{'s' if len(others) == 1 else ''} there too)"
-    return "name a container that has one with -c"
+        run = "runs" if len(others) == 1 else "run"
+        return f"name another container with {Knob.CONTAINER} ({', '.join(others)} {run} there too)"
+    return f"name a container that has one with {Knob.CONTAINER}"

@@ -31,7 +31,7 @@ from asynccp.archive.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd
 from asynccp.archive.told import Told
 from asynccp.archive.watch import Watch
 from asynccp.entry import Entry, Kind, LeftOut, NotKept, more_left_out, more_not_kept
-from asynccp.errors import DestinationError, ProtocolViolation, TransferError, UnsafeEntry
+from asynccp.errors import DestinationError, Knob, ProtocolViolation, TransferError, UnsafeEntry
 from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.local.tree import Tree
 from asynccp.local.umask import umask
@@ -489,7 +489,7 @@ def _owner_translated(entry: Entry) -> Iterator[None]:
     except OSError as exc:
         raise DestinationError(
             f"{printable(entry.path)} can't be given to user {entry.uid}, group {entry.gid}: {exc.strerror}",
-            hint="run as root, or without --preserve-owner",
+            hint=f"run as root, or without {Knob.PRESERVE_OWNER}",
         ) from exc
 
 

@@ -1,4 +1,7 @@
-"""The fake API server's reading half: pods, workloads and services, listed, selected and refused. Nothing runs."""
+"""The fake API server's reading half: pods, workloads and services, listed, selected and refused; who may what.
+
+Nothing runs, and nothing is changed.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,10 +33,14 @@ class Store:
     forbidden: set[tuple[str, str, str]] = field(default_factory=set)
     accepted: frozenset[str] | None = None
 
-    def authorize(self, request: web.Request, verb: str, resource: str) -> None:
-        """Raise ApiError: 401 if nobody knows the user, 403 if the user may not."""
+    def authenticate(self, request: web.Request) -> None:
+        """Raise ApiError: 401 if nobody knows the user."""
         if self.accepted is not None and user_of(request) not in self.accepted:
             raise ApiError(401, "Unauthorized", "Unauthorized")
+
+    def authorize(self, request: web.Request, verb: str, resource: str) -> None:
+        """Raise ApiError: 401 if nobody knows the user, 403 if the user may not."""
+        self.authenticate(request)
         if not self.may(request, verb, resource):
             name, group, namespace = (request.match_info.get(key, "") for key in ("name", "group", "namespace"))
             raise forbidden(user_of(request), verb, resource, name, group, namespace)
@@ -76,6 +83,8 @@ def routes(store: Store) -> Iterable[web.RouteDef]:
     yield web.get("/api/v1/pods", api.list_pods)
     yield web.get("/api/v1/namespaces/{namespace}/pods", api.list_pods)
     yield web.get(POD, api.get_pod)
+    yield web.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", api.review_access)
+    yield web.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", api.review_self)
     for base in _OWNERS:
         yield web.get(base + "/{resource}", api.list_workloads)
         yield web.get(base + "/namespaces/{namespace}/{resource}", api.list_workloads)
@@ -162,6 +171,24 @@ class _Api:
         if workload is None:
             raise not_found(plural, name, group)
         return web.json_response(self._described(workload))
+
+    async def review_access(self, request: web.Request) -> web.Response:
+        """Answer a SelfSubjectAccessReview. Everybody who is known may ask, as by the role system:basic-user."""
+        self._store.authenticate(request)
+        try:
+            review = await request.json()
+            asked = {key: str(value) for key, value in review["spec"]["resourceAttributes"].items()}
+        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+            raise bad_request(f"the object provided is unrecognized: {exc}") from None
+        resource = "/".join(filter(None, (asked.get("resource"), asked.get("subresource"))))
+        allowed = self._store.may(request, asked.get("verb", ""), resource)
+        return web.json_response({**review, "status": {"allowed": allowed}}, status=201)
+
+    async def review_self(self, request: web.Request) -> web.Response:
+        """Answer a SelfSubjectReview: who asks."""
+        self._store.authenticate(request)
+        kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        return web.json_response({**kind, "status": {"userInfo": {"username": user_of(request)}}}, status=201)
 
     def _described(self, workload: Workload) -> dict[str, Any]:
         query = pods_query(workload.plural, {"spec": {"selector": workload.match}})

@@ -1,6 +1,7 @@
 """One exec session: a WebSocket on one side, a command in a container on the other.
 
-It does what a client sees API server, kubelet and containerd do together (reference: protocol.md, sections 2, 3, 6):
+It does what a client sees API server, kubelet and containerd do together
+(k8s.io/apiserver, pkg/util/proxy/streamtranslator.go; k8s.io/streaming, pkg/httpstream/wsstream/conn.go):
 
   * first message: empty, on the lowest output channel; stdout and stderr in pieces of 32 KiB; last message: the status
     on channel 3, once the command has ended and both outputs are drained; then Close 1000;

@@ -11,7 +11,7 @@ import pytest
 from asynccp.archive.header import BLOCK, END, encode_header, header_size, padding
 from asynccp.archive.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder, member_path
 from asynccp.entry import Entry, Kind, LeftOut
-from asynccp.errors import ProtocolViolation, TransferError
+from asynccp.errors import Knob, ProtocolViolation, TransferError
 from asynccp.limits import Limits
 from tests import archives
 from tests.archives import archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
@@ -278,20 +278,20 @@ LONG_MAP = b"99\n" + b"".join(b"%d\n512\n" % (512 * index) for index in range(99
 
 
 @pytest.mark.parametrize(
-    ("limits", "data", "flag"),
+    ("limits", "data", "knob"),
     [
-        (Limits(size=9), file(b"\x1b", b"x" * 10), "--max-size"),
-        (Limits(path_size=9), file(b"x" * 14), "--max-path"),
-        (Limits(depth=2), file(b"a/b/c"), "--max-depth"),
-        (Limits(header_size=99), long_name(b"x" * 100) + file(b"x" * 100), "--max-header"),
-        (Limits(header_size=512), sparse(b"s", 512 * 99, LONG_MAP, bytes(512 * 99)), "--max-header"),
+        (Limits(size=9), file(b"\x1b", b"x" * 10), Knob.SIZE),
+        (Limits(path_size=9), file(b"x" * 14), Knob.PATH_SIZE),
+        (Limits(depth=2), file(b"a/b/c"), Knob.DEPTH),
+        (Limits(header_size=99), long_name(b"x" * 100) + file(b"x" * 100), Knob.HEADER_SIZE),
+        (Limits(header_size=512), sparse(b"s", 512 * 99, LONG_MAP, bytes(512 * 99)), Knob.HEADER_SIZE),
     ],
 )
-def test_refusal_for_a_limit_names_the_flag_that_raises_it(limits: Limits, data: bytes, flag: str) -> None:
+def test_refusal_for_a_limit_names_what_is_to_be_raised(limits: Limits, data: bytes, knob: Knob) -> None:
     assert [event for event in TarDecoder().feed(data) if isinstance(event, Member)], "it is sound with more"
     with pytest.raises(TransferError) as caught:
         list(TarDecoder(limits).feed(data))
-    assert flag in caught.value.hint
+    assert knob in caught.value.hint
     assert str(caught.value).isprintable()
 
 

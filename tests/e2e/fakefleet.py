@@ -80,6 +80,15 @@ class FakeFleet:
     def forbidden(self) -> Path:
         raise NotImplementedError("the fake knows one user")
 
+    def forbid(self, verb: str, resource: str, user: str) -> None:
+        self.cluster.forbid(verb, resource, user)
+
+    def login(self, user: str) -> Path:
+        """Return the kubeconfig of another user, whom nothing is forbidden yet."""
+        path = self._directory / f"{user}.kubeconfig"
+        self._portal.call(self.cluster.write_kubeconfig, path, user)
+        return path
+
     @contextmanager
     def speaking(self, *protocols: str) -> Iterator["FakeFleet"]:
         """Run a cluster beside this one whose API server knows only these subprotocols."""

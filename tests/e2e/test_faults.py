@@ -274,7 +274,7 @@ def test_a_tar_that_is_killed_is_told_at_once(four: Fours, tmp_path: Path, direc
     assert "memory limit" in killed["hint"]
 
 
-# --- a pod whose programs lie (A6, A8, A16 of the audit)
+# --- a pod whose programs lie
 
 _numbers = itertools.count()
 LIES = {

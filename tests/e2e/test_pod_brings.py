@@ -1,6 +1,6 @@
 """What a container brings along, its variables, its programs and its shell, never changes what is copied.
 
-F2, F5, C13 and C14 of the field. Which variables, in every shell: `tests.remote.test_container`.
+Which variables, in every shell: `tests.remote.test_container`.
 """
 
 from collections.abc import Sequence

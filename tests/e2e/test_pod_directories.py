@@ -1,7 +1,5 @@
 """Directories that are there keep what they have; what is new is as if a program there had made it, with the source's
 mode.
-
-F3 and F4 of the field.
 """
 
 import shutil

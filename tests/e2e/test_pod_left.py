@@ -1,6 +1,6 @@
 """What copies leave in a pod whose first process waits for nobody: no process, neither alive nor as a zombie.
 
-F1 of the field: one zombie for each copy fills a pod's limit of processes within days.
+One zombie for each copy fills a pod's limit of processes within days.
 """
 
 import contextlib

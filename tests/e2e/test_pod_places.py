@@ -1,7 +1,5 @@
 """Where a push puts what it brings: under which name, among what is mounted or may not be written, beside another push,
 and without a trace when it fails.
-
-F10, F11, F16, C1, C8, C9, C16, C17 and M6 of the field.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """Another container of the pod, which may write where a push goes, gets nothing outside of there changed.
 
-A3, A4 and A17 of the audit, and their relatives. The storm: `python -m tests.trust swaps`.
+The storm: `python -m tests.trust swaps`.
 """
 
 import itertools

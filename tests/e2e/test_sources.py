@@ -1,8 +1,8 @@
 """Sources of a push that change while they are read: told and named, never a quiet mixture. Those of a pull have tests
 of their own, `test_truth_changes` and `test_truth_unreadable`.
 
-F05 to F07 of the fault catalogue: a source that grows, shrinks, vanishes; A2 and A5 of the audit: one that is another
-with the same size and time, which is what Nix, Bazel, `rsync -t` and `cp -p` make.
+One that grows, shrinks, vanishes; and one that is another with the same size and time, which is what Nix, Bazel,
+`rsync -t` and `cp -p` make.
 """
 
 import os

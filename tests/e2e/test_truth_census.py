@@ -1,7 +1,5 @@
 """Whether all came that is there: a tar that skips something is found out, a directory in which entries come and go is
 none the worse for it; and how much there is gets told while it comes.
-
-F2 of the field, and issue 10, items 2 and 15.
 """
 
 import time

@@ -1,7 +1,5 @@
 """Sources that change while they are pulled, by all four tars: what was appended to is complete, and said to be so;
 what lost its end, was written over or vanished is told with its name. One event, one verdict, as far as one can know.
-
-C2 and C3 of the field; issue 10, items 10 and 12.
 """
 
 import hashlib

@@ -1,7 +1,5 @@
 """What is not copied is named, with its reason: sockets, FIFOs, links that lead out. So is what is copied without
 something of it. And what was named and brings nothing is a failure.
-
-F7, F8, C19 and M8 of the field; issue 10, items 5 and 6.
 """
 
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A path that was named and is a link is followed, in pulls and pushes: the keys of ConfigMaps, Secrets and tokens are
 links, and so are `latest`, `current` and `/var/run`.
-
-F6 and C15 of the field; issue 10, item 5.
 """
 
 import base64

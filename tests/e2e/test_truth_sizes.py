@@ -1,7 +1,5 @@
 """Files whose size is a lie: what the kernel makes up when it is read has no size before, or one that is not true. No
 tar can copy it, so no copy of it is complete.
-
-F9 of the field; issue 10, item 5.
 """
 
 from pathlib import Path

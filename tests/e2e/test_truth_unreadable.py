@@ -1,7 +1,4 @@
-"""What may not be read in a pod is left out with its name, and all else arrives, whichever tar it is.
-
-F13 and F14 of the field; issue 10, item 10.
-"""
+"""What may not be read in a pod is left out with its name, and all else arrives, whichever tar it is."""
 
 from pathlib import Path
 

@@ -13,6 +13,7 @@ from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind, Origin
+from asynccp.errors import Knob
 from asynccp.options import RECORD_SIZE, RESUME_RECORDS, Options
 from asynccp.plan.plan import PushPlan
 from asynccp.report import Outcome, Report
@@ -265,7 +266,7 @@ async def test_a_pod_that_can_not_be_compared_with_gets_no_byte(hello: str, sour
 
     report = await push_checked(script, source)
     assert "files can't be compared" in report.results[0].error
-    assert "without --checksum" in report.results[0].hint
+    assert f"without {Knob.CHECKSUM}" in report.results[0].hint
 
 
 async def test_a_pod_that_digests_for_long_is_waited_for(source: Path) -> None:

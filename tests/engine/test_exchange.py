@@ -14,6 +14,7 @@ from asynccp.errors import (
     CommandMissing,
     ConnectFailed,
     DestinationError,
+    Knob,
     ProtocolViolation,
     SessionLost,
     SourceMissing,
@@ -282,7 +283,7 @@ async def test_silence_is_pinged_and_ends_at_the_deadline(clock: JumpingLoop) ->
             await exchange.watch()
     assert clock.now - begun == 120
     assert [at - begun for at in pod.pinged_at] == [20, 40, 60, 80, 100]
-    assert "--timeout" in caught.value.hint
+    assert Knob.STALL_AFTER in caught.value.hint
 
 
 @pytest.mark.parametrize("end", ["\n", ""])

@@ -9,7 +9,7 @@ import pytest
 from asynccp.engine.protocols import Protocols, choose
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
-from asynccp.errors import ProtocolRefused, Refused
+from asynccp.errors import Knob, ProtocolRefused, Refused
 from asynccp.kube.exec import CLOSE_STDIN, V4, V5
 from asynccp.options import Options
 from asynccp.report import Outcome
@@ -231,7 +231,10 @@ async def test_a_pull_finds_the_shell_there_as_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("others", "helps"),
-    [((), "name a container that has one with -c"), (("app",), "name another container with -c (app runs there too)")],
+    [
+        ((), f"name a container that has one with {Knob.CONTAINER}"),
+        (("app",), f"name another container with {Knob.CONTAINER} (app runs there too)"),
+    ],
 )
 async def test_a_container_without_any_shell_is_told_after_both_and_others_are_offered(
     others: tuple[str, ...], helps: str

@@ -19,7 +19,7 @@ from asynccp.engine import broadcast
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
-from asynccp.errors import ProtocolRefused, SourceChanged
+from asynccp.errors import Knob, ProtocolRefused, SourceChanged
 from asynccp.kube.exec import V4, V5
 from asynccp.local.read import read_chunk
 from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, RECORD_SIZE, Options
@@ -363,7 +363,7 @@ async def test_a_push_that_meets_a_mounted_file_changes_nothing_and_names_it() -
         "nothing was changed, because some of it can't be put in its place: "
         "conf/a b: it is mounted there (a ConfigMap's or Secret's key, or a file of the runtime's)"
     )
-    assert "--partial puts the rest in its place" in result.hint
+    assert f"{Knob.PARTIAL} puts the rest in its place" in result.hint
     assert (result.size, result.entries, result.left_out) == (0, 0, ())
 
 

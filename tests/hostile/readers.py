@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asynccp.archive.tar import Data, Event, Hole, LeftOut, Member, TarDecoder
-from asynccp.entry import Kind
+from asynccp.archive.tar import Data, Event, Hole, Member, TarDecoder
+from asynccp.entry import Kind, LeftOut
 from asynccp.errors import AsyncCpError
 from asynccp.sinks.directory import Extractor
 from tests.hostile.mutations import generated, mutation

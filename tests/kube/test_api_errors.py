@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, UsageError
-from asynccp.kube.api_errors import exec_refused, list_refused, rbac_hint, status_message
+from asynccp.kube.api_errors import Forbidden, exec_refused, list_refused, rbac_hint, status_message
 
 
 def status(message: Any, kind: str = "Status") -> bytes:
@@ -114,7 +114,7 @@ SELECTOR = "unable to parse requirement: found ',', expected: identifier"
         (400, status(SELECTOR), True, UsageError, f"selector can't be understood: {SELECTOR}", "kubectl get pods -l"),
         (400, status("x"), False, ClusterError, "deploy/web can't be listed: x (HTTP 400)", ""),
         (401, status("Unauthorized"), True, ClusterError, "deploy/web can't be listed: Unauthorized", "log in again"),
-        (403, status("forbidden"), True, ClusterError, "deploy/web can't be listed: forbidden", "get and list on pods"),
+        (403, status("forbidden"), True, Forbidden, "deploy/web can't be listed: forbidden", "get and list on pods"),
         (500, b"", True, ClusterError, "HTTP 500 without a reason (HTTP 500)", ""),
         (503, b"try later\n", True, ClusterError, "try later (HTTP 503)", ""),
     ],

@@ -9,7 +9,16 @@ import pytest
 from aiohttp import web
 
 from asynccp.auth.access import Access
-from asynccp.errors import ClusterError, ConnectFailed, NoTargets, ProtocolRefused, Refused, SessionLost, UsageError
+from asynccp.errors import (
+    ClusterError,
+    ConnectFailed,
+    Knob,
+    NoTargets,
+    ProtocolRefused,
+    Refused,
+    SessionLost,
+    UsageError,
+)
 from asynccp.kube import cluster as kubernetes
 from asynccp.kube.base import Session
 from asynccp.kube.cluster import KubernetesCluster
@@ -101,7 +110,7 @@ async def test_a_service_without_a_selector_never_means_every_pod(owner: dict[st
     async with served(handler) as cluster:
         with pytest.raises(NoTargets, match=r"^svc/web in namespace default has no selector") as caught:
             await names_of(cluster, Selector("svc", "web", "/x"))
-    assert "-l SELECTOR:PATH" in caught.value.hint
+    assert Knob.LABELS in caught.value.hint
     assert len(asked) == 1
 
 

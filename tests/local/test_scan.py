@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asynccp.entry import Entry, Kind, Origin
-from asynccp.errors import PlanError, UsageError
+from asynccp.errors import Knob, PlanError, UsageError
 from asynccp.local.scan import scan
 
 NOBODY = 65534
@@ -215,7 +215,7 @@ def test_a_named_link_that_leads_nowhere_ends_the_plan(here: Path, target: str, 
         PlanError, match=rf"^loop{slash} is a symbolic link that leads nowhere \(to {says}\)$"
     ) as caught:
         scan([f"loop{slash}"])
-    assert ("--no-follow" in caught.value.hint) == (not slash)
+    assert (Knob.NO_FOLLOW in caught.value.hint) == (not slash)
 
 
 def test_without_following_a_link_that_leads_nowhere_is_copied(here: Path) -> None:

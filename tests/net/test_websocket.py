@@ -32,7 +32,6 @@ from asynccp.net.websocket import (
     masked,
     refused_handshake,
     seal,
-    unsealed,
 )
 
 MAX_SIZE = 1 << 17
@@ -328,6 +327,13 @@ def sealed(payload: bytes) -> bytes:
     buffer = memoryview(bytearray(HEADROOM + len(payload)))
     buffer[HEADROOM:] = payload
     return bytes(seal(buffer))
+
+
+def unsealed(frame: bytes | memoryview) -> bytes:
+    """Return the message of a masked frame, as the other end has it."""
+    view = memoryview(frame)
+    more = {126: 2, 127: 8}.get(view[1] & 0x7F, 0)
+    return masked(view[6 + more :], bytes(view[2 + more : 6 + more]))
 
 
 @given(st.binary(max_size=70000))

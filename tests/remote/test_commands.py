@@ -655,7 +655,7 @@ def test_a_push_into_a_container_without_mv(box_of: BoxOf, tmp_path: Path) -> No
 
 def ask(pod: Process, paths: list[bytes], algorithm: str, *, what: str = "sum") -> list[str | None]:
     reader = AnswerReader(TOKEN, paths, algorithm)
-    pod.stdin.write(encode_question(paths, what)[1:])
+    pod.stdin.write(encode_question(paths, what))
     while True:
         data = pod.read(65536)
         assert data, pod.said()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from asynccp.archive.tar import Member, TarDecoder
 from asynccp.archive.watch import Fate
 from asynccp.entry import Kind
-from asynccp.errors import CommandFailed, ProtocolViolation, SourceChanged, SourceMissing
+from asynccp.errors import CommandFailed, Knob, ProtocolViolation, SourceChanged, SourceMissing
 from asynccp.remote import complaints as module
 from asynccp.remote.complaints import MAX_LINE_SIZE, Complaint, Complaints, changed, failure, judge, listed
 from asynccp.report import Outcome
@@ -243,7 +243,7 @@ def test_a_failure_names_the_entry_where_bsdtar_stopped() -> None:
     error = failure(1, heard(b": ./log/s: pax format cannot archive sockets" + STOPPED))
     assert isinstance(error, CommandFailed)
     assert str(error) == "tar stopped: x can't be read (Permission denied); what comes after it was not read"
-    assert "-c" in error.hint
+    assert Knob.CONTAINER in error.hint
 
 
 def test_bsdtar_that_is_told_each_name_goes_on() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import asynccp.remote
-from asynccp.errors import CommandMissing, DestinationError, ProtocolViolation, SourceMissing, TransferError
+from asynccp.errors import CommandMissing, DestinationError, Knob, ProtocolViolation, SourceMissing, TransferError
 from asynccp.remote.dialogue import Line
 from asynccp.remote.problems import elsewhere, refusal
 
@@ -72,13 +72,13 @@ def test_the_systems_own_reason_is_told(problem: str) -> None:
 @pytest.mark.parametrize(
     ("problem", "path", "hint"),
     [
-        ("dangling", "/a", "--no-follow"),
+        ("dangling", "/a", Knob.NO_FOLLOW),
         ("missing", "/tmp/*.txt", "patterns are not expanded"),
         ("missing", "/tmp/a.txt", ""),
-        ("not-writable", "/a", "--in-place"),
+        ("not-writable", "/a", Knob.IN_PLACE),
         ("no-home", "~/a", "instead of ~"),
         ("no-contents", "/a/", "slash"),
-        ("no-tar", "/a", "-c"),
+        ("no-tar", "/a", Knob.CONTAINER),
     ],
 )
 def test_what_helps_is_told(problem: str, path: str, hint: str) -> None:
@@ -90,9 +90,9 @@ def test_what_helps_is_told(problem: str, path: str, hint: str) -> None:
 @pytest.mark.parametrize(
     ("others", "hint"),
     [
-        ((), "name a container that has one with -c"),
-        (("app",), "name another container with -c (app runs there too)"),
-        (("app", "istio-proxy"), "name another container with -c (app, istio-proxy run there too)"),
+        ((), f"name a container that has one with {Knob.CONTAINER}"),
+        (("app",), f"name another container with {Knob.CONTAINER} (app runs there too)"),
+        (("app", "istio-proxy"), f"name another container with {Knob.CONTAINER} (app, istio-proxy run there too)"),
     ],
 )
 def test_other_containers_of_the_pod_are_offered(others: tuple[str, ...], hint: str) -> None:

@@ -1,4 +1,4 @@
-"""F3, F4: directories that are there keep what they have, and hand down to what is new in them what they should."""
+"""Directories that are there keep what they have, and hand down to what is new in them what they should."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The storm of faults at full size: 2,000 cases, each a fault at an offset of a push or a pull.
 
-F01 to F40 of the fault catalogue, as far as a fake cluster can show them, are in `asynccp.testing.faults`.
+The faults are those of `asynccp.testing.faults`.
 """
 
 import shutil

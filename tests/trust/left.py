@@ -1,4 +1,4 @@
-"""F1: copies leave nothing in a pod whose first process waits for nobody, neither alive nor as a zombie."""
+"""Copies leave nothing in a pod whose first process waits for nobody, neither alive nor as a zombie."""
 
 import os
 import random

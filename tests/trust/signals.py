@@ -1,4 +1,4 @@
-"""F12: two signals, at any distance, end a copy in either direction: 500 pairs each, and `timeout -s INT`.
+"""Two signals, at any distance, end a copy in either direction: 500 pairs each, and `timeout -s INT`.
 
 Half of the pairs are at most a millisecond apart, the others up to 50. Four of five strike a copy that is under way,
 one a command that starts. kubectl knows no --bwlimit: in its pod tar stands still.

@@ -1,4 +1,4 @@
-"""A3, A4, A17 of the audit: another container of the pod swaps whatever appears in the destination of a push."""
+"""Another container of the pod swaps whatever appears in the destination of a push."""
 
 import itertools
 from collections import Counter

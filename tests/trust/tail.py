@@ -1,4 +1,4 @@
-"""F01: the end of a pull is not lost when its reader is slow (kubernetes #60140), here stopped half of the time."""
+"""The end of a pull is not lost when its reader is slow (kubernetes #60140), here stopped half of the time."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""F5: every helper program is optional, or asked for by name before a byte moves."""
+"""Every helper program is optional, or asked for by name before a byte moves."""
 
 import shutil
 from collections import Counter

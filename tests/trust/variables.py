@@ -1,4 +1,4 @@
-"""F2: no variable of a container changes what is copied, whichever tar it has."""
+"""No variable of a container changes what is copied, whichever tar it has."""
 
 from pathlib import Path
 from typing import Any
