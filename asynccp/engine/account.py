@@ -21,7 +21,8 @@ from asynccp.options import SLOWEST_WALK_PER_S, Options
 from asynccp.remote.census import missing
 from asynccp.remote.commands import pull_name
 from asynccp.remote.complaints import Complaint, Complaints, changed, failure, judge
-from asynccp.remote.dialogue import Line, tar_code, verdict
+from asynccp.remote.dialogue import tar_code, verdict
+from asynccp.remote.messages import Done, Hello
 from asynccp.remote.notes import Note
 from asynccp.report import Outcome
 from asynccp.text import counted, printable
@@ -51,19 +52,19 @@ class Archived(Protocol):
 class Account:
     """Hears the notes of one session, and judges it in the end. path: in the pod, as it was asked for."""
 
-    def __init__(self, exchange: Exchange, tally: Tally, archived: Archived, *, path: str, hello: Line) -> None:
+    def __init__(self, exchange: Exchange, tally: Tally, archived: Archived, *, path: str, hello: Hello) -> None:
         self._exchange = exchange
         self._tally = tally
         self._archived = archived
         self._path = printable(path)
-        self._counts = hello.facts.get("counts") == "yes"
+        self._counts = hello.counts
         self._there: str | None = None  # how many entries the pod has counted beside its tar
         self._old = ""  # how many of them have not changed since
         self._harmless: set[bytes] = set()  # paths that changed, but not for the worse
         self._hollow: list[LeftOut] = []
-        self._can_tell = hello.facts.get("stat") != ""
+        self._can_tell = hello.has_stat
         exchange.complaints.requested = pull_name(path)
-        exchange.complaints.goes_on = hello.facts.get("lists") == "yes"
+        exchange.complaints.goes_on = hello.names_all
         exchange.hear_notes(self._hear)
 
     @property
@@ -146,7 +147,7 @@ class Account:
         hollow = tuple(one.path + b"/" for one in self._hollow)
         return {path: size for path, size in watch.files.items() if not (path + b"/").startswith(hollow)}
 
-    def error(self, done: Line | None, *, whole: bool) -> TransferError | None:
+    def error(self, done: Done | None, *, whole: bool) -> TransferError | None:
         """Return why the transfer is not complete, None when it is, but for what is named as left out."""
         exchange, code, path = self._exchange, tar_code(done, self._exchange.status), self._path
         if not whole and (where := exchange.complaints.ended_early):
@@ -156,7 +157,7 @@ class Account:
         outcome = judge(code, whole, exchange.complaints, self._harmless)
         if outcome is Outcome.FAILED:
             return failure(code, exchange.complaints, path)
-        if done.facts.get("hidden"):
+        if done.is_hidden:
             return SourceMissing(f"{path} has content, but its size is told as 0: no tar can copy it")
         if self._missing:
             told = counted(self._missing, "entry is", "entries are")

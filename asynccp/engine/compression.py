@@ -11,7 +11,7 @@ from anyio import to_thread
 from asynccp.archive.compression import CODECS, PROBE_SIZE, shrinks_to
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.local.pack import sample
-from asynccp.remote.dialogue import Line
+from asynccp.remote.messages import Hello
 from asynccp.text import human_size
 
 LEAST_SIZE = 256 * 1024
@@ -38,14 +38,13 @@ class Offer:
     codecs: tuple[str, ...] = ()
     reason: str = ""
 
-    def taken(self, hello: Line) -> tuple[str, str]:
+    def taken(self, hello: Hello) -> tuple[str, str]:
         """Return the one that the pod has taken, empty for none, and why none."""
         if not self.codecs:
             return "", self.reason
-        codec = hello.facts.get("z", "")
-        if codec in self.codecs:
-            return codec, ""
-        if hello.facts.get("busy"):
+        if hello.codec in self.codecs:
+            return hello.codec, ""
+        if hello.is_busy:
             return "", "the node is busy"
         return "", f"the container has no {' or '.join(self.codecs)}, or no dd"
 

@@ -23,6 +23,7 @@ from asynccp.options import (
 )
 from asynccp.remote.complaints import Complaints
 from asynccp.remote.dialogue import ACKNOWLEDGEMENT, Line, LineReader, verdict
+from asynccp.remote.messages import Done, Hello, Received
 from asynccp.remote.notes import Note, NoteReader
 from asynccp.remote.problems import elsewhere, refusal
 from asynccp.remote.script import Command
@@ -91,7 +92,7 @@ class Exchange:
         """How the session ended, in words; empty for a regular end."""
         return self.session.ending
 
-    async def hello(self, path: str, target: Target, *, patience_s: float = 0.0) -> Line:
+    async def hello(self, path: str, target: Target, *, patience_s: float = 0.0) -> Hello:
         """Return the pod's first line; raise what stands in the way when the pod can't do it.
 
         patience_s: how much longer than usual it may take, because the pod has work to do before it speaks.
@@ -99,13 +100,14 @@ class Exchange:
         reader = LineReader(self.token, "hello", banner=True)
         timeout_s, self.patience_s = self._options.open_timeout_s + patience_s, patience_s
         with anyio.move_on_after(timeout_s) as limit:
-            hello = await self._next(reader)
+            line = await self._next(reader)
         self.patience_s = 0.0
         if limit.cancelled_caught:
             raise ConnectFailed(f"the pod did not answer within {timeout_s:.0f} s")
-        if hello is None:
+        if line is None:
             raise self._no_hello(reader.banner, target)
-        if "problem" in hello.facts:
+        hello = Hello.read(line.facts)
+        if hello.problem is not None:
             with anyio.move_on_after(CLOSE_GRACE_S):  # for its last words
                 await self.acknowledge()
                 await self.drain()
@@ -113,9 +115,15 @@ class Exchange:
             raise problem
         return hello
 
-    async def line(self, word: str) -> Line | None:
-        """Return the next line of the dialogue, None when the session ends before it."""
-        return await self._next(LineReader(self.token, word))
+    async def received(self) -> Received | None:
+        """Return what the pod says of the archive that it was sent, None when the session ends before it."""
+        line = await self._next(LineReader(self.token, "received"))
+        return Received.read(line.facts) if line else None
+
+    async def done(self) -> Done | None:
+        """Return the pod's last message, None when the session ends before it."""
+        line = await self._next(LineReader(self.token, "done"))
+        return Done.read(line.facts) if line else None
 
     async def _next(self, reader: LineReader) -> Line | None:
         while (data := await self.stdout()) is not None:

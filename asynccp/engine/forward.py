@@ -36,6 +36,7 @@ from asynccp.options import CHUNK_SIZE, Options
 from asynccp.plan.forward import ForwardPlan
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
 from asynccp.remote.dialogue import LineReader
+from asynccp.remote.messages import Done
 from asynccp.report import Report
 from asynccp.target import Transfer
 
@@ -91,7 +92,7 @@ async def _forward_one(
                 tasks.start_soon(archive.watch)
                 await Delivery(taking.exchange, tally, archive, half_close=not taking.counted).run()
                 tasks.cancel_scope.cancel()
-    path, is_named = plan.destination.path, taking.hello.facts.get("named") == "yes"
+    path, is_named = plan.destination.path, taking.hello.is_named
     tally.landed = path if is_named or not name else f"{path.rstrip('/')}/{name.decode('utf-8', 'surrogateescape')}"
     tally.size, tally.entries = archive.size_sent, archive.entries
     tally.left_out += archive.left_out
@@ -111,7 +112,7 @@ class _Archive:
         self._in_parts = taking.counted
         self._watching = anyio.CancelScope()
         path = plan.source.path
-        watch = Watch(since_s=time.time(), pads=giving.hello.facts.get("tar") == "bsdtar")
+        watch = Watch(since_s=time.time(), pads=giving.hello.tar == "bsdtar")
         self._recoder = Recoder(pull_name(path), options.limits, watch)
         self._account = Account(giving.exchange, tally, self._recoder, path=path, hello=giving.hello)
         self.left_out, self.not_kept = self._recoder.left_out, self._recoder.not_kept
@@ -160,7 +161,8 @@ class _Archive:
                 yield piece
             rest, self._recoder.rest = self._recoder.rest, b""
             if rest and (found := trailer.feed(rest)):
-                done, after = found
+                line, after = found
+                done = Done.read(line.facts)
                 if after:
                     raise ProtocolViolation("the pod sent output after its last word")
                 giving.brings = False

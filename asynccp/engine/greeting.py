@@ -10,7 +10,7 @@ from asynccp.errors import ProtocolRefused, ShellMissing
 from asynccp.kube.base import Cluster
 from asynccp.kube.exec import V4
 from asynccp.options import Options
-from asynccp.remote.dialogue import Line
+from asynccp.remote.messages import Hello
 from asynccp.remote.script import Command
 from asynccp.target import Transfer
 
@@ -19,12 +19,12 @@ class Greeted(NamedTuple):
     """A session, the pod's hello, and the subprotocol. counted: the pod can count what it is sent, or need not."""
 
     exchange: Exchange
-    hello: Line
+    hello: Hello
     protocol: str
 
     @property
     def counted(self) -> bool:
-        return self.hello.facts.get("count") != "none"
+        return self.hello.counter != "none"
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import os
 
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import DestinationError, Knob, TransferError
-from asynccp.remote.dialogue import Line
+from asynccp.remote.messages import Done, LastWord
 from asynccp.remote.notes import Note
 from asynccp.text import counted
 
@@ -41,45 +41,40 @@ class Placing:
         elif note.word == "overwritten" and len(self._overwritten) < MAX_TOLD:
             self._overwritten.append(note.rest)
 
-    def refusal(self, done: Line | None) -> TransferError | None:
+    def refusal(self, done: LastWord | None) -> TransferError | None:
         """Return the error of a push that changed nothing, because some of it can't be put in its place."""
-        if self._partial or not self._barred or done is None or done.facts.get("rc") == "0":
+        if self._partial or not self._barred or not isinstance(done, Done) or done.code == 0:
             return None
-        if done.facts.get("barred", "0") == "0":
+        if not done.barred:
             return None
-        more = _number(done, "barred") - _NAMED
+        more = done.barred - _NAMED
         named = "; ".join(map(str, self._barred[:_NAMED])) + (f"; and {more} more" if more > 0 else "")
         return DestinationError(
             f"nothing was changed, because some of it can't be put in its place: {named}",
             hint=f"{Knob.PARTIAL} puts the rest in its place, {Knob.IN_PLACE} overwrites files that may be written",
         )
 
-    def left_out(self, done: Line, path: str) -> list[LeftOut]:
+    def left_out(self, done: Done, path: str) -> list[LeftOut]:
         """Return what was not put in its place below `path`, when the rest was."""
-        more = _number(done, "barred") - len(self._barred)
+        more = done.barred - len(self._barred)
         what = f"{counted(more, 'more entry', 'more entries')} can't be put in place"
         return self._barred + ([LeftOut(os.fsencode(path), what)] if more > 0 else [])
 
-    def not_kept(self, done: Line, path: str) -> list[NotKept]:
+    def not_kept(self, done: Done, path: str) -> list[NotKept]:
         """Return what could not be kept of entries below `path` that were put in their place."""
         told = [NotKept(one, OVERWRITTEN) for one in self._overwritten]
-        more = _number(done, "overwritten") - len(told)
+        more = done.overwritten - len(told)
         what = f"{counted(more, 'more file was', 'more files were')} {OVERWRITTEN}"
         told += [NotKept(os.fsencode(path), what)] if more > 0 else []
-        if done.facts.get("handed", "yes") != "yes":
+        if not done.handed:
             what = "the group that the set-group-id bit of its directory hands down could not be given to all of it"
             told.append(NotKept(os.fsencode(path), what))
         return told
 
 
-def unsettled(done: Line, said: str) -> str:
+def unsettled(done: Done, said: str) -> str:
     """Return what of the directories that were there before could not be set; empty when all was. said: why."""
-    if done.facts.get("settled", "yes") == "yes":
+    if done.settled is not False:
         return ""
     what = "the modes and times of directories that were there before could not all be set"
     return f"{what}: {said}" if said else what
-
-
-def _number(done: Line, fact: str) -> int:
-    text = done.facts.get(fact, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -59,7 +59,8 @@ from asynccp.options import (
 from asynccp.plan.plan import PullPlan
 from asynccp.remote.commands import PullRequest, pull_command, pull_name
 from asynccp.remote.complaints import Complaints
-from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, Line, LineReader
+from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, LineReader
+from asynccp.remote.messages import Done, Hello
 from asynccp.report import Report
 from asynccp.sinks.directory import Extractor
 from asynccp.target import Transfer
@@ -190,7 +191,7 @@ class _Gathering:
             follow=self._options.follow,
         )
 
-    async def run(self, exchange: Exchange, hello: Line) -> None:
+    async def run(self, exchange: Exchange, hello: Hello) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
         try:
             with single_error():
@@ -212,7 +213,7 @@ class _Gathering:
             await self._close()
             raise
 
-    async def _run(self, exchange: Exchange, hello: Line) -> None:
+    async def _run(self, exchange: Exchange, hello: Hello) -> None:
         path = self.tally.transfer.path
         if self._options.checksum:
             self.tally.checksum = algorithm_of(hello)
@@ -220,13 +221,13 @@ class _Gathering:
             check_watched(hello)
         self.tally.compression, self.tally.compression_note = self._offer.taken(hello)
         overlap = None
-        if self._extractor and self._records and hello.facts.get("resume") == str(self._records):
+        if self._extractor and self._records and hello.resumes_at == self._records:
             overlap = self._extractor.prefix.follow()
         else:
             await self._close()
             root, name = self._root, pull_name(path)
             if self._onto:
-                is_directory = hello.facts.get("directory") == "yes"
+                is_directory = hello.is_directory
                 root, name = await to_thread.run_sync(functools.partial(landing, is_directory=is_directory), root, name)
                 self.tally.landed = os.path.join(root, os.fsdecode(name)) if name else root
             self._share = self._memory.share(self._taken)
@@ -241,7 +242,7 @@ class _Gathering:
                 watch=Watch(
                     since_s=time.time(),
                     every=self._options.checksum or self._options.strict_sources,
-                    pads=hello.facts.get("tar") == "bsdtar",
+                    pads=hello.tar == "bsdtar",
                 ),
                 has_room=self._share.has_room,
             )
@@ -297,7 +298,7 @@ class _Writing:
         self._tally = tally
         self._extractor = extractor
         self._overlap = overlap
-        self._done: Line | None = None
+        self._done: Done | None = None
         self._account = account
         self._trailer = LineReader(exchange.token, "done", after_zeros=True)
 
@@ -312,7 +313,8 @@ class _Writing:
             self._tally.advance(size, len(data))
             self._look(data)
             if rest and (found := self._trailer.feed(rest)):
-                self._done, after = found
+                line, after = found
+                self._done = Done.read(line.facts)
                 if after:
                     raise ProtocolViolation("the pod sent output after its last word")
                 exchange.brings = False

@@ -36,7 +36,8 @@ from asynccp.local.pack import Packing
 from asynccp.options import CLOSE_GRACE_S, SLOWEST_WALK_PER_S, Options
 from asynccp.plan.plan import PushPlan
 from asynccp.remote.commands import PushRequest, push_command
-from asynccp.remote.dialogue import GO, Line, verdict
+from asynccp.remote.dialogue import GO, verdict
+from asynccp.remote.messages import Done, LastWord, Received
 from asynccp.report import Report
 
 
@@ -97,7 +98,7 @@ async def _push_one(
         broadcast = forms.of(tally.compression)
         half_close = not found.counted
         await Delivery(found.exchange, tally, broadcast, digests, half_close=half_close, partial=options.partial).run()
-        tally.landed = plan.landing(path, named=found.hello.facts.get("named") == "yes")
+        tally.landed = plan.landing(path, named=found.hello.is_named)
     tally.size, tally.entries = plan.size, len(plan.entries)
 
 
@@ -187,7 +188,7 @@ class Delivery:
         error = verdict(
             done, exchange.status, exchange.said, whole=self._feed.whole, ending=exchange.ending, sent=self._supply.sent
         )
-        if error or done is None:
+        if error or not isinstance(done, Done):
             raise self._placing.refusal(done) or error or SessionLost("the session ended too early")
         self._tally.left_out = self._placing.left_out(done, path)
         self._tally.not_kept = self._placing.not_kept(done, path)
@@ -195,13 +196,14 @@ class Delivery:
             self._tally.not_kept.append(NotKept(os.fsencode(path), what))
             self._tally.partial = True
 
-    async def _converse(self) -> Line | None:
+    async def _converse(self) -> LastWord | None:
         """Return the last line that the pod says."""
-        last = await self._exchange.line("received")
-        if last is None:
+        received = await self._exchange.received()
+        if received is None:
             return None
         await self._feed.stop()
-        if last.facts.get("rc") == "0" and last.facts.get("sentinel") == "yes":
+        last: LastWord = received
+        if received.code == 0 and received.has_last:
             if not self._feed.whole:
                 raise ProtocolViolation("the pod said that it has everything before everything was sent")
             if self._tally.checksum and self._digests:
@@ -209,9 +211,9 @@ class Delivery:
             self._exchange.places = True
             if not self._half_close:
                 await self._exchange.tell(GO)
-            last = await self._exchange.line("done") or last
+            last = await self._exchange.done() or last
         # A tar that failed left bytes unread, and containerd, which can't hand them over, may never tell the status.
-        with anyio.move_on_after(CLOSE_GRACE_S if last.word == "received" else None):
+        with anyio.move_on_after(CLOSE_GRACE_S if isinstance(last, Received) else None):
             # Once stdin is closed it takes no line; its end says the same, and closing it again is harmless.
             await (self._exchange.close_stdin() if self._half_close else self._exchange.acknowledge())
             await self._exchange.drain()

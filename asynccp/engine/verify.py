@@ -13,17 +13,18 @@ from asynccp.engine.exchange import Exchange
 from asynccp.engine.tally import Tally
 from asynccp.errors import CommandMissing, DigestsDiffer, Knob, ProtocolViolation, SessionLost
 from asynccp.options import SLOWEST_DIGEST_PER_S
-from asynccp.remote.dialogue import Line, verdict
+from asynccp.remote.dialogue import verdict
 from asynccp.remote.digests import AnswerReader, encode_question, questions
+from asynccp.remote.messages import Hello
 from asynccp.text import counted, listed, printable
 
 Here = Callable[[bytes, str], Awaitable[str | None]]
 _NAMES = 3  # of files that differ, in the error
 
 
-def algorithm_of(hello: Line, *, can_be_asked: bool = True) -> str:
+def algorithm_of(hello: Hello, *, can_be_asked: bool = True) -> str:
     """Return the program that the pod has for digests. Raises CommandMissing when files can't be compared."""
-    program = hello.facts.get("sum", "")
+    program = hello.checksum
     if program not in ALGORITHMS:
         raise CommandMissing(
             "files can't be compared: the container has neither sha256sum nor md5sum nor cksum",
@@ -37,9 +38,9 @@ def algorithm_of(hello: Line, *, can_be_asked: bool = True) -> str:
     return program
 
 
-def check_watched(hello: Line) -> None:
+def check_watched(hello: Hello) -> None:
     """Raise CommandMissing when the pod can't tell whether a file has changed."""
-    if hello.facts.get("stat") == "":
+    if not hello.has_stat:
         raise CommandMissing(
             "the sources can't be watched: the container has no stat",
             hint=f"add it to the image, or copy without {Knob.STRICT_SOURCES}",

@@ -31,6 +31,7 @@ from asynccp.errors import (
     ShellMissing,
     TransferError,
 )
+from asynccp.remote.messages import Done, LastWord, Received
 from asynccp.status import ExitStatus
 from asynccp.text import printable
 
@@ -110,8 +111,14 @@ class LineReader:
 
 
 def verdict(
-    done: Line | None, status: ExitStatus | None, said: str, *, whole: bool = True, ending: str = "", sent: str = "",
-) -> TransferError | None:  # fmt: skip
+    done: LastWord | None,
+    status: ExitStatus | None,
+    said: str,
+    *,
+    whole: bool = True,
+    ending: str = "",
+    sent: str = "",
+) -> TransferError | None:
     """Return why a transfer is not complete, None when it is. The one place that decides it.
 
     Complete means all of: everything was handed on (`whole`: the archive's end marker was decoded, or the last byte of
@@ -136,45 +143,43 @@ def verdict(
     if code is None:
         return SessionLost(f"the server does not know how the command ended: {status.message if status else ''}")
     if code != 0:
-        settling = done is not None and "settled" in done.facts
+        settling = isinstance(done, Done) and done.settled is not None
         return _failed(code, said, settling=settling)  # the status would say our whole script again
-    if done is not None and done.facts.get("sentinel", "yes") != "yes":
+    if isinstance(done, Received) and not done.has_last:
         return _not_whole(done, sent)
-    if done is not None and done.word == "received":
+    if isinstance(done, Received):
         return ProtocolViolation("the pod has everything, but did not put it in its place")
     if not whole:
         return ProtocolViolation("the pod says that it is done, but the archive has not come to its end")
     return None
 
 
-def _not_whole(received: Line, sent: str) -> TransferError:
-    entries, size = received.facts.get("entries", ""), received.facts.get("bytes", "")
+def _not_whole(received: Received, sent: str) -> TransferError:
+    entries = "" if received.entries is None else str(received.entries)
+    size = "" if received.size is None else str(received.size)
     sent_entries, _, sent_size = sent.partition("-")
     if not entries or (entries, size or sent_size) == (sent_entries, sent_size):
         return ProtocolViolation("tar ended without an error, but the last member of the archive was not extracted")
-    got = f"{printable(entries, 20)} of {sent_entries} entries"
-    got += f", {printable(size, 20)} of {sent_size} bytes" if size else ""
+    got = f"{entries} of {sent_entries} entries"
+    got += f", {size} of {sent_size} bytes" if size else ""
     return CommandFailed(
         f"tar ended without an error, but left something out: {got} came to stand in the container",
         hint="is its tar a wrapper, or its file system one that takes two names for one? nothing was changed",
     )
 
 
-def tar_code(done: Line | None, status: ExitStatus | None) -> int | None:
+def tar_code(done: Done | None, status: ExitStatus | None) -> int | None:
     """Return the code with which a pull's tar ended, if pod and server say the same; None otherwise."""
     if done is None or status is None:
         return None
-    return status.code if done.facts.get("rc") == str(status.code) else None
+    return status.code if done.code == status.code else None
 
 
-def _exit_code(done: Line | None, status: ExitStatus | None) -> int | None:
+def _exit_code(done: LastWord | None, status: ExitStatus | None) -> int | None:
     """Return tar's own code if the pod told it and it is an error, else that of the whole command."""
-    told = (done.facts.get("rc", "") if done else "").encode()
-    if told.isdigit() and int(told) != 0:
-        return int(told)
-    if done is not None and not told.isdigit():
+    if done is not None and done.code is None:
         return 255  # the line came without a code: never a success
-    return status.code if status is not None else None
+    return (done.code if done else None) or (status.code if status is not None else None)
 
 
 # The node's runtime, or the way to it, was not there: what a restart of kubelet or containerd looks like from here.

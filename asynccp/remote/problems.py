@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from asynccp.errors import CommandMissing, DestinationError, Knob, ProtocolViolation, SourceMissing, TransferError
-from asynccp.remote.dialogue import Line
+from asynccp.remote.messages import Hello
 from asynccp.text import printable
 
 # problem → error, sentence, hint. PATH is what was asked for, TYPE a file system's, WHY the system's own reason.
@@ -51,13 +51,13 @@ _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
 }
 
 
-def refusal(hello: Line, path: str, said: str, others: Sequence[str] = ()) -> TransferError | None:
+def refusal(hello: Hello, path: str, said: str, others: Sequence[str] = ()) -> TransferError | None:
     """Return the error that a hello means, None when the pod is ready.
 
     path: that was asked for, escaped. said: the tail of the pod's stderr, escaped; it holds the system's own reason.
     others: the pod's other containers.
     """
-    problem = hello.facts.get("problem")
+    problem = hello.problem
     if problem is None:
         return None
     if problem in _MEANING:
@@ -66,7 +66,7 @@ def refusal(hello: Line, path: str, said: str, others: Sequence[str] = ()) -> Tr
             hint = "patterns are not expanded in the container: name the directory"
         words = {
             "PATH": path,
-            "TYPE": printable(hello.facts.get("type", "?"), 20),
+            "TYPE": printable(hello.file_system, 20),
             "WHY": f" ({said})" if said else "",
         }
         return error(_filled(sentence, words), hint=_filled(hint, words))

@@ -6,7 +6,7 @@ import pytest
 
 from asynccp.archive.compression import CODECS
 from asynccp.engine.compression import LOOK_AFTER_SIZE, Offer, Pulls, pull_pays, push_offer
-from asynccp.remote.dialogue import Line
+from asynccp.remote.messages import Hello
 
 MIB = 1024 * 1024
 TEXT = b"a line of a log file\n" * 2000
@@ -57,18 +57,18 @@ def test_a_pull(rate_per_s: float, busy: float, share: float, pays: bool) -> Non
     ],
 )
 def test_only_what_was_offered_counts_as_taken(facts: dict[str, str], taken: tuple[str, str]) -> None:
-    assert Offer(("gzip",)).taken(Line("hello", facts)) == taken
+    assert Offer(("gzip",)).taken(Hello.read(facts)) == taken
 
 
 def test_a_pod_that_has_none_of_several_is_told_which() -> None:
-    assert Offer(CODECS).taken(Line("hello", {"z": ""})) == ("", "the container has no zstd or gzip, or no dd")
-    assert Offer(CODECS).taken(Line("hello", {"z": "gzip"})) == ("gzip", "")
+    assert Offer(CODECS).taken(Hello.read({"z": ""})) == ("", "the container has no zstd or gzip, or no dd")
+    assert Offer(CODECS).taken(Hello.read({"z": "gzip"})) == ("gzip", "")
 
 
 @pytest.mark.parametrize("facts", [{"z": ""}, {}, {"z": "gzip"}, {"z": "zstd"}, {"z": "", "busy": "yes"}])
 def test_who_wanted_no_compression_hears_no_reason_for_it(facts: dict[str, str]) -> None:
-    assert push_offer("none", 100 * MIB, 0.1, far=True).taken(Line("hello", facts)) == ("", "")
-    assert Pulls("none", now=0.0).offer.taken(Line("hello", facts)) == ("", "")
+    assert push_offer("none", 100 * MIB, 0.1, far=True).taken(Hello.read(facts)) == ("", "")
+    assert Pulls("none", now=0.0).offer.taken(Hello.read(facts)) == ("", "")
 
 
 def test_a_run_that_brings_little_goes_on_compressed_and_so_do_pods_that_begin_later() -> None:

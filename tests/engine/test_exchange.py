@@ -23,7 +23,7 @@ from asynccp.errors import (
 )
 from asynccp.kube.exec import V4, encode_status
 from asynccp.options import LOOK_EVERY_S, Options
-from asynccp.remote.dialogue import Line
+from asynccp.remote.messages import Done, Hello
 from asynccp.remote.notes import Note
 from asynccp.remote.script import Command
 from asynccp.status import ExitStatus
@@ -54,7 +54,7 @@ async def test_the_hello_is_heard_with_what_follows_it() -> None:
         await pod.say(b" goes on")
 
     async with exchange_with(script) as (exchange, _):
-        assert await exchange.hello("/etc", target()) == Line("hello", {"count": "dd"})
+        assert await exchange.hello("/etc", target()) == Hello.read({"count": "dd"})
         assert [await exchange.stdout() for _ in range(3)] == [b"archive", b" goes on", None]
 
 
@@ -161,7 +161,7 @@ async def test_a_shell_that_greets_is_heard_out(said: list[str]) -> None:
         await pod.say(b"archive")
 
     async with exchange_with(script) as (exchange, _):
-        assert await exchange.hello("/etc", target()) == Line("hello", {"count": "dd"})
+        assert await exchange.hello("/etc", target()) == Hello.read({"count": "dd"})
         assert await exchange.stdout() == b"archive"
 
 
@@ -365,7 +365,7 @@ async def test_an_acknowledgement_to_a_session_that_is_gone_is_no_error() -> Non
         await pod.done()
 
     async with exchange_with(script) as (exchange, pod):
-        assert await exchange.line("done") == Line("done", {"rc": "0", "settled": "yes"})
+        assert await exchange.done() == Done(code=0, settled=True)
         await pod.over.wait()
         await exchange.acknowledge()
         await exchange.drain()
@@ -400,7 +400,7 @@ async def test_a_pod_that_has_work_to_do_before_it_speaks_is_waited_for() -> Non
         with single_error():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(exchange.watch)
-                assert await exchange.hello("/etc", target(), patience_s=100) == Line("hello", {"count": "dd"})
+                assert await exchange.hello("/etc", target(), patience_s=100) == Hello.read({"count": "dd"})
                 heard.append("hello")
                 await exchange.drain()
 
@@ -468,7 +468,7 @@ async def test_words_that_come_behind_the_done_line_are_heard(clock: JumpingLoop
         await pod.end(ExitStatus(1))
 
     async with exchange_with(script) as (exchange, _):
-        assert await exchange.line("done") == Line("done", {"rc": "1"})
+        assert await exchange.done() == Done(code=1)
         begun = clock.now
         await exchange.hear_stderr_out()
         assert clock.now - begun == pytest.approx(3, abs=0.1)
@@ -485,7 +485,7 @@ async def test_words_that_came_before_the_done_line_are_not_waited_for(clock: Ju
         await anyio.sleep_forever()
 
     async with exchange_with(script) as (exchange, _):
-        await exchange.line("done")
+        await exchange.done()
         begun = clock.now
         await exchange.hear_stderr_out()
         assert clock.now == begun
@@ -497,7 +497,7 @@ async def test_a_session_that_ends_before_the_last_words_is_no_wait_without_an_e
         await pod.complain("tar: a")
 
     async with exchange_with(script) as (exchange, _):
-        await exchange.line("done")
+        await exchange.done()
         with anyio.fail_after(1):
             await exchange.hear_stderr_out()
             await exchange.drain()
@@ -511,7 +511,7 @@ async def test_output_behind_the_last_word_is_a_violation() -> None:
         await anyio.sleep_forever()
 
     async with exchange_with(script) as (exchange, _):
-        await exchange.line("done")
+        await exchange.done()
         with pytest.raises(ProtocolViolation, match="output after its last word"):
             await exchange.hear_stderr_out()
 

@@ -23,6 +23,7 @@ from asynccp.options import RECORD_SIZE
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
 from asynccp.remote.dialogue import Line, verdict
 from asynccp.remote.digests import AnswerReader, encode_question, questions
+from asynccp.remote.messages import Received
 from asynccp.remote.script import Command, command, load
 from asynccp.status import ExitStatus
 
@@ -413,7 +414,7 @@ def test_a_push_cut_between_any_two_members_is_not_complete(box: Path, tmp_path:
             pod.stdin.close()
             received = pod.line("received")
             status = ExitStatus(pod.exit_code())
-            complete += [at] if verdict(received, status, "") is None else []
+            complete += [at] if verdict(Received.read(received.facts), status, "") is None else []
             assert received.facts["sentinel"] == "no"
         assert not (tmp_path / "to").exists(), "what was cut leaves nothing, no empty directory either"
     assert len(places) >= 8
@@ -428,7 +429,7 @@ def test_a_push_whose_client_vanishes_leaves_no_process(box: Path, keep: int, tm
         pod.stdin.write(archive.bytes[:keep])
         pod.stdin.close()
         received = pod.line("received")
-        assert verdict(received, ExitStatus(pod.exit_code()), "") is not None
+        assert verdict(Received.read(received.facts), ExitStatus(pod.exit_code()), "") is not None
         assert pod.rest() == b"", "all that could write to stdout has ended"
     assert not (tmp_path / "to").exists(), "it was not there before"
 
@@ -449,7 +450,7 @@ def test_a_tar_that_fails_says_so_while_the_archive_still_comes(box: Path, tmp_p
         with contextlib.suppress(BrokenPipeError):
             pod.stdin.write(damaged + b"\n" * 20 * RECORD_SIZE)
         received = pod.line("received")
-        assert verdict(received, ExitStatus(0), "") is not None
+        assert verdict(Received.read(received.facts), ExitStatus(0), "") is not None
         with contextlib.suppress(BrokenPipeError):  # it may have taken a line of the archive for our acknowledgement
             pod.acknowledge()
         assert pod.exit_code() == int(received.facts["rc"])

@@ -18,6 +18,7 @@ from asynccp.local.scan import scan
 from asynccp.options import RECORD_SIZE
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
 from asynccp.remote.dialogue import verdict
+from asynccp.remote.messages import Received
 from asynccp.status import ExitStatus
 
 from .. import trees
@@ -125,7 +126,7 @@ def test_a_packed_push_that_is_cut_anywhere_is_not_complete(box: Path, packed: P
             pod.stdin.close()
             received = pod.line("received")
             assert (received.facts["rc"], received.facts["sentinel"]) != ("0", "yes"), at
-            assert verdict(received, ExitStatus(pod.exit_code()), pod.said()) is not None, at
+            assert verdict(Received.read(received.facts), ExitStatus(pod.exit_code()), pod.said()) is not None, at
 
 
 def test_a_packed_part_that_is_not_what_was_sent_is_told_by_its_check_sum(box: Path, tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import pytest
 
 import asynccp.remote
 from asynccp.errors import CommandMissing, DestinationError, Knob, ProtocolViolation, SourceMissing, TransferError
-from asynccp.remote.dialogue import Line
+from asynccp.remote.messages import Hello
 from asynccp.remote.problems import elsewhere, refusal
 
 
 def told(problem: str, path: str = "/var/log", said: str = "", **facts: str) -> TransferError:
-    error = refusal(Line("hello", {"problem": problem, **facts}), path, said)
+    error = refusal(Hello.read({"problem": problem, **facts}), path, said)
     assert error is not None
     return error
 
@@ -97,14 +97,14 @@ def test_what_helps_is_told(problem: str, path: str, hint: str) -> None:
 )
 def test_other_containers_of_the_pod_are_offered(others: tuple[str, ...], hint: str) -> None:
     assert elsewhere(others) == hint
-    error = refusal(Line("hello", {"problem": "no-tar"}), "/a", "", others)
+    error = refusal(Hello.read({"problem": "no-tar"}), "/a", "", others)
     assert error is not None
     assert error.hint == f"{hint}, or add tar to the image"
 
 
 @pytest.mark.parametrize("facts", [{}, {"count": "dd"}, {"count": "none", "size": "12"}])
 def test_a_hello_without_a_problem_is_none(facts: dict[str, str]) -> None:
-    assert refusal(Line("hello", facts), "/etc", "") is None
+    assert refusal(Hello.read(facts), "/etc", "") is None
 
 
 def test_each_problem_that_a_script_knows_has_its_sentence() -> None:
