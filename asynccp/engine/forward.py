@@ -9,7 +9,6 @@ more is not late.
 """
 
 import functools
-import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -21,7 +20,6 @@ from asynccp.archive.recode import Recoder
 from asynccp.archive.watch import Watch
 from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.engine.account import Account
-from asynccp.engine.exchange import Exchange
 from asynccp.engine.greeting import Greeted, greeted
 from asynccp.engine.group import single_error
 from asynccp.engine.pace import paced
@@ -141,7 +139,7 @@ class _Archive:
             async for piece in self._pieces():
                 buffer += piece
                 while len(buffer) >= CHUNK_SIZE:
-                    with _at_rest(self._giving):
+                    with self._giving.at_rest():
                         yield self._chunk(buffer[:CHUNK_SIZE], is_last=False), False
                     del buffer[:CHUNK_SIZE]
         self._watching.cancel()
@@ -166,7 +164,7 @@ class _Archive:
                 if after:
                     raise ProtocolViolation("the pod sent output after its last word")
                 giving.brings = False
-                with _at_rest(self._taking):
+                with self._taking.at_rest():
                     await giving.hear_stderr_out()
                     await self._account.ask(self._options, None)
                     await giving.acknowledge()
@@ -176,23 +174,12 @@ class _Archive:
         self.left_out += self._account.left_out
 
     async def _given(self) -> bytes | memoryview | None:
-        with _at_rest(self._taking):
+        with self._taking.at_rest():
             return await self._giving.stdout()
 
     def _chunk(self, data: bytearray, *, is_last: bool) -> Chunk:
         line = part_line(RAW, len(data), last=is_last) if self._in_parts else b""
         return Chunk(0, len(data), memoryview(bytearray(ROOM_SIZE) + line + data))
-
-
-@contextmanager
-def _at_rest(exchange: Exchange) -> Iterator[None]:
-    """Let a session be silent: nothing is wanted of it meanwhile."""
-    exchange.patience_s = math.inf
-    try:
-        yield
-    finally:
-        exchange.patience_s = 0.0
-        exchange.moved()
 
 
 @contextmanager
