@@ -80,14 +80,8 @@ async def a_plugins_certificate(place: Place) -> AsyncIterator[Scene]:
 @asynccontextmanager
 async def an_id_token(place: Place) -> AsyncIterator[Scene]:
     async with identity_provider(server_tls(place.ca)) as provider:
-        config = {
-            "idp-issuer-url": provider.url,
-            "idp-certificate-authority-data": base64_of(place.ca.cert_pem.bytes()),
-            "client-id": provider.client[0],
-            "client-secret": provider.client[1],
-            "id-token": id_token("old"),
-            "refresh-token": provider.good,
-        }
+        authority = base64_of(place.ca.cert_pem.bytes())
+        config = provider.login(**{"idp-certificate-authority-data": authority, "id-token": id_token("old")})
         path = place.write({"auth-provider": {"name": "oidc", "config": config}})
         yield Scene(path, id_token("old"), provider.new)
 

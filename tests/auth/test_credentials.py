@@ -31,6 +31,7 @@ from tests.kube.gateways import (
     runs_of,
     script,
     server_tls,
+    trusted_provider,
 )
 
 WEB = Selector("labels", "app=web", "/x")
@@ -308,13 +309,8 @@ async def test_what_a_plugin_can_not_be_told(
 async def test_an_expired_id_token_is_renewed_before_it_is_shown(
     cluster: FakeCluster, tmp_path: Path, token: str
 ) -> None:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(tmp_path / "idp.crt")
-    async with identity_provider(server_tls(ca)) as provider:
-        config = {
-            "idp-issuer-url": provider.url, "idp-certificate-authority": str(tmp_path / "idp.crt"), "id-token": token,
-            "client-id": provider.client[0], "client-secret": provider.client[1], "refresh-token": provider.good,
-        }  # fmt: skip
+    async with trusted_provider(tmp_path) as (provider, config):
+        config["id-token"] = token
         path = tmp_path / "kubeconfig"
         path.write_text(kubeconfig({"server": cluster.url}, {"auth-provider": {"name": "oidc", "config": config}}))
         path.chmod(0o600)
@@ -388,13 +384,7 @@ async def test_a_pod_without_an_account_is_told_so(tmp_path: Path, monkeypatch: 
 
 async def test_new_tokens_that_can_not_be_kept_end_the_run(cluster: FakeCluster, tmp_path: Path) -> None:
     """As with kubectl: to go on would use up the only refresh token."""
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(tmp_path / "idp.crt")
-    async with identity_provider(server_tls(ca)) as provider:
-        config = {
-            "idp-issuer-url": provider.url, "idp-certificate-authority": str(tmp_path / "idp.crt"),
-            "client-id": provider.client[0], "client-secret": provider.client[1], "refresh-token": provider.good,
-        }  # fmt: skip
+    async with trusted_provider(tmp_path) as (provider, config):
         path = tmp_path / "gone" / "kubeconfig"
         path.parent.mkdir()
         path.write_text(kubeconfig({"server": cluster.url}, {"auth-provider": {"name": "oidc", "config": config}}))

@@ -9,14 +9,21 @@ from typing import Any
 
 import anyio
 import pytest
-import trustme
 import yaml
 
 from asynccp.auth import access, rewrite
 from asynccp.testing.server import FakeCluster
 from tests.auth.mounts import mounted_over_itself
 from tests.auth.test_credentials import names_seen, refused
-from tests.kube.gateways import IdentityProvider, Proxy, id_token, identity_provider, kubeconfig, proxy, server_tls
+from tests.kube.gateways import (
+    IdentityProvider,
+    Proxy,
+    id_token,
+    identity_provider,
+    kubeconfig,
+    proxy,
+    trusted_provider,
+)
 
 IN_CLEAR = "the identity provider wants the refresh token over a connection without TLS: http://idp.example"
 
@@ -42,14 +49,8 @@ class Login:
 
 @pytest.fixture
 async def login(cluster: FakeCluster, tmp_path: Path) -> AsyncIterator[Login]:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(tmp_path / "idp.crt")
-    async with identity_provider(server_tls(ca)) as provider:
-        config = {
-            "idp-issuer-url": provider.url, "idp-certificate-authority": str(tmp_path / "idp.crt"),
-            "client-id": provider.client[0], "client-secret": provider.client[1], "refresh-token": provider.good,
-            "id-token": id_token("old", expires=1),
-        }  # fmt: skip
+    async with trusted_provider(tmp_path) as (provider, config):
+        config["id-token"] = id_token("old", expires=1)
         (tmp_path / "kube").mkdir()
         login = Login(provider, tmp_path / "kube" / "config", config, cluster.url)
         login.write()

@@ -99,6 +99,11 @@ class IdentityProvider:
     endpoint: object = None
     leads_to: str = ""
 
+    def login(self, **more: str) -> dict[str, str]:
+        """Return what a kubeconfig has of a user who is known here."""
+        known = {"idp-issuer-url": self.url, "client-id": self.client[0], "client-secret": self.client[1]}
+        return {**known, "refresh-token": self.good, **more}
+
     async def describe(self, _: web.Request) -> web.Response:
         if self.leads_to:
             return web.Response(status=302, headers={"Location": self.leads_to})
@@ -132,6 +137,15 @@ async def identity_provider(tls: ssl.SSLContext | None) -> AsyncIterator[Identit
         yield provider
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def trusted_provider(directory: Path) -> AsyncIterator[tuple[IdentityProvider, dict[str, str]]]:
+    """A provider with TLS, whose authority's certificate is put there, and a login that trusts it."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(directory / "idp.crt")
+    async with identity_provider(server_tls(ca)) as provider:
+        yield provider, provider.login(**{"idp-certificate-authority": str(directory / "idp.crt")})
 
 
 @dataclass
