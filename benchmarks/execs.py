@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import anyio
 
 from asynccp import Cluster, Listener, Options, Selection, connect, parse_selectors
-from asynccp.engine.run import run_transfers
+from asynccp.engine.run import Run
 from asynccp.engine.select import select
-from asynccp.engine.tally import Tally
+from asynccp.engine.state import TransferState
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import CommandFailed
 from asynccp.kube.exec import V4
@@ -33,26 +33,35 @@ class _Plan:
 
 async def run_everywhere(namespace: str, selector: str, argv: list[str]) -> int:
     async with connect() as cluster:
-
-        async def one(tally: Tally) -> None:
-            await _run(cluster, tally, argv)
-
         transfers, skipped = await select(cluster, Selection(parse_selectors([f"{selector}:/"]), (namespace,)))
         plan = _Plan(tuple(transfers), tuple(skipped))
-        report = await run_transfers("push", plan, one, cluster, Options(), Listener(), None)
+        report = await Run(_Execs(cluster, argv), cluster, Options(), Listener()).carry_out(plan)
         if report.exit_code:
             print(closing(report), file=sys.stderr)
         return report.exit_code
 
 
-async def _run(cluster: Cluster, tally: Tally, argv: list[str]) -> None:
-    status = None
-    async with cluster.open_exec(tally.transfer.target, argv, V4) as session:
-        while (event := await session.receive()) is not None:
-            if isinstance(event, ExitStatus):
-                status = event
-    if status is None or status.code != 0:
-        raise CommandFailed(f"{argv[0]} did not end well: {status}")
+class _Execs:
+    """The command, as `engine.run.Job`."""
+
+    direction = "push"
+    digests_size = None
+
+    def __init__(self, cluster: Cluster, argv: list[str]) -> None:
+        self._cluster = cluster
+        self._argv = argv
+
+    async def attempt(self, state: TransferState) -> None:
+        status = None
+        async with self._cluster.open_exec(state.transfer.target, self._argv, V4) as session:
+            while (event := await session.receive()) is not None:
+                if isinstance(event, ExitStatus):
+                    status = event
+        if status is None or status.code != 0:
+            raise CommandFailed(f"{self._argv[0]} did not end well: {status}")
+
+    async def release(self, state: TransferState) -> None:
+        """Nothing is kept."""
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from asynccp.archive.header import BLOCK, header_size, padding
+from asynccp.archive.format import TAR, ArchiveFormat
 from asynccp.entry import Entry, Kind
 from asynccp.options import CHUNK_SIZE, RECORD_SIZE
 
@@ -47,8 +47,9 @@ class ArchiveLayout:
     stand where it is extracted.
     """
 
-    def __init__(self, entries: Sequence[Entry], token: str) -> None:
+    def __init__(self, entries: Sequence[Entry], token: str, format: ArchiveFormat = TAR) -> None:  # noqa: A002
         self.token = token
+        self.format = format
         self.entries = tuple(entries)
         self._members: list[Entry] = []
         self._starts: list[int] = []
@@ -85,7 +86,7 @@ class ArchiveLayout:
         index = max(0, bisect_right(self._starts, start) - 1)
         while index < len(self._members) and self._starts[index] < stop:
             member, at = self._members[index], self._starts[index]
-            first, last = max(start, at), min(stop, at + _size(member))
+            first, last = max(start, at), min(stop, at + self._size(member))
             if first < last:
                 yield Piece(member, first - start, first - at, last - at)
             index += 1
@@ -95,11 +96,14 @@ class ArchiveLayout:
         begin = end = self.size
         for member in members:
             self._starts.append(end)
-            end += _size(member)
+            end += self._size(member)
         self._members += members
-        records = -(-(end + 2 * BLOCK - begin) // RECORD_SIZE)
+        records = -(-(end + len(self.format.end) - begin) // RECORD_SIZE)
         self.size = begin + records * RECORD_SIZE
         return records
+
+    def _size(self, member: Entry) -> int:
+        return self.format.header_size(member) + member.size + self.format.padding(member.size)
 
 
 def _sent(entries: Sequence[Entry]) -> str:
@@ -107,7 +111,3 @@ def _sent(entries: Sequence[Entry]) -> str:
     sizes = {entry.path: entry.size for entry in entries if entry.kind is Kind.FILE}
     size = sum(sizes.values()) + sum(sizes.get(entry.link, 0) for entry in entries if entry.kind is Kind.HARDLINK)
     return f"{len(entries)}-{size}"
-
-
-def _size(member: Entry) -> int:
-    return header_size(member) + member.size + padding(member.size)

@@ -5,15 +5,14 @@ about what may have changed. Pull and forward share it; what is done with the ar
 """
 
 from collections.abc import Collection
-from typing import Protocol
 
 import anyio
 from anyio import to_thread
 
 from asynccp.archive.watch import Change, Fate, State, Watch, fate
-from asynccp.engine.exchange import Exchange
-from asynccp.engine.tally import Tally
-from asynccp.engine.verify import Here, begins_the_same, count_old, differing, digests_differ, states
+from asynccp.engine.conversation import Conversation
+from asynccp.engine.state import TransferState
+from asynccp.engine.verify import Comparison, begins_the_same, count_old, differing, digests_differ, states
 from asynccp.entry import LeftOut
 from asynccp.errors import CommandFailed, SourceMissing, SourceShrank, TransferError
 from asynccp.events import Sized
@@ -21,10 +20,11 @@ from asynccp.options import SLOWEST_WALK_PER_S, Options
 from asynccp.remote.census import missing
 from asynccp.remote.commands import pull_name
 from asynccp.remote.complaints import Complaint, Complaints, changed, failure, judge
-from asynccp.remote.dialogue import tar_code, verdict
+from asynccp.remote.dialogue import tar_code
 from asynccp.remote.messages import Done, Hello
 from asynccp.remote.notes import Note
 from asynccp.report import Outcome
+from asynccp.sinks.ingest import Ingest
 from asynccp.text import counted, printable
 
 _HOLLOW = "its files have no size before they are read, so that no tar can copy them"
@@ -32,30 +32,19 @@ _MOST_HOLLOW = 100
 _ARCHIVED_SIZE = 768  # bytes that an entry takes in an archive besides its content: a header, and half a block
 
 
-class Archived(Protocol):
-    """What has come of an archive, by its paths in it.
+class Account:
+    """Hears the notes of one session, and judges it in the end. path: in the pod, as it was asked for.
 
-    members: how many entries it had. entries: how many of them are copied. left_out: those that are not.
+    grown: files that were appended to while they were read, where that is no trouble.
     """
 
-    watch: Watch
-    members: int
-    entries: int
-
-    @property
-    def left_out(self) -> list[LeftOut]: ...
-    def describe(self) -> str: ...
-    def is_directory(self, path: bytes) -> bool: ...
-    def size_of(self, path: bytes) -> int | None: ...
-
-
-class Account:
-    """Hears the notes of one session, and judges it in the end. path: in the pod, as it was asked for."""
-
-    def __init__(self, exchange: Exchange, tally: Tally, archived: Archived, *, path: str, hello: Hello) -> None:
-        self._exchange = exchange
-        self._tally = tally
-        self._archived = archived
+    def __init__(
+        self, conversation: Conversation, state: TransferState, ingest: Ingest, hello: Hello, *, path: str
+    ) -> None:
+        self.grown: list[bytes] = []
+        self._conversation = conversation
+        self._state = state
+        self._ingest = ingest
         self._path = printable(path)
         self._counts = hello.counts
         self._there: str | None = None  # how many entries the pod has counted beside its tar
@@ -63,21 +52,21 @@ class Account:
         self._harmless: set[bytes] = set()  # paths that changed, but not for the worse
         self._hollow: list[LeftOut] = []
         self._can_tell = hello.has_stat
-        exchange.complaints.requested = pull_name(path)
-        exchange.complaints.goes_on = hello.names_all
-        exchange.hear_notes(self._hear)
+        conversation.complaints.requested = pull_name(path)
+        conversation.complaints.goes_on = hello.names_all
+        conversation.hear_notes(self._hear)
 
     @property
     def left_out(self) -> list[LeftOut]:
         """What is there, but did not come, or not as it is."""
-        return [*self._exchange.complaints.left_out, *self._hollow]
+        return [*self._conversation.complaints.left_out, *self._hollow]
 
     @property
     def _missing(self) -> int:
-        words = self._exchange.complaints
-        named = sum(not self._archived.is_directory(one.path) for one in words.of(Fate.UNREADABLE))  # or it came, empty
+        words = self._conversation.complaints
+        named = sum(not self._ingest.is_directory(one.path) for one in words.of(Fate.UNREADABLE))  # or it came, empty
         passed_over = named + words.unnamed[Fate.UNREADABLE]
-        return missing(self._archived.members, passed_over, self._there or "", self._old)
+        return missing(self._ingest.members, passed_over, self._there or "", self._old)
 
     def _hear(self, note: Note) -> None:
         """Take a note of the pod's: how many entries there are, and bytes."""
@@ -86,49 +75,49 @@ class Account:
                 self._there, size = note.facts.get("entries", ""), note.facts.get("bytes", "")
                 if size.isascii() and size.isdigit() and self._there.isdigit() and len(size + self._there) < 30:
                     total = int(size) + int(self._there) * _ARCHIVED_SIZE
-                    self._tally.observer(Sized(self._tally.transfer, total))
+                    self._state.observer(Sized(self._state.transfer, total))
             case "hollow" if len(self._hollow) < _MOST_HOLLOW:
                 kind, _, below = note.rest.partition(b" ")
-                path = b"/".join(filter(None, (self._exchange.complaints.requested, below)))
+                path = b"/".join(filter(None, (self._conversation.complaints.requested, below)))
                 self._hollow.append(LeftOut(path, f"it is of type {printable(kind, 20)}: {_HOLLOW}"))
 
-    async def ask(self, options: Options, here: Here | None) -> None:
+    async def ask(self, options: Options, comparison: Comparison | None) -> None:
         """Ask the pod about what may be missing, or have changed. To be called when all of its tar's words have come.
 
-        here: returns the digest of a file on this machine, if they are wanted. Raises DigestsDiffer.
+        comparison: of what came, if that is wanted. Raises DigestsDiffer.
         """
-        exchange, words = self._exchange, self._exchange.complaints
+        conversation, words = self._conversation, self._conversation.complaints
         words.end()
         with anyio.move_on_after(options.late_after_s):  # who is slow to count has no worse a copy
-            await exchange.hear_until(lambda: self._there is not None or not self._counts)
+            await conversation.hear_until(lambda: self._there is not None or not self._counts)
         self._old = self._there or ""
         if self._missing:
-            exchange.patience_s = self._archived.members / SLOWEST_WALK_PER_S
-            self._old = await count_old(exchange, words.requested)
-            exchange.patience_s = 0.0
-        exchange.complaints = Complaints()  # what is said of a question is no complaint of tar's
+            conversation.extra_stall_s = self._ingest.members / SLOWEST_WALK_PER_S
+            self._old = await count_old(conversation, words.requested)
+            conversation.extra_stall_s = 0.0
+        conversation.complaints = Complaints()  # what is said of a question is no complaint of tar's
         try:
-            await self._ask_what_changed(words, options, here)
+            await self._ask_what_changed(words, options, comparison)
         finally:
-            exchange.complaints = words
+            conversation.complaints = words
 
-    async def _ask_what_changed(self, words: Complaints, options: Options, here: Here | None) -> None:
-        exchange, tally, watch = self._exchange, self._tally, self._archived.watch
+    async def _ask_what_changed(self, words: Complaints, options: Options, comparison: Comparison | None) -> None:
+        conversation, watch = self._conversation, self._ingest.watch
         named = {one.path for one in words.of(Fate.CHANGED)}
-        directories = {path for path in named if self._archived.is_directory(path)}
-        files = {} if here is None else self._comparable(watch)
-        differ = [] if here is None else await differing(exchange, tally, files, here)
-        came = dict(watch.states) if options.strict_sources or here is None else {}
+        directories = {path for path in named if self._ingest.is_directory(path)}
+        files = {} if comparison is None else self._comparable(watch)
+        differ = [] if comparison is None else await differing(conversation, files, comparison)
+        came = dict(watch.states) if options.strict_sources or comparison is None else {}
         came |= {path: watch.states[path] for path in differ}
         if others := named - directories - came.keys():
             came |= await to_thread.run_sync(self._states_here, others)  # it asks the disk
-        found = await states(exchange, came) if self._can_tell else dict.fromkeys(came, Change.NONE)
+        found = await states(conversation, came) if self._can_tell else dict.fromkeys(came, Change.NONE)
         if damaged := [path for path in differ if found[path] is Change.NONE]:
             raise digests_differ(damaged)
         for path in differ:
-            if found[path] is Change.GREW and here is not None:
+            if found[path] is Change.GREW and comparison is not None:
                 size = came[path].size or 0
-                is_whole = await begins_the_same(exchange, tally, path, size, here, came=files.get(path, 0))
+                is_whole = await begins_the_same(conversation, path, size, comparison, came=files.get(path, 0))
                 found[path] = Change.GREW if is_whole else Change.OTHER
         fates = {
             path: fate(path, one, differ=differ, padded=watch.padded, strict=options.strict_sources)
@@ -136,27 +125,29 @@ class Account:
         }
         words.told += [Complaint(path, one) for path, one in fates.items() if one and path not in named]
         if not options.strict_sources:
-            tally.grown = [path for path, one in found.items() if one is Change.GREW]
-            self._harmless = directories | set(tally.grown)
+            self.grown = [path for path, one in found.items() if one is Change.GREW]
+            self._harmless = directories | set(self.grown)
 
     def _states_here(self, paths: Collection[bytes]) -> dict[bytes, State]:
-        return {path: State(self._archived.size_of(path), None) for path in paths}
+        return {path: State(self._ingest.size_of(path), None) for path in paths}
 
     def _comparable(self, watch: Watch) -> dict[bytes, int]:
         """Return the files that can be the same at both ends."""
         hollow = tuple(one.path + b"/" for one in self._hollow)
         return {path: size for path, size in watch.files.items() if not (path + b"/").startswith(hollow)}
 
-    def error(self, done: Done | None, *, whole: bool) -> TransferError | None:
+    def error(self) -> TransferError | None:
         """Return why the transfer is not complete, None when it is, but for what is named as left out."""
-        exchange, code, path = self._exchange, tar_code(done, self._exchange.status), self._path
-        if not whole and (where := exchange.complaints.ended_early):
-            return SourceShrank(f"tar ended {where}: {self._archived.describe()}; the rest was not read")
+        conversation, path = self._conversation, self._path
+        done = conversation.last_word if isinstance(conversation.last_word, Done) else None
+        whole, code = self._ingest.ended and done is not None, tar_code(done, conversation.status)
+        if not whole and (where := conversation.complaints.ended_early):
+            return SourceShrank(f"tar ended {where}: {self._ingest.describe()}; the rest was not read")
         if not whole or done is None or code not in (0, 1, 2):
-            return verdict(done, exchange.status, exchange.said, whole=whole, ending=exchange.ending)
-        outcome = judge(code, whole, exchange.complaints, self._harmless)
+            return conversation.error(whole=whole)
+        outcome = judge(code, whole, conversation.complaints, self._harmless)
         if outcome is Outcome.FAILED:
-            return failure(code, exchange.complaints, path)
+            return failure(code, conversation.complaints, path)
         if done.is_hidden:
             return SourceMissing(f"{path} has content, but its size is told as 0: no tar can copy it")
         if self._missing:
@@ -165,13 +156,13 @@ class Account:
                 f"tar ended without an error, but {told} missing of the {self._there} that are in the container",
                 hint="is its tar a wrapper, or told by a variable to skip something?",
             )
-        return changed(exchange.complaints, self._harmless) if outcome is Outcome.CHANGED else None
+        return changed(conversation.complaints, self._harmless) if outcome is Outcome.CHANGED else None
 
     def nothing(self) -> TransferError | None:
         """Return the error of an archive of which nothing is copied, None if something is. To be called at the end."""
-        archived, path = self._archived, self._path
-        left_out = [*archived.left_out, *self.left_out]
-        if archived.entries or (archived.members and not left_out):
+        ingest, path = self._ingest, self._path
+        left_out = [*ingest.left_out, *self.left_out]
+        if ingest.entries or (ingest.members and not left_out):
             return None
         why = printable(left_out[0].reason, 200) if left_out else "tar ended well, but with an empty archive"
         return SourceMissing(f"nothing of {path} can be copied: {why}")

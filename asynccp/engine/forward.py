@@ -1,41 +1,42 @@
 """Forward: one pod → another, through this machine, without a file on it.
 
 Two sessions: the archive that one pod packs is taken apart, checked as a pull's is, put together again
-(`archive.recode`) and fed to the other as a push's. The last member, without which the receiving pod puts nothing in
+(`sinks.recoded`) and fed to the other as a push's. The last member, without which the receiving pod puts nothing in
 its place, is sent when the giving one has proved that its archive is whole. An attempt that fails starts over.
 
 Each has a deadline of its own, and it is the one that is waited for whose silence counts: a pod that is not asked for
 more is not late.
 """
 
-import functools
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 
 import anyio
 
 from asynccp.archive.parts import RAW, part_line
-from asynccp.archive.recode import Recoder
 from asynccp.archive.watch import Watch
 from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.engine.account import Account
-from asynccp.engine.greeting import Greeted, greeted
 from asynccp.engine.group import single_error
-from asynccp.engine.pace import paced
-from asynccp.engine.protocols import Protocols
 from asynccp.engine.push import Delivery
-from asynccp.engine.run import GONE, became_of, run_transfers
-from asynccp.engine.tally import Tally
+from asynccp.engine.run import GONE, Run, became_of
+from asynccp.engine.sessions import Greeted, Sessions
+from asynccp.engine.state import Negotiated, TransferState
+from asynccp.engine.steps import Publish
+from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import CommandFailed, ProtocolViolation, TransferError
 from asynccp.events import Listener, Observer
 from asynccp.kube.base import Cluster
 from asynccp.options import CHUNK_SIZE, Options
 from asynccp.plan.forward import ForwardPlan
-from asynccp.remote.commands import PullRequest, PushRequest, pull_command, pull_name, push_command
+from asynccp.remote.commands import PullRequest, PushRequest, pull_name
 from asynccp.remote.dialogue import LineReader
 from asynccp.remote.messages import Done
 from asynccp.report import Report
+from asynccp.sinks.ingest import Ingest
+from asynccp.sinks.recoded import RecodedSink
 from asynccp.target import Transfer
 
 
@@ -48,53 +49,65 @@ async def forward(
     stop: anyio.Event | None = None,
 ) -> Report:
     """Carry the plan out; return how it ended. As `push`."""
-    cluster, options = paced(cluster, options or Options())
-    observer, protocols = observer or Listener(), Protocols()
+    options = options or Options()
+    job = ForwardJob(plan, Sessions(cluster, options, plan.token), cluster, options)
+    return await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
 
-    async def copy(tally: Tally) -> None:
-        if tally.tries > 1 and (became := await became_of(plan.source.target, cluster)):
+
+class ForwardJob:
+    """One pod's files for another, as `engine.run.Job`: the transfer is the one that receives."""
+
+    direction = "forward"
+
+    def __init__(self, plan: ForwardPlan, sessions: Sessions, cluster: Cluster, options: Options) -> None:
+        self._plan = plan
+        self._sessions = sessions
+        self._cluster = cluster
+        self._options = options
+        self.digests_size = options.limits.memory
+
+    async def attempt(self, state: TransferState) -> None:
+        plan, name = self._plan, pull_name(self._plan.source.path)
+        if state.tries > 1 and (became := await became_of(plan.source.target, self._cluster)):
             raise CommandFailed(f"{plan.source}: {became}", hint=GONE)
-        await _forward_one(tally, plan, cluster, protocols, options)
-
-    return await run_transfers("forward", plan, copy, cluster, options, observer, stop)
-
-
-async def _forward_one(
-    tally: Tally, plan: ForwardPlan, cluster: Cluster, protocols: Protocols, options: Options
-) -> None:
-    name = pull_name(plan.source.path)
-    give = PullRequest(token=plan.token, path=plan.source.path, follow=options.follow)
-    target = plan.destination.target
-    take = PushRequest(
-        token=plan.token,
-        directory=plan.destination.path,
-        records=None,
-        renames=bool(name),
-        identity=f"{target.uid[:8]}-{target.container}",
-        preserve_owner=options.preserve_owner,
-    )
-    async with AsyncExitStack() as stack:
-        with _named(plan.source):
-            give_by = functools.partial(pull_command, give)
-            giving = await stack.enter_async_context(
-                greeted(cluster, plan.source, give_by, protocols, options, plan.token)
-            )
-        take_by = functools.partial(push_command, take)
-        taking = await stack.enter_async_context(
-            greeted(cluster, plan.destination, take_by, protocols, options, plan.token)
+        async with AsyncExitStack() as stack:
+            with _named(plan.source):
+                giving = await stack.enter_async_context(self._sessions.greeted(plan.source, self._give()))
+            taking = await stack.enter_async_context(self._sessions.greeted(plan.destination, self._take()))
+            state.negotiated = Negotiated(protocol=taking.protocol)
+            archive = _Archive(giving, taking, state, plan, self._options)
+            with single_error():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(archive.watch)
+                    steps = [Publish(half_close=taking.half_close)]
+                    arrived = await Delivery(taking, state, archive, steps).run()
+                    tasks.cancel_scope.cancel()
+        path, is_named = plan.destination.path, taking.hello.is_named
+        state.arrived = replace(
+            arrived,
+            size=archive.size_sent,
+            entries=archive.entries,
+            left_out=[*arrived.left_out, *archive.left_out],
+            not_kept=[*arrived.not_kept, *archive.not_kept],
+            landed=path if is_named or not name else f"{path.rstrip('/')}/{name.decode('utf-8', 'surrogateescape')}",
         )
-        tally.protocol = taking.protocol[:2]
-        archive = _Archive(giving, taking, tally, plan, options)
-        with single_error():
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(archive.watch)
-                await Delivery(taking.exchange, tally, archive, half_close=not taking.counted).run()
-                tasks.cancel_scope.cancel()
-    path, is_named = plan.destination.path, taking.hello.is_named
-    tally.landed = path if is_named or not name else f"{path.rstrip('/')}/{name.decode('utf-8', 'surrogateescape')}"
-    tally.size, tally.entries = archive.size_sent, archive.entries
-    tally.left_out += archive.left_out
-    tally.not_kept += archive.not_kept
+
+    async def release(self, state: TransferState) -> None:
+        """Nothing is kept: an attempt starts over."""
+
+    def _give(self) -> PullRequest:
+        return PullRequest(token=self._plan.token, path=self._plan.source.path, follow=self._options.follow)
+
+    def _take(self) -> PushRequest:
+        target = self._plan.destination.target
+        return PushRequest(
+            token=self._plan.token,
+            directory=self._plan.destination.path,
+            records=None,
+            renames=bool(pull_name(self._plan.source.path)),
+            identity=f"{target.uid[:8]}-{target.container}",
+            preserve_owner=self._options.preserve_owner,
+        )
 
 
 class _Archive:
@@ -102,33 +115,40 @@ class _Archive:
 
     size = None
 
-    def __init__(self, giving: Greeted, taking: Greeted, tally: Tally, plan: ForwardPlan, options: Options) -> None:
-        self._giving = giving.exchange
-        self._taking = taking.exchange
+    def __init__(
+        self, giving: Greeted, taking: Greeted, state: TransferState, plan: ForwardPlan, options: Options
+    ) -> None:
+        self._giving = giving.conversation
+        self._taking = taking.conversation
         self._plan = plan
         self._options = options
-        self._in_parts = taking.counted
+        self._in_parts = not taking.half_close
         self._watching = anyio.CancelScope()
-        path = plan.source.path
+        name = pull_name(plan.source.path)
+        self._sink = RecodedSink(name)
         watch = Watch(since_s=time.time(), pads=giving.hello.tar == "bsdtar")
-        self._recoder = Recoder(pull_name(path), options.limits, watch)
-        self._account = Account(giving.exchange, tally, self._recoder, path=path, hello=giving.hello)
-        self.left_out, self.not_kept = self._recoder.left_out, self._recoder.not_kept
+        self._ingest = Ingest(self._sink, name, limits=options.limits, watch=watch, resumes=False)
+        self._account = Account(giving.conversation, state, self._ingest, giving.hello, path=plan.source.path)
+        self.left_out: list[LeftOut] = []
+
+    @property
+    def not_kept(self) -> list[NotKept]:
+        return self._ingest.not_kept
 
     @property
     def entries(self) -> int:
-        return self._recoder.entries
+        return self._sink.entries
 
     @property
     def size_sent(self) -> int:
-        return self._recoder.size
+        return self._sink.size
 
     @property
     def sent(self) -> str:
-        return self._recoder.sent
+        return self._sink.sent
 
     async def watch(self) -> None:
-        """Run beside the transfer, as `Exchange.watch` of the giving pod; ends when nothing more is wanted of it."""
+        """Run beside the transfer, as `Conversation.watch` of the giving pod; ends when that one is done."""
         with self._watching, _named(self._plan.source):
             await self._giving.watch()
 
@@ -143,35 +163,34 @@ class _Archive:
                         yield self._chunk(buffer[:CHUNK_SIZE], is_last=False), False
                     del buffer[:CHUNK_SIZE]
         self._watching.cancel()
-        for piece in self._recoder.settling(self._plan.token):
+        for piece in self._sink.settling(self._plan.token):
             buffer += piece
         yield self._chunk(buffer, is_last=True), not self._in_parts
         if self._in_parts:
-            again = bytearray(b"".join(self._recoder.settling(self._plan.token)))
+            again = bytearray(b"".join(self._sink.settling(self._plan.token)))
             yield self._chunk(again, is_last=True), True
 
-    async def _pieces(self) -> AsyncIterator[bytes | memoryview]:
+    async def _pieces(self) -> AsyncIterator[bytes]:
         """Yield what is handed on of the giving pod's archive; return when that is whole."""
-        giving, trailer, done = self._giving, LineReader(self._plan.token, "done", after_zeros=True), None
+        giving, trailer = self._giving, LineReader(self._plan.token, "done", after_zeros=True)
         giving.brings = True
         while (data := await self._given()) is not None:
-            for piece in self._recoder.feed(data):
+            rest = self._ingest.feed(data)
+            for piece in self._sink.drained():
                 yield piece
-            rest, self._recoder.rest = self._recoder.rest, b""
             if rest and (found := trailer.feed(rest)):
                 line, after = found
-                done = Done.read(line.facts)
                 if after:
                     raise ProtocolViolation("the pod sent output after its last word")
-                giving.brings = False
+                giving.last_word, giving.brings = Done.read(line.facts), False
                 with self._taking.at_rest():
                     await giving.hear_stderr_out()
                     await self._account.ask(self._options, None)
                     await giving.acknowledge()
-        whole = self._recoder.ended and done is not None
-        if error := self._account.error(done, whole=whole) or self._account.nothing():
+        if error := self._account.error() or self._account.nothing():
             raise error
-        self.left_out += self._account.left_out
+        self._ingest.finish()
+        self.left_out = [*self._ingest.left_out, *self._account.left_out]
 
     async def _given(self) -> bytes | memoryview | None:
         with self._taking.at_rest():

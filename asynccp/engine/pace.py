@@ -4,16 +4,13 @@ Whoever wants to send or has received waits its turn. While nothing is received,
 """
 
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 
 import anyio
 
 from asynccp.chunk import Chunk
-from asynccp.kube.base import Cluster, Session
+from asynccp.kube.base import Session
 from asynccp.kube.exec import Event, Stderr, Stdout
 from asynccp.options import PART_SIZE, Options
-from asynccp.target import Json, Selector, Target
 
 BURST_S = 0.1
 """Seconds whose allowance is not lost when it isn't used at once: the loop's own hiccups must not slow a run down."""
@@ -37,31 +34,15 @@ class Bucket:
         return max(0.0, begin - now)
 
 
-class PacedCluster:
-    """A cluster whose exec sessions share one bucket. Everything else is as with `cluster`."""
+class Pace:
+    """One bucket for all sessions of a run."""
 
-    def __init__(self, cluster: Cluster, rate_per_s: float) -> None:
-        self._cluster = cluster
+    def __init__(self, rate_per_s: float) -> None:
         self._bucket = Bucket(rate_per_s)
 
-    @property
-    def namespace(self) -> str:
-        return self._cluster.namespace
-
-    @property
-    def connect_s(self) -> float:
-        return self._cluster.connect_s
-
-    def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
-        return self._cluster.list_pods(selector, namespace, fields)
-
-    async def find_pod(self, target: Target) -> Json | None:
-        return await self._cluster.find_pod(target)
-
-    @asynccontextmanager
-    async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator[Session]:
-        async with self._cluster.open_exec(target, argv, protocol) as session:
-            yield _PacedSession(session, self._bucket)
+    def of(self, session: Session) -> Session:
+        """Return a session that keeps to it."""
+        return _PacedSession(session, self._bucket)
 
 
 class _PacedSession:
@@ -103,14 +84,13 @@ class _PacedSession:
             await anyio.sleep(wait_s)
 
 
-def paced(cluster: Cluster, options: Options) -> tuple[Cluster, Options]:
-    """Return a cluster that keeps to the options' rate, and options under which a turn's wait is no stall."""
+def patient(options: Options) -> Options:
+    """Return options under which the wait for a turn is no stall."""
     if not options.rate_per_s:
-        return cluster, options
+        return options
     longest_turn_s = options.sessions * PART_SIZE / options.rate_per_s
-    patient = dataclasses.replace(
+    return dataclasses.replace(
         options,
         stall_after_s=options.stall_after_s + longest_turn_s,
         late_after_s=options.late_after_s + longest_turn_s,
     )
-    return PacedCluster(cluster, options.rate_per_s), patient

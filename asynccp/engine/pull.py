@@ -1,4 +1,4 @@
-"""Pull: many pods → one directory.
+"""Pull: many pods → one destination.
 
 For each pod, in one exec: hello; then the archive, the pod's `done` line, questions for digests if they are wanted, our
 acknowledgement, the status. While a thread writes (`engine.writer`), the session holds what arrives, up to a bound;
@@ -12,8 +12,6 @@ The same way a pull turns to compression, once it is seen that the link is slow 
 ended, and the next one brings the rest compressed.
 """
 
-import functools
-import os
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -26,16 +24,13 @@ from asynccp.archive.prefix import Overlap
 from asynccp.archive.watch import Watch
 from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
-from asynccp.engine.exchange import Exchange
-from asynccp.engine.greeting import greeted
 from asynccp.engine.group import let_go, single_error
 from asynccp.engine.memory import MUCH, Memory, Share, give_back
-from asynccp.engine.pace import paced
-from asynccp.engine.protocols import Protocols
-from asynccp.engine.run import run_transfers
-from asynccp.engine.tally import Tally
+from asynccp.engine.run import Run
+from asynccp.engine.sessions import Greeted, Sessions
+from asynccp.engine.state import Arrived, Negotiated, TransferState
 from asynccp.engine.turns import in_turns
-from asynccp.engine.verify import algorithm_of, check_watched
+from asynccp.engine.verify import Comparison, algorithm_of, check_watched
 from asynccp.engine.writer import Work, Writer
 from asynccp.errors import (
     CommandFailed,
@@ -48,21 +43,16 @@ from asynccp.errors import (
 )
 from asynccp.events import Listener, Observer, Started
 from asynccp.kube.base import Cluster
-from asynccp.local.destination import landing
-from asynccp.local.digest import digest_below
-from asynccp.options import (
-    RECORD_SIZE,
-    RESUME_RECORDS,
-    SLOWEST_DIGEST_PER_S,
-    Options,
-)
-from asynccp.plan.plan import PullPlan
-from asynccp.remote.commands import PullRequest, pull_command, pull_name
+from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Options
+from asynccp.plan.plan import Gather, PullPlan
+from asynccp.remote.commands import PullRequest, pull_name
 from asynccp.remote.complaints import Complaints
 from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, LineReader
 from asynccp.remote.messages import Done, Hello
 from asynccp.report import Report
-from asynccp.sinks.directory import Extractor
+from asynccp.sinks.base import Destination, Place
+from asynccp.sinks.destinations import destination_of
+from asynccp.sinks.ingest import Ingest
 from asynccp.target import Transfer
 
 Bytes = bytes | memoryview
@@ -82,251 +72,266 @@ async def pull(
     Never raises for one target's trouble. Setting `stop` ends the run early: what isn't complete by then is reported as
     interrupted, and the remote commands are ended.
     """
-    cluster, options = paced(cluster, options or Options())
-    observer, protocols = observer or Listener(), Protocols()
-    gathers = {one.transfer: one for one in plan.gathers}
-    kept: dict[Transfer, _Gathering] = {}
-    writer, memory = Writer(), Memory(options.limits.memory)
-    packing = Pulls(options.compress, anyio.current_time())
-
-    async def copy(tally: Tally) -> None:
-        gather = gathers[tally.transfer]
-        base = plan.destination if gather.directory else None
-        root = os.path.join(plan.destination, gather.directory) if gather.directory else plan.destination
-        if tally.transfer not in kept:
-            kept[tally.transfer] = _Gathering(
-                tally, root, plan.token, options, packing, writer, memory, base=base, onto=gather.onto
-            )
-        await _pull_one(kept[tally.transfer], cluster, protocols, options)
-
-    async def over(tally: Tally) -> None:
-        if gathering := kept.pop(tally.transfer, None):
-            await gathering.close()
-
-    async with writer:
-        return await run_transfers("pull", plan, copy, cluster, options, observer, stop, over)
-
-
-async def _pull_one(gathering: "_Gathering", cluster: Cluster, protocols: Protocols, options: Options) -> None:
-    transfer, token = gathering.tally.transfer, gathering.token
-    while True:
+    options = options or Options()
+    async with Writer() as writer:
+        job = PullJob(
+            plan,
+            Sessions(cluster, options, plan.token),
+            destination_of(plan.destination, options),
+            writer,
+            options,
+        )
         try:
-            command_for = functools.partial(pull_command, await gathering.request())
-            patience_s = gathering.come_size / SLOWEST_DIGEST_PER_S
-            async with greeted(
-                cluster, transfer, command_for, protocols, options, token, patience_s=patience_s
-            ) as found:
-                gathering.tally.protocol = found.protocol[:2]
-                await gathering.run(found.exchange, found.hello)
-                return
-        except _BetterCompressed as exc:
-            let_go(exc)
+            return await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(job.destination.close)
+
+
+class PullJob:
+    """The pull of one plan, as `engine.run.Job`: what its transfers share, and what they keep between attempts."""
+
+    direction = "pull"
+
+    def __init__(
+        self, plan: PullPlan, sessions: Sessions, destination: Destination, writer: Writer, options: Options
+    ) -> None:
+        self.token = plan.token
+        self.sessions = sessions
+        self.destination = destination
+        self.writer = writer
+        self.options = options
+        self.memory = Memory(options.limits.memory)
+        self.compression = Pulls(options.compress, anyio.current_time())
+        self.digests_size = options.limits.memory
+        self._gathers = {one.transfer: one for one in plan.gathers}
+        self._kept: dict[Transfer, _PullTransfer] = {}
+
+    async def attempt(self, state: TransferState) -> None:
+        transfer = state.transfer
+        if transfer not in self._kept:
+            self._kept[transfer] = _PullTransfer(self, state, self._gathers[transfer])
+        await self._kept[transfer].attempt()
+
+    async def release(self, state: TransferState) -> None:
+        if kept := self._kept.pop(state.transfer, None):
+            await kept.close()
 
 
 class _BetterCompressed(TransferError):
     """This session is ended, so that another one may bring the rest, compressed."""
 
 
-class _Gathering:
-    """One pod's archive on its way to the disk, in one session or in several."""
+class _PullTransfer:
+    """One pod's archive on its way into the sink, in one session or in several."""
 
-    def __init__(
-        self,
-        tally: Tally,
-        root: str,
-        token: str,
-        options: Options,
-        packing: Pulls,
-        writer: Writer,
-        memory: Memory,
-        *,
-        base: str | None,
-        onto: bool,
-    ) -> None:
-        self.tally = tally
-        self._memory = memory
-        self._share = memory.share(self._taken)
-        self._complaints = Complaints()  # of the session under way
-        self._onto = onto
-        self._writer = writer
-        self._packing = packing
-        self._offer = packing.offer  # of the session under way
-        self.token = token
-        self._root = root
-        self._base = base
-        self._options = options
-        self._extractor: Extractor | None = None
+    def __init__(self, job: PullJob, state: TransferState, gather: Gather) -> None:
+        self._job = job
+        self._state = state
+        self._gather = gather
+        self._share = job.memory.share(self._taken)
+        self._offer = job.compression.offer  # of the session under way
+        self._complaints = Complaints()  # likewise
+        self._ingest: Ingest | None = None
         self._ended_early = False  # once already, because a file changed under tar's hands
+
+    @property
+    def _path(self) -> str:
+        return self._state.transfer.path
 
     @property
     def _records(self) -> int:
         """How many records are here, if that is enough to continue behind them; else 0."""
-        records = self._extractor.prefix.records if self._extractor else 0
-        return records if records >= RESUME_RECORDS else 0
+        prefix = self._ingest.prefix if self._ingest else None
+        return prefix.records if prefix and prefix.records >= RESUME_RECORDS else 0
+
+    @property
+    def _come_size(self) -> int:
+        """Bytes of the archive behind which the next session continues, as far as what came may stand for them."""
+        return min(self._records * RECORD_SIZE, _MOST_SHRUNK * self._state.wire_size)
 
     def _taken(self) -> int:
         """Return the bytes of memory that what must be remembered takes."""
-        return self._complaints.memory + (self._extractor.memory if self._extractor else 0)
+        return self._complaints.memory + (self._ingest.memory if self._ingest else 0)
 
-    @property
-    def come_size(self) -> int:
-        """Bytes of the archive behind which the next session continues, as far as what came may stand for them."""
-        return min(self._records * RECORD_SIZE, _MOST_SHRUNK * self.tally.wire_size)
+    async def attempt(self) -> None:
+        """Have as many sessions as it takes to find out how the rest is to come. Raises what each may fail with."""
+        while True:
+            try:
+                request, extra_s = await self._request(), self._come_size / SLOWEST_DIGEST_PER_S
+                async with self._job.sessions.greeted(self._state.transfer, request, extra_stall_s=extra_s) as found:
+                    self._state.negotiated = Negotiated(protocol=found.protocol)
+                    await self._run(found)
+                    return
+            except _BetterCompressed as exc:
+                let_go(exc)
 
-    async def request(self) -> PullRequest:
+    async def close(self) -> None:
+        """Remove what is not whole, forget what there is. Harmless when called again."""
+        took = self._share.used()
+        self._share.release()  # at once: the end of a session takes its time, and others wait
+        ingest, self._ingest = self._ingest, None
+        if ingest:
+            with anyio.CancelScope(shield=True):  # bounded: one temporary file, some descriptors, modes for a moment
+                await to_thread.run_sync(ingest.abort)
+                if took > MUCH:
+                    await to_thread.run_sync(give_back)
+
+    async def _request(self) -> PullRequest:
         """Return what the next session asks for: it continues where the last one was lost, if that pays."""
-        digest = None
-        if self._extractor and self._records:
-            digest = await in_turns(self._extractor.prefix.digest())
-        records = self._records if digest else 0
-        self._offer = self._packing.offer
+        options, records, digest = self._job.options, self._records, None
+        if records and self._ingest and self._ingest.prefix:
+            digest = await in_turns(self._ingest.prefix.digest())
+        records = records if digest else 0
+        self._offer = self._job.compression.offer
         return PullRequest(
-            token=self.token,
-            path=self.tally.transfer.path,
+            token=self._job.token,
+            path=self._path,
             records=records,
             digest=digest or "",
             codecs=self._offer.codecs,
-            most_load=MOST_LOAD if self._options.compress == "auto" else 0,
-            want_size=self._options.want_size and not records,
-            follow=self._options.follow,
+            most_load=MOST_LOAD if options.compress == "auto" else 0,
+            want_size=options.want_size and not records,
+            follow=options.follow,
         )
 
-    async def run(self, exchange: Exchange, hello: Hello) -> None:
+    async def _run(self, found: Greeted) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
         try:
             with single_error():
                 async with anyio.create_task_group() as watched:
-                    watched.start_soon(exchange.watch)
-                    await self._run(exchange, hello)
+                    watched.start_soon(found.conversation.watch)
+                    await self._receive(found)
                     watched.cancel_scope.cancel()
         except (SessionLost, ConnectFailed, _BetterCompressed):  # it may continue
-            if self._extractor and (self._extractor.is_torn or not self._records):
-                await self._close()
+            if self._ingest and (self._ingest.is_torn or not self._records):
+                await self.close()
             raise
         except SourceShrank as exc:
-            await self._close()
+            await self.close()
             if self._ended_early:
                 raise CommandFailed(str(exc), hint="twice: is that file's size a lie? pull what is beside it") from exc
             self._ended_early = True
             raise
         except BaseException:
-            await self._close()
+            await self.close()
             raise
 
-    async def _run(self, exchange: Exchange, hello: Hello) -> None:
-        path = self.tally.transfer.path
-        if self._options.checksum:
-            self.tally.checksum = algorithm_of(hello)
-        if self._options.strict_sources:
-            check_watched(hello)
-        self.tally.compression, self.tally.compression_note = self._offer.taken(hello)
+    async def _receive(self, found: Greeted) -> None:
+        conversation, hello, state = found.conversation, found.hello, self._state
+        state.negotiated = self._negotiated(found)
         overlap = None
-        if self._extractor and self._records and hello.resumes_at == self._records:
-            overlap = self._extractor.prefix.follow()
+        if self._ingest and self._ingest.prefix and self._records and hello.resumes_at == self._records:
+            overlap = self._ingest.prefix.follow()
         else:
-            await self._close()
-            root, name = self._root, pull_name(path)
-            if self._onto:
-                is_directory = hello.is_directory
-                root, name = await to_thread.run_sync(functools.partial(landing, is_directory=is_directory), root, name)
-                self.tally.landed = os.path.join(root, os.fsdecode(name)) if name else root
-            self._share = self._memory.share(self._taken)
-            self._extractor = Extractor(
-                root,
-                pull_name(path),
-                name=name,
-                base=self._base,
-                preserve_owner=self._options.preserve_owner,
-                preserve_modes=self._options.preserve_modes,
-                limits=self._options.limits,
-                watch=Watch(
-                    since_s=time.time(),
-                    every=self._options.checksum or self._options.strict_sources,
-                    pads=hello.tar == "bsdtar",
-                ),
-                has_room=self._share.has_room,
-            )
-            self.tally.observer(Started(self.tally.transfer, None))
-        packing = self._packing if not self._offer.codecs else None  # once compressed, or refused, it stays so
-        account = Account(exchange, self.tally, self._extractor, path=path, hello=hello)
-        self._complaints = exchange.complaints
+            await self.close()
+            await self._open(hello)
+            state.observer(Started(state.transfer, None))
+        assert self._ingest
+        account = Account(conversation, state, self._ingest, hello, path=self._path)
+        self._complaints = conversation.complaints
         self._complaints.has_room = self._share.has_room
-        writing = _Writing(exchange, self.tally, self._extractor, account, overlap, packing, self._writer, self._share)
+        session = _PullSession(self._job, state, found, self._ingest, account, overlap, self._share)
         try:
-            await writing.run(self._options)
+            # Once compressed, or refused, it stays so.
+            await session.run(None if self._offer.codecs else self._job.compression)
         finally:
-            self.tally.size, self.tally.entries = self._extractor.size, self._extractor.entries
-            self.tally.left_out = [*self._extractor.left_out, *account.left_out]
-            self.tally.not_kept = self._extractor.not_kept
+            ingest = self._ingest
+            state.arrived = Arrived(
+                size=ingest.size,
+                entries=ingest.entries,
+                left_out=[*ingest.left_out, *account.left_out],
+                not_kept=ingest.not_kept,
+                grown=account.grown,
+                landed=ingest.sink.landed,
+            )
 
-    async def close(self) -> None:
-        """Remove what is not whole, forget what there is. Harmless when called again."""
-        await self._close()
+    def _negotiated(self, found: Greeted) -> Negotiated:
+        """Return what this session is agreed on with the pod. Raises CommandMissing."""
+        options, (codec, why_none) = self._job.options, self._offer.taken(found.hello)
+        if options.strict_sources:
+            check_watched(found.hello)
+        return Negotiated(
+            protocol=found.protocol,
+            compression=codec,
+            compression_note=why_none,
+            checksum=algorithm_of(found.hello) if options.checksum else "",
+        )
 
-    async def _close(self) -> None:
-        took = self._share.used()
-        self._share.release()  # at once: the end of a session takes its time, and others wait
-        extractor, self._extractor = self._extractor, None
-        if extractor:
-            with anyio.CancelScope(shield=True):  # bounded: one temporary file, some descriptors, modes for a moment
-                await to_thread.run_sync(extractor.abort)
-                if took > MUCH:
-                    await to_thread.run_sync(give_back)
+    async def _open(self, hello: Hello) -> None:
+        """Begin to take an archive in."""
+        options, gather, name = self._job.options, self._gather, pull_name(self._path)
+        place = Place(directory=gather.directory, name=name, onto=gather.onto, is_directory=hello.is_directory)
+        sink = await to_thread.run_sync(self._job.destination.open, place)
+        self._share = self._job.memory.share(self._taken)
+        watched = options.checksum or options.strict_sources
+        watch = Watch(since_s=time.time(), every=watched, pads=hello.tar == "bsdtar")
+        self._ingest = Ingest(sink, name, limits=options.limits, watch=watch, has_room=self._share.has_room)
 
 
-class _Writing:
+class _PullSession:
     """What one session brings. overlap: what it sends again, None when it starts from the archive's beginning."""
 
     def __init__(
         self,
-        exchange: Exchange,
-        tally: Tally,
-        extractor: Extractor,
+        job: PullJob,
+        state: TransferState,
+        found: Greeted,
+        ingest: Ingest,
         account: Account,
         overlap: Overlap | None,
-        packing: Pulls | None,
-        writer: Writer,
         share: Share,
     ) -> None:
-        self._packing = packing
-        self._writer = writer
-        self._share = share
-        self._digests: dict[tuple[int, int], str] = {}  # of files with several names, by device and inode
-        self._unseen_size, self._unseen_cpu_s = 0, 0.0  # what `packing` has not been told
-        self._unpacker: Unpacker | None = None
-        self._exchange = exchange
-        self._tally = tally
-        self._extractor = extractor
-        self._overlap = overlap
-        self._done: Done | None = None
+        self._job = job
+        self._state = state
+        self._conversation = found.conversation
+        self._ingest = ingest
         self._account = account
-        self._trailer = LineReader(exchange.token, "done", after_zeros=True)
+        self._overlap = overlap
+        self._share = share
+        self._trailer = LineReader(job.token, "done", after_zeros=True)
+        self._unpacker: Unpacker | None = None
+        self._unseen_size, self._unseen_cpu_s = 0, 0.0  # what the policy has not been told
 
-    async def run(self, options: Options) -> None:
-        """Hear the session out. Raises what keeps the transfer from being complete."""
-        exchange = self._exchange
-        exchange.brings = True
-        if self._tally.compression:  # in a thread: the codec's library may have to be loaded
-            self._unpacker = await to_thread.run_sync(Unpacker, self._tally.compression)
-        while (data := await exchange.stdout()) is not None:
+    async def run(self, policy: Pulls | None) -> None:
+        """Take the archive in, and judge it. policy: tells whether this session had better be another one.
+
+        Raises what keeps the transfer from being complete, and _BetterCompressed.
+        """
+        conversation = self._conversation
+        conversation.brings = True
+        if codec := self._state.negotiated.compression:  # in a thread: the codec's library may have to be loaded
+            self._unpacker = await to_thread.run_sync(Unpacker, codec)
+        while (data := await conversation.stdout()) is not None:
             size, rest = await self._written(data)
-            self._tally.advance(size, len(data))
-            self._look(data)
+            self._state.advance(size, len(data))
+            self._look(data, policy)
             if rest and (found := self._trailer.feed(rest)):
                 line, after = found
-                self._done = Done.read(line.facts)
                 if after:
                     raise ProtocolViolation("the pod sent output after its last word")
-                exchange.brings = False
-                await exchange.hear_stderr_out()
-                await self._account.ask(options, self._digest if self._tally.checksum else None)
-                await exchange.acknowledge()
-        whole = self._extractor.ended and self._done is not None
-        error = self._account.error(self._done, whole=whole)
-        if whole:
-            await self._worked(Work(self._extractor.finishing()))
+                await self._settle(Done.read(line.facts))
+        error = self._account.error()
+        if conversation.last_word and self._ingest.ended:
+            await self._worked(Work(self._ingest.finishing()))
         if error := error or self._account.nothing():
             raise error
+
+    async def _settle(self, done: Done) -> None:
+        """Find out what the pod's last word means, and let it go."""
+        conversation = self._conversation
+        conversation.last_word, conversation.brings = done, False
+        await conversation.hear_stderr_out()
+        await self._account.ask(self._job.options, self._comparison())
+        await conversation.acknowledge()
+
+    def _comparison(self) -> Comparison | None:
+        algorithm = self._state.negotiated.checksum
+        return Comparison(algorithm, self._digest, self._state.digests) if algorithm else None
+
+    async def _digest(self, path: bytes, algorithm: str) -> str | None:
+        steps = self._ingest.digest(path, algorithm)
+        return await in_turns(steps, self._conversation.record_progress) if steps else None
 
     async def _written(self, data: Bytes) -> tuple[int, bytes]:
         """Write what came; return how many bytes of archive it stood for, and what stands behind the archive's end."""
@@ -337,21 +342,17 @@ class _Writing:
         return work.result
 
     async def _worked(self, work: Work[Any]) -> None:
-        while not await self._writer.run(work):
-            with self._exchange.at_rest():
+        while not await self._job.writer.run(work):
+            with self._conversation.at_rest():
                 await anyio.sleep(work.rest_s)
                 await self._share.room()
 
-    async def _digest(self, path: bytes, algorithm: str) -> str | None:
-        root, local = os.fsdecode(self._extractor.root), self._extractor.local(path)
-        return await in_turns(digest_below(root, local, algorithm, self._digests), self._exchange.moved)
-
-    def _look(self, data: Bytes) -> None:
+    def _look(self, data: Bytes, policy: Pulls | None) -> None:
         """Raise _BetterCompressed if this session had better be another one."""
         self._unseen_size += len(data)
-        if self._packing is None or self._extractor.ended or self._unseen_size < ASK_AFTER_SIZE:
+        if policy is None or self._ingest.ended or self._unseen_size < ASK_AFTER_SIZE:
             return
-        if self._packing.pays(self._unseen_size, self._unseen_cpu_s, anyio.current_time(), data):
+        if policy.pays(self._unseen_size, self._unseen_cpu_s, anyio.current_time(), data):
             raise _BetterCompressed("the rest comes compressed")
         self._unseen_size, self._unseen_cpu_s = 0, 0.0
 
@@ -364,7 +365,7 @@ class _Writing:
             rest += yield from self._extract(piece)
             if len(rest) > MAX_PADDING_SIZE + MAX_LINE_SIZE:  # or a bomb of zeros would fill the memory
                 raise ProtocolViolation("what follows the archive does not end")
-            self._exchange.moved()  # while there is work to do here, the pod may be silent
+            self._conversation.record_progress()  # while there is work to do here, the pod may be silent
             yield len(piece)
         return size, rest
 
@@ -373,7 +374,7 @@ class _Writing:
         try:
             yield from self._unpacker.feed(data)
         except ProtocolViolation as exc:  # its program may have failed, and said why
-            said = self._exchange.said
+            said = self._conversation.stderr_tail
             raise ProtocolViolation(f"{exc}: {said}" if said else str(exc)) from exc
 
     def _extract(self, data: Bytes) -> Generator[int, None, bytes]:
@@ -383,4 +384,4 @@ class _Writing:
             if new is None:
                 raise DigestsDiffer("the container's files changed while the session was lost: they are read anew")
             data = new
-        return (yield from self._extractor.feeding(data))
+        return (yield from self._ingest.feeding(data))

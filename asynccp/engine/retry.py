@@ -29,15 +29,15 @@ class Budget:
     """The retries that one run may make: `retries` for a transfer, and a share of all transfers together."""
 
     retries: int
-    left: int
+    left: float = FREE_RETRIES
 
-    @classmethod
-    def of(cls, transfers: int, retries: int) -> "Budget":
-        return cls(retries, FREE_RETRIES + int(transfers * RETRY_SHARE))
+    def grow(self, transfers: int) -> None:
+        """There are so many transfers more."""
+        self.left += transfers * RETRY_SHARE
 
     def allows(self, error: TransferError, attempt: int) -> bool:
         """Tell whether attempt `attempt`, which ended with `error`, may be followed by another; count it if so."""
-        if not error.retryable or attempt > self.retries or self.left <= 0:
+        if not error.retryable or attempt > self.retries or self.left < 1:
             return False
         self.left -= 1
         return True

@@ -1,33 +1,52 @@
-"""Run: all transfers of a plan, so many at a time, each to its result.
+"""Run: one job for all transfers that a source finds, in the order that a schedule gives, each to its result.
 
 A failed transfer is a result; anything that is no TransferError is a defect of ours, and stops the run.
 """
 
-import math
 import random
-import resource
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Protocol
 
 import anyio
+from anyio.abc import TaskGroup
 
 from asynccp.engine.group import let_go, single_error
 from asynccp.engine.ledger import Ledger
+from asynccp.engine.limiter import SessionLimiter
 from asynccp.engine.retry import Budget, delay_s
-from asynccp.engine.tally import Tally
+from asynccp.engine.schedule import AllAtOnce, Schedule
+from asynccp.engine.state import TransferState
+from asynccp.engine.targets import Found, Once, TargetSource
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, SessionLost, Stalled, TransferError
 from asynccp.events import Finished, Observer, Retrying
 from asynccp.kube.base import Cluster
-from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Options
+from asynccp.options import Options
 from asynccp.report import Outcome, Report, Result, outcome_of
 from asynccp.target import Skipped, Target, Transfer, what_became_of
 
 _ASK_TIMEOUT_S = 5.0  # for the question what became of a pod
 GONE = "run it again for the pods that are there now"
 _MAY_BE_THE_PODS_END = (SessionLost, Stalled, ConnectFailed, CommandFailed, Refused)
+
+
+class Job(Protocol):
+    """What a run does for each of its transfers; it holds what they share.
+
+    direction: as the report calls it. digests_size: bytes for the digests that pods told of (`engine.ledger`); None:
+    as many as there are, because they are of files that we know.
+    """
+
+    @property
+    def direction(self) -> str: ...
+    @property
+    def digests_size(self) -> int | None: ...
+
+    async def attempt(self, state: TransferState) -> None:
+        """Make one attempt. Raises TransferError."""
+
+    async def release(self, state: TransferState) -> None:
+        """Give up what was kept for another attempt: there is none, however the transfer ended."""
 
 
 class Plan(Protocol):
@@ -43,94 +62,110 @@ class Plan(Protocol):
     def not_kept(self) -> tuple[NotKept, ...]: ...
 
 
-async def run_transfers(
-    direction: str,
-    plan: Plan,
-    copy: Callable[[Tally], Awaitable[None]],
-    cluster: Cluster,
-    options: Options,
-    observer: Observer,
-    stop: anyio.Event | None,
-    over: Callable[[Tally], Awaitable[None]] | None = None,
-) -> Report:
-    """Run `copy` for every transfer of the plan and return the report, in the plan's order.
+class Run:
+    """One job, carried out once."""
 
-    copy: makes one attempt. over: called when a transfer gets no further attempt, however it ended.
-    """
-    _make_room_for_descriptors(options.sessions)
-    begun = anyio.current_time()
-    tallies = [Tally(transfer, observer) for transfer in plan.transfers]
-    results: dict[Transfer, Result] = {}
-    first_failed: list[Transfer] = []
-    gate, budget = _Gate(options), Budget.of(len(tallies), options.retries)
-    ledger = Ledger(digests_size=None if direction == "push" else options.limits.memory)  # we know what we push
+    def __init__(
+        self, job: Job, cluster: Cluster, options: Options, observer: Observer, *, schedule: Schedule | None = None
+    ) -> None:
+        self._job = job
+        self._cluster = cluster
+        self._options = options
+        self._observer = observer
+        self._schedule = schedule or AllAtOnce()
+        self._limiter = SessionLimiter(options)
+        self._budget = Budget(options.retries)
+        self._ledger = Ledger(digests_size=job.digests_size)
+        self._states: dict[Transfer, TransferState] = {}  # in the order in which they were found
+        self._results: dict[Transfer, Result] = {}
+        self._skipped: list[Skipped] = []
+        self._why_ended = ""  # before its time; empty when it was interrupted
 
-    async def run(tally: Tally) -> None:
-        try:
-            while True:
-                async with gate.passage(tally.transfer.target):
-                    ended = await _attempt(tally, copy, cluster, budget)
-                if isinstance(ended, Result):
-                    break
-                await anyio.sleep(ended)
-                tally.tries += 1
-        finally:
-            if over is not None:
-                await over(tally)
-        results[tally.transfer] = result = ledger.keep(ended)
-        tally.forget()
-        observer(Finished(result))
-        if options.fail_fast and result.outcome not in (Outcome.COMPLETE, Outcome.PARTIAL):
-            first_failed.append(tally.transfer)
-            transfers.cancel_scope.cancel()
+    async def carry_out(self, plan: Plan, stop: anyio.Event | None = None) -> Report:
+        """Return the report of a plan, in its order. Setting `stop` ends the run early."""
+        begun = anyio.current_time()
+        await self._all(Once(plan.transfers, plan.skipped), stop or anyio.Event())
+        for state in self._states.values():
+            if state.transfer not in self._results:
+                self._over(state, self._unfinished(state))
+        results, seconds = [self._results[transfer] for transfer in self._states], anyio.current_time() - begun
+        strict = self._options.strict
+        return Report(self._job.direction, results, self._skipped, plan.left_out, seconds, plan.not_kept, strict)
 
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-            if stop is not None:
+    async def _all(self, source: TargetSource, stop: anyio.Event) -> None:
+        with single_error():
+            async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_when, stop, tasks.cancel_scope)
-            async with anyio.create_task_group() as transfers:
-                for tally in tallies:
-                    transfers.start_soon(run, tally)
-            tasks.cancel_scope.cancel()
+                async with anyio.create_task_group() as batches:
+                    async for found in source.found():
+                        batches.start_soon(self._batch, self._taken(found), batches)
+                tasks.cancel_scope.cancel()
 
-    for tally in tallies:
-        if tally.transfer not in results:
-            results[tally.transfer] = result = ledger.keep(_unfinished(tally, first_failed))
-            tally.forget()
-            observer(Finished(result))
-    ordered = [results[transfer] for transfer in plan.transfers]
-    seconds = anyio.current_time() - begun
-    return Report(direction, ordered, plan.skipped, plan.left_out, seconds, plan.not_kept, strict=options.strict)
+    def _taken(self, found: Found) -> Sequence[Transfer]:
+        self._skipped += found.skipped
+        self._states |= {transfer: TransferState(transfer, self._observer) for transfer in found.transfers}
+        self._budget.grow(len(found.transfers))
+        return found.transfers
 
+    async def _batch(self, transfers: Sequence[Transfer], batches: TaskGroup) -> None:
+        """Run the waves of what was found together."""
+        for wave in self._schedule.waves(transfers):
+            async with anyio.create_task_group() as tasks:
+                for transfer in wave:
+                    tasks.start_soon(self._one, self._states[transfer], batches)
+            if why := self._schedule.objection([self._results[transfer] for transfer in wave]):
+                self._why_ended = why
+                batches.cancel_scope.cancel()
 
-def _unfinished(tally: Tally, first_failed: list[Transfer]) -> Result:
-    if first_failed:
-        return tally.result(Outcome.FAILED, f"ended before it was complete, because {first_failed[0]} failed first")
-    return tally.result(Outcome.INTERRUPTED, "interrupted before it was complete")
+    async def _one(self, state: TransferState, batches: TaskGroup) -> None:
+        """Bring one transfer to its result."""
+        try:
+            while not isinstance(ended := await self._attempt(state), Result):
+                await anyio.sleep(ended)
+                state.tries += 1
+        finally:
+            await self._job.release(state)
+        self._over(state, ended)
+        if self._options.fail_fast and ended.outcome not in (Outcome.COMPLETE, Outcome.PARTIAL):
+            self._why_ended = self._why_ended or f"{state.transfer} failed first"
+            batches.cancel_scope.cancel()
 
+    async def _attempt(self, state: TransferState) -> Result | float:
+        """Make one attempt; return how the transfer ended, or the seconds to wait before the next attempt."""
+        async with self._limiter.slot(state.transfer.target):
+            state.attempt_begun = anyio.current_time()
+            if state.begun is None:
+                state.begun = state.attempt_begun
+            elif became := await became_of(state.transfer.target, self._cluster):  # now it may be another pod
+                return state.result(Outcome.FAILED, became, GONE)
+            try:
+                await self._job.attempt(state)
+            except TransferError as exc:
+                let_go(exc)
+                return await self._failed(state, exc)
+            return state.result(state.outcome)
 
-async def _attempt(
-    tally: Tally, copy: Callable[[Tally], Awaitable[None]], cluster: Cluster, budget: Budget
-) -> Result | float:
-    """Make one attempt; return how the transfer ended, or the seconds to wait before the next attempt."""
-    tally.attempt_begun = anyio.current_time()
-    if tally.begun is None:
-        tally.begun = tally.attempt_begun
-    elif became := await became_of(tally.transfer.target, cluster):  # told late: now it may be another pod
-        return tally.result(Outcome.FAILED, became, GONE)
-    try:
-        await copy(tally)
-    except TransferError as exc:
-        let_go(exc)
-        attempt = tally.failed(exc)
-        became = await became_of(tally.transfer.target, cluster) if isinstance(exc, _MAY_BE_THE_PODS_END) else ""
-        if not became and budget.allows(exc, tally.tries):
-            wait_s = delay_s(tally.tries, chance=random.random(), after_s=exc.after_s)  # noqa: S311 (not a secret)
-            tally.observer(Retrying(tally.transfer, attempt, wait_s))
+    async def _failed(self, state: TransferState, error: TransferError) -> Result | float:
+        attempt, became = state.failed(error), ""
+        if isinstance(error, _MAY_BE_THE_PODS_END):
+            became = await became_of(state.transfer.target, self._cluster)
+        if not became and self._budget.allows(error, state.tries):
+            wait_s = delay_s(state.tries, chance=random.random(), after_s=error.after_s)  # noqa: S311 (not a secret)
+            self._observer(Retrying(state.transfer, attempt, wait_s))
             return wait_s
-        error, hint = (f"{became} ({exc})", GONE) if became else (str(exc), exc.hint)
-        return tally.result(outcome_of(exc), error, hint, attempt.error_class)
-    return tally.result(Outcome.PARTIAL if tally.left_out or tally.partial else Outcome.COMPLETE)
+        words, hint = (f"{became} ({error})", GONE) if became else (str(error), error.hint)
+        return state.result(outcome_of(error), words, hint, attempt.error_class)
+
+    def _over(self, state: TransferState, result: Result) -> None:
+        self._results[state.transfer] = result = self._ledger.keep(result)
+        state.forget()
+        self._observer(Finished(result))
+
+    def _unfinished(self, state: TransferState) -> Result:
+        if not self._why_ended:
+            return state.result(Outcome.INTERRUPTED, "interrupted before it was complete")
+        what = "not begun" if state.begun is None else "ended before it was complete"
+        return state.result(Outcome.FAILED, f"{what}, because {self._why_ended}")
 
 
 async def became_of(target: Target, cluster: Cluster) -> str:
@@ -143,33 +178,6 @@ async def became_of(target: Target, cluster: Cluster) -> str:
     return ""
 
 
-def _make_room_for_descriptors(sessions: int) -> None:
-    """Raise the soft limit of open files when the default (1,024 on most machines, 256 on macOS) would not do."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = 128 + 8 * sessions  # a session has one socket, a pull a file and up to four directories
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-
-
 async def _cancel_when(stop: anyio.Event, scope: anyio.CancelScope) -> None:
     await stop.wait()
     scope.cancel()
-
-
-class _Gate:
-    """How many may be under way, in all and on one node, and how fast they may begin."""
-
-    def __init__(self, options: Options) -> None:
-        self._all = anyio.Semaphore(options.sessions)
-        self._nodes: dict[str, anyio.Semaphore] = defaultdict(lambda: anyio.Semaphore(options.sessions_per_node))
-        self._next_at = -math.inf
-
-    @asynccontextmanager
-    async def passage(self, target: Target) -> AsyncIterator[None]:
-        # The node first, so that pods that wait for it don't hold places that other nodes' pods could use.
-        async with self._nodes[target.node], self._all:
-            apart_s = random.uniform(0.5, 1.5) / OPENS_PER_S  # noqa: S311 (not a secret)
-            self._next_at = max(self._next_at, anyio.current_time() - OPENS_AT_ONCE / OPENS_PER_S) + apart_s
-            await anyio.sleep_until(self._next_at)
-            yield

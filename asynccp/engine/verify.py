@@ -6,14 +6,13 @@ that a pod says, which would have us wait for days.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from asynccp.archive.watch import Change, State, change
 from asynccp.checksum import ALGORITHMS
-from asynccp.engine.exchange import Exchange
-from asynccp.engine.tally import Tally
+from asynccp.engine.conversation import Conversation
 from asynccp.errors import CommandMissing, DigestsDiffer, Knob, ProtocolViolation, SessionLost
 from asynccp.options import SLOWEST_DIGEST_PER_S
-from asynccp.remote.dialogue import verdict
 from asynccp.remote.digests import AnswerReader, encode_question, questions
 from asynccp.remote.messages import Hello
 from asynccp.text import counted, listed, printable
@@ -47,61 +46,68 @@ def check_watched(hello: Hello) -> None:
         )
 
 
-async def verify(exchange: Exchange, tally: Tally, sizes: Mapping[bytes, int], here: Here) -> None:
-    """Compare the files of `sizes` (path in the archive → bytes). Raises DigestsDiffer with the names of some."""
-    if differ := await differing(exchange, tally, sizes, here):
-        raise digests_differ(differ)
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How files here are compared with those in a pod.
 
-
-async def differing(exchange: Exchange, tally: Tally, sizes: Mapping[bytes, int], here: Here) -> list[bytes]:
-    """Return which of the files of `sizes` (path in the archive → bytes) are not the same here and in the pod.
-
-    here: returns the digest of a file on this machine. The tally gets the digests of those that are the same.
+    algorithm: the program in the pod that digests. here: returns the digest of a file on this machine, None when it
+    can't be read. same: takes the digests of those that are the same, by path.
     """
+
+    algorithm: str
+    here: Here
+    same: dict[bytes, str]
+
+
+async def differing(conversation: Conversation, sizes: Mapping[bytes, int], comparison: Comparison) -> list[bytes]:
+    """Return which of the files of `sizes` (path in the archive → bytes) are not the same here and in the pod."""
     differ: list[bytes] = []
+    algorithm, here = comparison.algorithm, comparison.here
     for paths in questions(sizes):
-        exchange.patience_s = sum(sizes[path] for path in paths) / SLOWEST_DIGEST_PER_S
-        await exchange.send(encode_question(paths))
-        ours = [await here(path, tally.checksum) for path in paths]
-        exchange.moved()
-        theirs = await _answer(exchange, paths, tally.checksum)
+        conversation.extra_stall_s = sum(sizes[path] for path in paths) / SLOWEST_DIGEST_PER_S
+        await conversation.send(encode_question(paths))
+        ours = [await here(path, algorithm) for path in paths]
+        conversation.record_progress()
+        theirs = await _answer(conversation, paths, algorithm)
         for path, one, other in zip(paths, ours, theirs, strict=True):
             if one is None or one != other:
                 differ.append(path)
             else:
-                tally.digests[path] = one
-    exchange.patience_s = 0.0
+                comparison.same[path] = one
+    conversation.extra_stall_s = 0.0
     return differ
 
 
-async def states(exchange: Exchange, came: Mapping[bytes, State]) -> dict[bytes, Change]:
+async def begins_the_same(
+    conversation: Conversation, path: bytes, size: int, comparison: Comparison, *, came: int
+) -> bool:
+    """Tell whether the first `size` bytes of a file in the pod are all of the one here. came: less its holes."""
+    conversation.extra_stall_s = came / SLOWEST_DIGEST_PER_S
+    await conversation.send(encode_question([path], f"head {size}"))
+    ours = await comparison.here(path, comparison.algorithm)
+    conversation.record_progress()
+    (theirs,) = await _answer(conversation, [path], comparison.algorithm)
+    conversation.extra_stall_s = 0.0
+    if ours is None or ours != theirs:
+        return False
+    comparison.same[path] = ours
+    return True
+
+
+async def states(conversation: Conversation, came: Mapping[bytes, State]) -> dict[bytes, Change]:
     """Return what has become of entries since the archive told their state."""
     found: dict[bytes, Change] = {}
     for paths in questions(came):
-        await exchange.send(encode_question(paths, "state"))
-        told = await _answer(exchange, paths, "state")
+        await conversation.send(encode_question(paths, "state"))
+        told = await _answer(conversation, paths, "state")
         found |= {path: change(came[path], one) for path, one in zip(paths, told, strict=True)}
     return found
 
 
-async def begins_the_same(exchange: Exchange, tally: Tally, path: bytes, size: int, here: Here, *, came: int) -> bool:
-    """Tell whether the first `size` bytes of a file in the pod are all of the one here. came: less its holes."""
-    exchange.patience_s = came / SLOWEST_DIGEST_PER_S
-    await exchange.send(encode_question([path], f"head {size}"))
-    ours = await here(path, tally.checksum)
-    exchange.moved()
-    (theirs,) = await _answer(exchange, [path], tally.checksum)
-    exchange.patience_s = 0.0
-    if ours is None or ours != theirs:
-        return False
-    tally.digests[path] = ours
-    return True
-
-
-async def count_old(exchange: Exchange, path: bytes) -> str:
+async def count_old(conversation: Conversation, path: bytes) -> str:
     """Return how many entries, `path` and below, have not changed since the session began; empty if nobody can tell."""
-    await exchange.send(encode_question([path], "old"))
-    (told,) = await _answer(exchange, [path], "old")
+    await conversation.send(encode_question([path], "old"))
+    (told,) = await _answer(conversation, [path], "old")
     return told or ""
 
 
@@ -113,13 +119,12 @@ def digests_differ(paths: Sequence[bytes]) -> DigestsDiffer:
     return DigestsDiffer(f"{what} not the same here and in the container: {names}", hint=hint)
 
 
-async def _answer(exchange: Exchange, paths: Sequence[bytes], algorithm: str) -> list[str | None]:
-    reader = AnswerReader(exchange.token, paths, algorithm)
-    while (data := await exchange.stdout()) is not None:
+async def _answer(conversation: Conversation, paths: Sequence[bytes], algorithm: str) -> list[str | None]:
+    reader = AnswerReader(conversation.token, paths, algorithm)
+    while (data := await conversation.stdout()) is not None:
         if found := reader.feed(data):
             digests, more = found
             if more:
                 raise ProtocolViolation("the pod said more than it was asked for")
             return digests
-    error = verdict(None, exchange.status, exchange.said, ending=exchange.ending)
-    raise error or SessionLost("the session ended before the pod had told of its files")
+    raise conversation.error() or SessionLost("the session ended before the pod had told of its files")

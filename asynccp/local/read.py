@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
-from asynccp.archive.header import encode_header
+from asynccp.archive.format import ArchiveFormat
 from asynccp.archive.layout import ArchiveLayout, Piece
 from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.entry import Entry, Kind
@@ -45,12 +45,12 @@ def read_slice(layout: ArchiveLayout, start: int, stop: int, *, before: bytes = 
     view = buffer[len(before) :]
     with Directories() as directories:
         for piece in layout.pieces(start, stop):
-            _fill(view[piece.offset : piece.offset + piece.stop - piece.start], piece, directories)
+            _fill(view[piece.offset : piece.offset + piece.stop - piece.start], piece, layout.format, directories)
     return buffer
 
 
-def _fill(view: memoryview, piece: Piece, directories: Directories) -> None:
-    header = encode_header(piece.entry)
+def _fill(view: memoryview, piece: Piece, format: ArchiveFormat, directories: Directories) -> None:  # noqa: A002
+    header = format.encode_header(piece.entry)
     if piece.start < len(header):
         part = header[piece.start : piece.stop]
         view[: len(part)] = part

@@ -25,7 +25,7 @@ from asynccp.local.read import read_chunk
 from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, RECORD_SIZE, Options
 from asynccp.remote.dialogue import ACKNOWLEDGEMENT, GO
 from asynccp.report import Outcome, Result
-from asynccp.sinks.directory import Extractor
+from asynccp.sinks.ingest import Ingest
 from asynccp.status import ExitStatus
 from asynccp.target import Target
 
@@ -808,18 +808,18 @@ async def test_a_pull_falls_back_to_v5(tmp_path: Path) -> None:
 class SlowDisk:
     """A disk that takes nothing until it is told to."""
 
-    def __init__(self, feeding: Callable[[Extractor, bytes | memoryview], Generator[int, None, bytes]]) -> None:
+    def __init__(self, feeding: Callable[[Ingest, bytes | memoryview], Generator[int, None, bytes]]) -> None:
         self._feeding = feeding
         self.go_on = threading.Event()
 
-    def feeding(self, extractor: Extractor, data: bytes | memoryview) -> Generator[int, None, bytes]:
+    def feeding(self, extractor: Ingest, data: bytes | memoryview) -> Generator[int, None, bytes]:
         assert self.go_on.wait(10)
         return (yield from self._feeding(extractor, data))
 
 
 async def test_a_slow_disk_slows_the_pod_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk, said = SlowDisk(Extractor.feeding), 0
-    monkeypatch.setattr(Extractor, "feeding", lambda extractor, data: disk.feeding(extractor, data))
+    disk, said = SlowDisk(Ingest.feeding), 0
+    monkeypatch.setattr(Ingest, "feeding", lambda extractor, data: disk.feeding(extractor, data))
     archive = LOGS + END
 
     async def script(pod: Pod) -> None:

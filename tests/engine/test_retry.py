@@ -6,8 +6,7 @@ import anyio
 import pytest
 
 from asynccp.engine.retry import FREE_RETRIES, MOST_DELAY_S, RETRY_SHARE, Budget, delay_s
-from asynccp.engine.run import run_transfers
-from asynccp.engine.tally import Tally
+from asynccp.engine.state import TransferState
 from asynccp.errors import (
     CommandFailed,
     ConnectFailed,
@@ -26,6 +25,7 @@ from asynccp.report import Outcome, Report
 from asynccp.target import Json
 
 from .clock import JumpingLoop
+from .jobs import Copying, carried_out
 from .scripted import Recorder, running, scripted, target, targets
 from .test_run import plan_of
 
@@ -66,11 +66,12 @@ def test_the_delay_doubles_spreads_and_obeys_the_server(
     ],
 )
 def test_only_a_failed_connection_is_worth_another_attempt(error: TransferError, again: bool) -> None:
-    assert Budget.of(1, retries=2).allows(error, 1) is again
+    assert Budget(retries=2).allows(error, 1) is again
 
 
 def test_a_transfer_has_so_many_retries_and_a_run_has_a_share() -> None:
-    budget = Budget.of(100, retries=2)
+    budget = Budget(retries=2)
+    budget.grow(100)
     assert [budget.allows(LOST, attempt) for attempt in (1, 2, 3)] == [True, True, False]
     assert sum(budget.allows(LOST, 1) for _ in range(1000)) == FREE_RETRIES + 100 * RETRY_SHARE - 2
 
@@ -83,17 +84,17 @@ class Failing:
         self._error = error
         self.begun_at: list[float] = []
 
-    async def __call__(self, tally: Tally) -> None:
+    async def __call__(self, state: TransferState) -> None:
         self.begun_at.append(anyio.current_time())
         await anyio.lowlevel.checkpoint()
-        if tally.tries <= self._times:
+        if state.tries <= self._times:
             raise type(self._error)(str(self._error), after_s=self._error.after_s)
 
 
 async def run(copy: Failing, pods: int = 1, now: dict[str, Json | Exception | None] | None = None) -> Report:
     async with scripted() as cluster:
         cluster.now.update(now or {})
-        return await run_transfers("push", plan_of(targets(pods)), copy, cluster, Options(retries=2), Recorder(), None)
+        return await carried_out(Copying(copy), plan_of(targets(pods)), cluster, Options(retries=2), Recorder())
 
 
 async def test_a_lost_session_is_made_good_and_the_report_tells_the_attempts() -> None:
@@ -107,7 +108,7 @@ async def test_what_each_failed_attempt_died_of_is_an_event_and_in_the_report() 
     events = list[Event]()
     async with scripted() as cluster:
         plan, copy = plan_of(targets(1)), Failing(2)
-        report = await run_transfers("push", plan, copy, cluster, Options(retries=2), events.append, None)
+        report = await carried_out(Copying(copy), plan, cluster, Options(retries=2), events.append)
     again = [event for event in events if isinstance(event, Retrying)]
     (result,) = report.results
     assert [event.attempt for event in again] == list(result.attempts)
@@ -148,13 +149,13 @@ async def test_a_dying_cluster_is_not_hammered() -> None:
 async def test_a_pod_that_waits_for_its_next_attempt_holds_no_place(clock: JumpingLoop) -> None:
     order: list[str] = []
 
-    async def copy(tally: Tally) -> None:
-        order.append(f"{tally.transfer.target.pod} {tally.tries}")
+    async def copy(state: TransferState) -> None:
+        order.append(f"{state.transfer.target.pod} {state.tries}")
         await anyio.lowlevel.checkpoint()
-        if tally.transfer.target.pod == "web-0" and tally.tries == 1:
+        if state.transfer.target.pod == "web-0" and state.tries == 1:
             raise LOST
 
     async with scripted() as cluster:
         options = Options(sessions=1, retries=1)
-        await run_transfers("push", plan_of(targets(3)), copy, cluster, options, Recorder(), None)
+        await carried_out(Copying(copy), plan_of(targets(3)), cluster, options, Recorder())
     assert order == ["web-0 1", "web-1 1", "web-2 1", "web-0 2"]

@@ -2,15 +2,14 @@
 
 import resource
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import anyio
 import pytest
 
-from asynccp.engine.run import run_transfers
-from asynccp.engine.tally import Tally
+from asynccp.engine.state import Arrived, Negotiated, TransferState
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import (
     ClusterError,
@@ -29,9 +28,8 @@ from asynccp.report import Outcome, Report
 from asynccp.target import Json, Skipped, Target, Transfer
 
 from .clock import JumpingLoop
+from .jobs import Copy, Copying, carried_out
 from .scripted import ONCE, Recorder, running, scripted, target, targets
-
-Copy = Callable[[Tally], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -56,19 +54,19 @@ async def run(
 ) -> Report:
     async with scripted() as cluster:
         cluster.now.update(now or {})
-        return await run_transfers("push", plan_of(to), copy, cluster, options or ONCE, recorder or Recorder(), stop)
+        return await carried_out(Copying(copy), plan_of(to), cluster, options or ONCE, recorder or Recorder(), stop)
 
 
-def number_of(tally: Tally) -> int:
-    return int(tally.transfer.target.pod.removeprefix("web-"))
+def number_of(state: TransferState) -> int:
+    return int(state.transfer.target.pod.removeprefix("web-"))
 
 
-async def at_once(tally: Tally) -> None:
+async def at_once(state: TransferState) -> None:
     await anyio.lowlevel.checkpoint()
 
 
 def failing(error: Exception) -> Copy:
-    async def copy(tally: Tally) -> None:
+    async def copy(state: TransferState) -> None:
         await anyio.lowlevel.checkpoint()
         raise error
 
@@ -76,8 +74,8 @@ def failing(error: Exception) -> Copy:
 
 
 async def test_results_are_in_the_plans_order_whoever_is_first() -> None:
-    async def copy(tally: Tally) -> None:
-        await anyio.sleep(100 - number_of(tally))
+    async def copy(state: TransferState) -> None:
+        await anyio.sleep(100 - number_of(state))
 
     recorder = Recorder()
     report = await run(copy, targets(5), recorder=recorder)
@@ -95,8 +93,8 @@ async def test_a_report_has_what_the_plan_left_out() -> None:
         (NotKept(b"su", "its capabilities"),),
     )
     async with scripted() as cluster:
-        report = await run_transfers("pull", plan, at_once, cluster, ONCE, Recorder(), None)
-    assert (report.direction, report.skipped, report.left_out) == ("pull", plan.skipped, plan.left_out)
+        report = await carried_out(Copying(at_once, "pull"), plan, cluster, ONCE, Recorder())
+    assert (report.direction, tuple(report.skipped), report.left_out) == ("pull", plan.skipped, plan.left_out)
     assert report.not_kept == plan.not_kept
 
 
@@ -105,7 +103,7 @@ async def test_a_plan_without_transfers_is_done_at_once() -> None:
 
 
 async def test_seconds_are_those_of_the_transfer_itself() -> None:
-    async def copy(tally: Tally) -> None:
+    async def copy(state: TransferState) -> None:
         await anyio.sleep(10)
 
     report = await run(copy, targets(3), Options(sessions=1))
@@ -123,14 +121,14 @@ class Crowd:
         self.begun_at: list[float] = []
         self.ended_at: dict[str, float] = {}
 
-    async def copy(self, tally: Tally) -> None:
-        places = ("in all", tally.transfer.target.node)
+    async def copy(self, state: TransferState) -> None:
+        places = ("in all", state.transfer.target.node)
         self.begun_at.append(anyio.current_time())
         self._now.update(places)
         self.most |= self._now
         await anyio.sleep(self._seconds)
         self._now.subtract(places)
-        self.ended_at[tally.transfer.target.pod] = anyio.current_time()
+        self.ended_at[state.transfer.target.pod] = anyio.current_time()
 
 
 @pytest.mark.parametrize("sessions", [1, 7, 30, 100])
@@ -215,9 +213,9 @@ async def test_one_pods_trouble_is_its_result(error: TransferError, outcome: Out
 
 
 async def test_the_others_go_on_when_one_fails() -> None:
-    async def copy(tally: Tally) -> None:
+    async def copy(state: TransferState) -> None:
         await anyio.sleep(1)
-        if number_of(tally) == 3:
+        if number_of(state) == 3:
             raise SourceMissing("gone")
         await anyio.sleep(10)
 
@@ -226,12 +224,12 @@ async def test_the_others_go_on_when_one_fails() -> None:
     assert report.exit_code == 23
 
 
-async def test_what_the_tally_counted_is_in_the_result_however_it_ends() -> None:
-    async def copy(tally: Tally) -> None:
-        tally.protocol, tally.size, tally.entries = "v4", 30, 2
-        tally.advance(1000, 1000)
-        tally.advance(500, 500)
-        if number_of(tally) == 1:
+async def test_what_has_arrived_and_moved_is_in_the_result_however_it_ends() -> None:
+    async def copy(state: TransferState) -> None:
+        state.negotiated, state.arrived = Negotiated(protocol="v4"), Arrived(size=30, entries=2)
+        state.advance(1000, 1000)
+        state.advance(500, 500)
+        if number_of(state) == 1:
             raise SessionLost("gone")
 
     recorder = Recorder()
@@ -242,8 +240,8 @@ async def test_what_the_tally_counted_is_in_the_result_however_it_ends() -> None
 
 
 async def test_what_was_left_out_makes_a_transfer_partial() -> None:
-    async def copy(tally: Tally) -> None:
-        tally.left_out.append(LeftOut(b"dev", "a device"))
+    async def copy(state: TransferState) -> None:
+        state.arrived = Arrived(left_out=[LeftOut(b"dev", "a device")])
 
     report = await run(copy, targets(1))
     assert report.results[0].outcome is Outcome.PARTIAL
@@ -252,9 +250,8 @@ async def test_what_was_left_out_makes_a_transfer_partial() -> None:
 
 
 async def test_what_could_not_be_done_makes_a_transfer_partial_though_all_entries_came() -> None:
-    async def copy(tally: Tally) -> None:
-        tally.partial = True
-        tally.not_kept.append(NotKept(b"dir", "its time"))
+    async def copy(state: TransferState) -> None:
+        state.arrived = Arrived(not_kept=[NotKept(b"dir", "its time")], is_partial=True)
 
     report = await run(copy, targets(1))
     (result,) = report.results
@@ -264,8 +261,8 @@ async def test_what_could_not_be_done_makes_a_transfer_partial_though_all_entrie
 
 
 async def test_what_was_not_kept_alone_leaves_a_transfer_complete() -> None:
-    async def copy(tally: Tally) -> None:
-        tally.not_kept.append(NotKept(b"su", "its set-user-id bit"))
+    async def copy(state: TransferState) -> None:
+        state.arrived = Arrived(not_kept=[NotKept(b"su", "its set-user-id bit")])
 
     report = await run(copy, targets(1))
     assert report.ok
@@ -276,7 +273,7 @@ async def test_a_strict_run_fails_with_the_pods_that_it_skipped() -> None:
     plan = Plan((Transfer(target(), "/x"),), (Skipped("a/b", "is Pending"),))
     async with scripted() as cluster:
         options = Options(retries=0, strict=True)
-        report = await run_transfers("pull", plan, at_once, cluster, options, Recorder(), None)
+        report = await carried_out(Copying(at_once, "pull"), plan, cluster, options, Recorder())
     assert report.exit_code == 23
 
 
@@ -297,7 +294,7 @@ async def test_a_container_whose_restart_is_told_late_gets_no_further_attempt() 
 
     async with scripted() as cluster:
 
-        async def copy(tally: Tally) -> None:
+        async def copy(state: TransferState) -> None:
             attempts.append(anyio.current_time())
             tasks.start_soon(tell_later)
             raise SessionLost("gone")
@@ -307,7 +304,7 @@ async def test_a_container_whose_restart_is_told_late_gets_no_further_attempt() 
             cluster.now["web-0"] = restarted
 
         async with anyio.create_task_group() as tasks:
-            report = await run_transfers("push", plan_of(targets(1)), copy, cluster, Options(), Recorder(), None)
+            report = await carried_out(Copying(copy), plan_of(targets(1)), cluster, Options(), Recorder())
     assert len(attempts) == 1
     assert report.results[0].error == "the pod was deleted, and another of the same name took its place"
 
@@ -329,9 +326,7 @@ async def test_a_cluster_that_does_not_answer_does_not_hold_the_run(
     async with scripted() as cluster:
         monkeypatch.setattr(cluster, "find_pod", lambda target: anyio.sleep_forever())
         begun = clock.now
-        report = await run_transfers(
-            "push", plan_of(targets(3)), failing(Stalled("still")), cluster, ONCE, Recorder(), None
-        )
+        report = await carried_out(Copying(failing(Stalled("still"))), plan_of(targets(3)), cluster, ONCE, Recorder())
     assert [one.error for one in report.results] == ["still"] * 3
     assert clock.now - begun < 6
 
@@ -342,28 +337,28 @@ async def test_a_replaced_pod_is_told() -> None:
 
 
 async def test_a_defect_of_ours_stops_the_run_as_what_it_is() -> None:
-    async def copy(tally: Tally) -> None:
+    async def copy(state: TransferState) -> None:
         await anyio.sleep(1)
-        if number_of(tally) == 1:
+        if number_of(state) == 1:
             raise ZeroDivisionError
         await anyio.sleep_forever()
 
     async with scripted() as cluster:
         with pytest.raises(ZeroDivisionError):
-            await run_transfers("push", plan_of(targets(3)), copy, cluster, ONCE, Recorder(), None)
+            await carried_out(Copying(copy), plan_of(targets(3)), cluster, ONCE, Recorder())
 
 
 async def test_stop_interrupts_who_is_under_way_and_who_waits_and_tells_the_observer(clock: JumpingLoop) -> None:
     stop, ended = anyio.Event(), []
 
-    async def copy(tally: Tally) -> None:
-        if number_of(tally) == 0:
+    async def copy(state: TransferState) -> None:
+        if number_of(state) == 0:
             return
         try:
-            tally.advance(100, 100)
+            state.advance(100, 100)
             await anyio.sleep_forever()
         finally:
-            ended.append(number_of(tally))
+            ended.append(number_of(state))
 
     async def stop_soon() -> None:
         await anyio.sleep(60)
@@ -387,8 +382,8 @@ async def test_a_run_that_is_stopped_before_it_begins_opens_nothing() -> None:
     stop, begun = anyio.Event(), []
     stop.set()
 
-    async def copy(tally: Tally) -> None:
-        begun.append(tally)
+    async def copy(state: TransferState) -> None:
+        begun.append(state)
         await anyio.sleep_forever()
 
     report = await run(copy, targets(100), stop=stop)

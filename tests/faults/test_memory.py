@@ -17,7 +17,8 @@ from tests.faults.fleet import LABELS, Fleet, fleet
 from tests.faults.liars import fifos, liar
 from tests.faults.memory import MIB, peak_of_a_pull
 
-HEAVY = {"Extractor", "Unpacker", "Account", "TarDecoder", "Prefix", "Share", "Claims"}  # what a transfer works with
+# What a transfer works with.
+HEAVY = {"Ingest", "DirectorySink", "Unpacker", "Account", "TarDecoder", "Prefix", "Share", "Claims"}
 
 
 def test_a_pull_from_10_pods_of_which_one_stalls_stays_within_its_memory(tmp_path: Path) -> None:

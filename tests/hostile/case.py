@@ -12,9 +12,9 @@ from pathlib import Path
 
 from asynccp.errors import AsyncCpError
 from asynccp.limits import DEFAULT_LIMITS, Limits
-from asynccp.sinks.directory import Extractor
 from asynccp.text import printable
 from tests.archives import archive, file
+from tests.sinks.extracting import extracting
 
 Shown = Mapping[str, str]
 """What is below a directory: `/` for a directory, `-> target` for a symbolic link, else a file's content (latin-1)."""
@@ -122,7 +122,7 @@ def watched(place: Path, before: Shown) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _extract(root: Path, data: bytes, case: Case, step: int) -> tuple[str, str]:
-    extractor = Extractor(root, case.requested, limits=case.limits)
+    extractor = extracting(root, case.requested, limits=case.limits)
     try:
         for start in range(0, len(data), step):
             if extractor.feed(memoryview(data)[start : start + step]).strip(b"\0"):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from asynccp.archive.tar import TarDecoder
 from asynccp.errors import AsyncCpError, ProtocolViolation
-from asynccp.sinks.directory import Extractor
 from tests import archives
 from tests.archives import BLOCK, archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
 from tests.hostile.fuzz import events
+from tests.sinks.extracting import extracting
 
 LONG = b"/".join([b"long" * 25] * 3)
 CHECKSUM = range(148, 156)  # of a header: the bytes that a sum does not cover
@@ -50,7 +50,7 @@ def is_reported(data: bytes) -> bool:
 
 def is_refused_on_disk(data: bytes, root: Path) -> bool:
     """Return whether the extractor refuses a cut archive, and leaves no torn file."""
-    extractor = Extractor(root, b"")
+    extractor = extracting(root, b"")
     try:
         extractor.feed(data)
         extractor.finish()

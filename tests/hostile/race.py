@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asynccp.errors import DestinationError
-from asynccp.sinks.directory import Extractor
 from tests.archives import archive, directory, file, hard_link, symlink
+from tests.sinks.extracting import extracting
 
 # The attacker: for ever, each directory in turn becomes a link that leads out, and comes back.
 ATTACKER = """
@@ -77,7 +77,7 @@ def _extract_for(seconds: float, root: Path) -> tuple[int, int]:
     rounds = refused = 0
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        extractor = Extractor(root, b"")
+        extractor = extracting(root, b"")
         rounds += 1
         try:
             extractor.feed(archive(PARTS))

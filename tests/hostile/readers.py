@@ -20,8 +20,8 @@ from pathlib import Path
 from asynccp.archive.tar import Data, Event, Hole, Member, TarDecoder
 from asynccp.entry import Kind, LeftOut
 from asynccp.errors import AsyncCpError
-from asynccp.sinks.directory import Extractor
 from tests.hostile.mutations import generated, mutation
+from tests.sinks.extracting import extracting
 
 READERS = {"GNU tar": ("tar", "--no-same-owner", "--delay-directory-restore"), "bsdtar": ("bsdtar", "--no-same-owner")}
 
@@ -73,7 +73,7 @@ def accepted(data: bytes) -> dict[bytes, Facts] | None:
     Devices and FIFOs are never extracted here, so archives that have some are not compared.
     """
     with tempfile.TemporaryDirectory() as place:
-        extractor = Extractor(Path(place, "pod"), b"")
+        extractor = extracting(Path(place, "pod"), b"")
         try:
             extractor.feed(data)
             extractor.finish()

@@ -13,8 +13,8 @@ import pytest
 from asynccp.errors import DestinationError
 from asynccp.local.tree import Tree
 from asynccp.ours import partial_name
-from asynccp.sinks.directory import Extractor
 from tests.archives import archive, directory, file, hard_link, symlink
+from tests.sinks.extracting import extracting
 
 STALE = os.fsdecode(partial_name())
 WHOLE = archive(directory(b"d"), file(b"d/f", b"1"), hard_link(b"d/h", b"d/f"), symlink(b"d/l", b"f"))
@@ -22,9 +22,9 @@ WHOLE = archive(directory(b"d"), file(b"d/f", b"1"), hard_link(b"d/h", b"d/f"), 
 # A run that has half a file on the disk, says so with one byte, and then waits for ever.
 WRITER = """
 import sys
-from asynccp.sinks.directory import Extractor
+from tests.sinks.extracting import extracting
 from tests.archives import file
-extractor = Extractor(sys.argv[1], b"")
+extractor = extracting(sys.argv[1], b"")
 extractor.feed(file(b"d/big", b"x" * 600)[:900])
 print(end="*", flush=True)
 sys.stdin.read()
@@ -50,7 +50,7 @@ def partials(root: Path) -> list[Path]:
 
 
 def extract(root: Path, data: bytes) -> None:
-    extractor = Extractor(root, b"")
+    extractor = extracting(root, b"")
     extractor.feed(data)
     extractor.finish()
 
@@ -72,7 +72,7 @@ def test_a_pull_leaves_alone_what_another_one_is_writing(tmp_path: Path) -> None
 
 
 def test_two_pulls_into_one_directory_both_arrive(tmp_path: Path) -> None:
-    first, second = Extractor(tmp_path, b""), Extractor(tmp_path, b"")
+    first, second = extracting(tmp_path, b""), extracting(tmp_path, b"")
     one, two = archive(file(b"d/one", b"1" * 9)), archive(file(b"d/two", b"2" * 9))
     first.feed(one[:515])
     second.feed(two[:515])
@@ -153,14 +153,14 @@ def test_no_link_leads_from_the_directory_that_was_named_to_a_pods(tmp_path: Pat
     (to / "api" / "web-0").mkdir(parents=True)
     named.symlink_to("to")  # that is the user's own business
     extract(to, archive(symlink(b"prod", b"api")))
-    extractor = Extractor(named / "prod" / "web-0", b"", base=str(named))
+    extractor = extracting(named / "prod" / "web-0", b"", base=str(named))
     with pytest.raises(
         DestinationError, match="named/prod is a file or a symbolic link, but a directory belongs there"
     ):
         extractor.feed(archive(file(b"log", b"of prod")))
     extractor.abort()
     assert list((to / "api" / "web-0").iterdir()) == []
-    other = Extractor(named / "shop" / "web-0", b"", base=str(named))
+    other = extracting(named / "shop" / "web-0", b"", base=str(named))
     other.feed(archive(file(b"log", b"of shop")))
     other.finish()
     assert (to / "shop" / "web-0" / "log").read_text() == "of shop"
@@ -174,7 +174,7 @@ def test_a_pods_directory_is_made_as_any_other(
     root = f"{base or 'to'}/pod" if base != "/" else f"{tmp_path}/to/pod"
     old = os.umask(0o002)
     try:
-        extractor = Extractor(root, b"", base=base)
+        extractor = extracting(root, b"", base=base)
         extractor.feed(archive(file(b"f", b"1")))
         extractor.finish()
     finally:
@@ -196,7 +196,7 @@ def test_a_directory_that_folds_case_below_one_that_does_not_is_refused(
     device = (tmp_path / "d").stat().st_dev
     monkeypatch.setattr(Tree, "_folds", lambda _, directory: folds and os.fstat(directory).st_dev == device)
     try:
-        extractor = Extractor(tmp_path, b"")
+        extractor = extracting(tmp_path, b"")
         with (
             pytest.raises(DestinationError, match="d takes names that differ only in case") if folds else nullcontext()
         ):

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from asynccp.engine.exchange import Exchange, opened
+from asynccp.engine.conversation import Conversation
 from asynccp.engine.group import single_error
+from asynccp.engine.sessions import Sessions
 from asynccp.errors import (
     CommandFailed,
     CommandMissing,
@@ -38,12 +39,12 @@ COMMAND = Command(("sh",), SCRIPT)
 
 
 @asynccontextmanager
-async def exchange_with(script: Script) -> AsyncIterator[tuple[Exchange, Pod]]:
+async def conversation_with(script: Script) -> AsyncIterator[tuple[Conversation, Pod]]:
     async with (
         scripted(script) as cluster,
-        opened(cluster, target(), COMMAND, V4, TOKEN, OPTIONS) as exchange,
+        Sessions(cluster, OPTIONS, TOKEN).opened(target(), COMMAND, V4) as conversation,
     ):
-        yield exchange, cluster.pods[0]
+        yield conversation, cluster.pods[0]
 
 
 async def test_the_hello_is_heard_with_what_follows_it() -> None:
@@ -53,16 +54,16 @@ async def test_the_hello_is_heard_with_what_follows_it() -> None:
         await pod.say(b"llo count=dd\narchive")
         await pod.say(b" goes on")
 
-    async with exchange_with(script) as (exchange, _):
-        assert await exchange.hello("/etc", target()) == Hello.read({"count": "dd"})
-        assert [await exchange.stdout() for _ in range(3)] == [b"archive", b" goes on", None]
+    async with conversation_with(script) as (conversation, _):
+        assert await conversation.hello("/etc", target()) == Hello.read({"count": "dd"})
+        assert [await conversation.stdout() for _ in range(3)] == [b"archive", b" goes on", None]
 
 
 async def test_a_pod_that_does_not_speak_is_given_up_at_the_deadline(clock: JumpingLoop) -> None:
     begun = clock.now
-    async with exchange_with(hangs) as (exchange, _):
+    async with conversation_with(hangs) as (conversation, _):
         with pytest.raises(ConnectFailed, match="did not answer within 60 s"):
-            await exchange.hello("/etc", target())
+            await conversation.hello("/etc", target())
     assert clock.now - begun == 60
 
 
@@ -73,9 +74,9 @@ async def test_a_pod_that_speaks_too_slowly_is_given_up_at_the_deadline(clock: J
             await anyio.sleep(10)
 
     begun = clock.now
-    async with exchange_with(script) as (exchange, _):
+    async with conversation_with(script) as (conversation, _):
         with pytest.raises(ConnectFailed, match="did not answer"):
-            await exchange.hello("/etc", target())
+            await conversation.hello("/etc", target())
     assert clock.now - begun == 60
 
 
@@ -99,9 +100,9 @@ async def test_a_problem_is_told_with_the_systems_words_and_the_pod_may_go(
         await pod.end(ExitStatus(1))
         left.set()
 
-    async with exchange_with(script) as (exchange, _):
+    async with conversation_with(script) as (conversation, _):
         with pytest.raises(kind, match=says):
-            await exchange.hello("/et\x1bc", target())
+            await conversation.hello("/et\x1bc", target())
         assert left.is_set()
 
 
@@ -110,9 +111,9 @@ async def test_a_pod_that_has_a_problem_and_then_hangs_does_not_hold_us() -> Non
         await pod.hello("problem=no-tar")
         await anyio.sleep_forever()
 
-    async with exchange_with(script) as (exchange, _):
+    async with conversation_with(script) as (conversation, _):
         with pytest.raises(CommandMissing), anyio.fail_after(OPTIONS.open_timeout_s):
-            await exchange.hello("/etc", target())
+            await conversation.hello("/etc", target())
 
 
 @pytest.mark.parametrize(
@@ -134,9 +135,9 @@ async def test_a_session_that_ends_before_the_hello(
         if status is not None:
             await pod.end(status)
 
-    async with exchange_with(script) as (exchange, _):
+    async with conversation_with(script) as (conversation, _):
         with pytest.raises(kind, match=says):
-            await exchange.hello("/etc", target())
+            await conversation.hello("/etc", target())
 
 
 HELLO = f"asynccp {TOKEN} hello count=dd\n"
@@ -160,9 +161,9 @@ async def test_a_shell_that_greets_is_heard_out(said: list[str]) -> None:
             await pod.say(text.encode())
         await pod.say(b"archive")
 
-    async with exchange_with(script) as (exchange, _):
-        assert await exchange.hello("/etc", target()) == Hello.read({"count": "dd"})
-        assert await exchange.stdout() == b"archive"
+    async with conversation_with(script) as (conversation, _):
+        assert await conversation.hello("/etc", target()) == Hello.read({"count": "dd"})
+        assert await conversation.stdout() == b"archive"
 
 
 @pytest.mark.parametrize(
@@ -181,9 +182,9 @@ async def test_a_shell_that_only_greets_is_quoted(
         if status is not None:
             await pod.end(status)
 
-    async with exchange_with(script) as (exchange, _):
+    async with conversation_with(script) as (conversation, _):
         with pytest.raises(kind, match=says) as caught:
-            await exchange.hello("/etc", target())
+            await conversation.hello("/etc", target())
     assert len(str(caught.value)) < 400
 
 
@@ -192,9 +193,9 @@ async def test_a_shell_that_greets_without_end_is_given_up() -> None:
         while True:
             await pod.say(b"la " * 10_000)
 
-    async with exchange_with(script) as (exchange, _):
+    async with conversation_with(script) as (conversation, _):
         with pytest.raises(ProtocolViolation, match="la la"):
-            await exchange.hello("/etc", target())
+            await conversation.hello("/etc", target())
 
 
 async def test_the_script_is_the_first_that_a_pod_gets() -> None:
@@ -204,7 +205,7 @@ async def test_the_script_is_the_first_that_a_pod_gets() -> None:
         got.append(await pod._stdin.receive())
         await anyio.sleep_forever()
 
-    async with exchange_with(script):
+    async with conversation_with(script):
         await anyio.wait_all_tasks_blocked()
     assert got == [b"\0" + SCRIPT]
 
@@ -214,7 +215,7 @@ async def test_a_server_that_takes_no_script_is_given_up_at_the_deadline(clock: 
         cluster.room = 0
         begun = clock.now
         with pytest.raises(ConnectFailed, match="did not answer within 60 s"):
-            async with opened(cluster, target(), COMMAND, V4, TOKEN, OPTIONS):
+            async with Sessions(cluster, OPTIONS, TOKEN).opened(target(), COMMAND, V4):
                 pass
         assert clock.now - begun == 60
 
@@ -226,20 +227,20 @@ async def test_output_after_the_commands_end_is_a_violation(status: ExitStatus) 
         await pod.complain("late words are welcome")
         await pod.say(b"late")
 
-    async with exchange_with(script) as (exchange, _):
+    async with conversation_with(script) as (conversation, _):
         with pytest.raises(ProtocolViolation, match="output after the command's end"):
-            await exchange.drain()
-        assert exchange.said == "late words are welcome"
+            await conversation.drain()
+        assert conversation.stderr_tail == "late words are welcome"
 
 
 async def test_the_status_is_kept() -> None:
     async def script(pod: Pod) -> None:
         await pod.end(ExitStatus(2))
 
-    async with exchange_with(script) as (exchange, _):
-        assert await exchange.stdout() is None
-        assert exchange.status is not None
-        assert exchange.status.code == 2
+    async with conversation_with(script) as (conversation, _):
+        assert await conversation.stdout() is None
+        assert conversation.status is not None
+        assert conversation.status.code == 2
 
 
 @pytest.mark.parametrize(
@@ -258,9 +259,9 @@ async def test_last_words(said: list[str], shown: str) -> None:
         for text in said:
             await pod.complain(text)
 
-    async with exchange_with(script) as (exchange, _):
-        await exchange.drain()
-        assert exchange.said == shown
+    async with conversation_with(script) as (conversation, _):
+        await conversation.drain()
+        assert conversation.stderr_tail == shown
 
 
 async def test_a_flood_of_words_is_not_kept() -> None:
@@ -269,18 +270,18 @@ async def test_a_flood_of_words_is_not_kept() -> None:
             await pod.complain("x" * 30_000)
         await pod.complain("\nthe end\n")
 
-    async with exchange_with(script) as (exchange, _):
-        await exchange.drain()
-        assert len(pickle.dumps(exchange.complaints)) < 10_000
-        assert exchange.said.startswith("xxx")
-        assert len(exchange.said) < 700
+    async with conversation_with(script) as (conversation, _):
+        await conversation.drain()
+        assert len(pickle.dumps(conversation.complaints)) < 10_000
+        assert conversation.stderr_tail.startswith("xxx")
+        assert len(conversation.stderr_tail) < 700
 
 
 async def test_silence_is_pinged_and_ends_at_the_deadline(clock: JumpingLoop) -> None:
     begun = clock.now
-    async with exchange_with(hangs) as (exchange, pod):
+    async with conversation_with(hangs) as (conversation, pod):
         with pytest.raises(Stalled, match=STOPS_AFTER) as caught:
-            await exchange.watch()
+            await conversation.watch()
     assert clock.now - begun == 120
     assert [at - begun for at in pod.pinged_at] == [20, 40, 60, 80, 100]
     assert Knob.STALL_AFTER in caught.value.hint
@@ -292,10 +293,10 @@ async def test_a_stall_is_told_with_the_pods_last_words(end: str) -> None:
         await pod.complain("nfs: server not responding" + end)
         await anyio.sleep_forever()
 
-    async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
-        tasks.start_soon(exchange.drain)
+    async with conversation_with(script) as (conversation, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(conversation.drain)
         with pytest.raises(Stalled, match="120 s: nfs: server not responding"):
-            await exchange.watch()
+            await conversation.watch()
         tasks.cancel_scope.cancel()
 
 
@@ -307,17 +308,17 @@ async def test_whatever_moves_starts_the_deadline_again(move: str, clock: Jumpin
             await (pod.say(b"x") if move == "say" else pod.hear())
         await anyio.sleep_forever()
 
-    async def send(exchange: Exchange) -> None:
+    async def send(conversation: Conversation) -> None:
         for _ in range(100):
-            await exchange.send(b"x")
+            await conversation.send(b"x")
 
     begun = clock.now
-    async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
-        tasks.start_soon(exchange.drain)
+    async with conversation_with(script) as (conversation, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(conversation.drain)
         if move == "hear":
-            tasks.start_soon(send, exchange)
+            tasks.start_soon(send, conversation)
         with pytest.raises(Stalled):
-            await exchange.watch()
+            await conversation.watch()
         tasks.cancel_scope.cancel()
     assert clock.now - begun == pytest.approx(500 + 120, abs=LOOK_EVERY_S + 0.1)
 
@@ -328,25 +329,25 @@ async def test_nothing_is_pinged_while_bytes_flow() -> None:
             await pod.say(b"x" * 1000)
             await anyio.sleep(15)
 
-    async with exchange_with(script) as (exchange, pod), anyio.create_task_group() as tasks:
-        tasks.start_soon(exchange.watch)
-        await exchange.drain()
+    async with conversation_with(script) as (conversation, pod), anyio.create_task_group() as tasks:
+        tasks.start_soon(conversation.watch)
+        await conversation.drain()
         tasks.cancel_scope.cancel()
     assert pod.pinged_at == []
 
 
 async def test_a_ping_that_breaks_ends_the_session() -> None:
-    async with exchange_with(hangs) as (exchange, pod):
+    async with conversation_with(hangs) as (conversation, pod):
         pod.ping_breaks = True
         with pytest.raises(SessionLost):
-            await exchange.watch()
+            await conversation.watch()
 
 
 async def test_a_ping_that_hangs_does_not_hide_the_deadline() -> None:
-    async with exchange_with(hangs) as (exchange, pod):
+    async with conversation_with(hangs) as (conversation, pod):
         pod.answers_pings = False
         with pytest.raises(Stalled), anyio.fail_after(2 * OPTIONS.stall_after_s):
-            await exchange.watch()
+            await conversation.watch()
 
 
 @pytest.mark.parametrize(
@@ -354,9 +355,9 @@ async def test_a_ping_that_hangs_does_not_hide_the_deadline() -> None:
 )
 async def test_any_deadline_is_kept(stall_after_s: float, ends_at: float, clock: JumpingLoop) -> None:
     begun = clock.now
-    async with exchange_with(hangs) as (_, pod):
+    async with conversation_with(hangs) as (_, pod):
         with pytest.raises(Stalled):
-            await Exchange(pod, TOKEN, Options(stall_after_s=stall_after_s)).watch()
+            await Conversation(pod, TOKEN, Options(stall_after_s=stall_after_s)).watch()
     assert clock.now - begun == pytest.approx(ends_at, abs=0.1)
 
 
@@ -364,29 +365,29 @@ async def test_an_acknowledgement_to_a_session_that_is_gone_is_no_error() -> Non
     async def script(pod: Pod) -> None:
         await pod.done()
 
-    async with exchange_with(script) as (exchange, pod):
-        assert await exchange.done() == Done(code=0, settled=True)
+    async with conversation_with(script) as (conversation, pod):
+        assert await conversation.done() == Done(code=0, settled=True)
         await pod.over.wait()
-        await exchange.acknowledge()
-        await exchange.drain()
+        await conversation.acknowledge()
+        await conversation.drain()
 
 
 async def test_a_send_to_a_session_that_is_gone_is_a_lost_session() -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
 
-    async with exchange_with(script) as (exchange, pod):
+    async with conversation_with(script) as (conversation, pod):
         await pod.over.wait()
         with pytest.raises(SessionLost):
-            await exchange.send(b"x")
+            await conversation.send(b"x")
 
 
-@pytest.mark.parametrize("wait", [Exchange.drain, Exchange.watch])
-async def test_waiting_can_be_cancelled(wait: Callable[[Exchange], Awaitable[None]]) -> None:
-    async with exchange_with(greets_and_hangs) as (exchange, _):
-        await exchange.hello("/etc", target())
+@pytest.mark.parametrize("wait", [Conversation.drain, Conversation.watch])
+async def test_waiting_can_be_cancelled(wait: Callable[[Conversation], Awaitable[None]]) -> None:
+    async with conversation_with(greets_and_hangs) as (conversation, _):
+        await conversation.hello("/etc", target())
         with anyio.move_on_after(5) as scope:
-            await wait(exchange)
+            await wait(conversation)
         assert scope.cancelled_caught
 
 
@@ -396,18 +397,18 @@ async def test_a_pod_that_has_work_to_do_before_it_speaks_is_waited_for() -> Non
         await pod.hello()
         await anyio.sleep_forever()
 
-    async def watched(exchange: Exchange) -> None:
+    async def watched(conversation: Conversation) -> None:
         with single_error():
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(exchange.watch)
-                assert await exchange.hello("/etc", target(), patience_s=100) == Hello.read({"count": "dd"})
+                tasks.start_soon(conversation.watch)
+                assert await conversation.hello("/etc", target(), extra_stall_s=100) == Hello.read({"count": "dd"})
                 heard.append("hello")
-                await exchange.drain()
+                await conversation.drain()
 
     heard: list[str] = []
-    async with exchange_with(script) as (exchange, _):
+    async with conversation_with(script) as (conversation, _):
         with pytest.raises(Stalled, match=STOPS_AFTER):
-            await watched(exchange)
+            await watched(conversation)
     assert heard == ["hello"], "from then on the deadline is the usual one"
 
 
@@ -417,10 +418,10 @@ async def test_a_pod_that_has_work_to_do_before_it_speaks_is_waited_for() -> Non
 async def hear_notes(script: Script) -> tuple[list[Note], str]:
     """Return the notes of a pod, and its other words."""
     notes: list[Note] = []
-    async with exchange_with(script) as (exchange, _):
-        exchange.hear_notes(notes.append)
-        await exchange.drain()
-        return notes, exchange.said
+    async with conversation_with(script) as (conversation, _):
+        conversation.hear_notes(notes.append)
+        await conversation.drain()
+        return notes, conversation.stderr_tail
 
 
 async def test_notes_are_told_from_the_words_of_tar() -> None:
@@ -446,10 +447,10 @@ async def test_notes_that_came_before_anybody_takes_them_are_kept_but_no_flood_o
         await pod.note("ended")
 
     notes: list[Note] = []
-    async with exchange_with(script) as (exchange, _):
-        await exchange.hello("/etc", target())
-        exchange.hear_notes(notes.append)
-        await exchange.drain()
+    async with conversation_with(script) as (conversation, _):
+        await conversation.hello("/etc", target())
+        conversation.hear_notes(notes.append)
+        await conversation.drain()
     assert notes[0] == Note("barred", b"mounted 0")
     assert notes[-1] == Note("ended", b"")
     assert len(notes) <= 101
@@ -467,16 +468,16 @@ async def test_words_that_come_behind_the_done_line_are_heard(clock: JumpingLoop
         await pod.hear_line()
         await pod.end(ExitStatus(1))
 
-    async with exchange_with(script) as (exchange, _):
-        assert await exchange.done() == Done(code=1)
+    async with conversation_with(script) as (conversation, _):
+        assert await conversation.done() == Done(code=1)
         begun = clock.now
-        await exchange.hear_stderr_out()
+        await conversation.hear_stderr_out()
         assert clock.now - begun == pytest.approx(3, abs=0.1)
-        assert exchange.ended
-        assert [one.path for one in exchange.complaints.told] == [b"a"]
-        await exchange.acknowledge()
-        await exchange.drain()
-        assert exchange.status == ExitStatus(1, "command terminated with non-zero exit code: exit status 1")
+        assert conversation.ended
+        assert [one.path for one in conversation.complaints.told] == [b"a"]
+        await conversation.acknowledge()
+        await conversation.drain()
+        assert conversation.status == ExitStatus(1, "command terminated with non-zero exit code: exit status 1")
 
 
 async def test_words_that_came_before_the_done_line_are_not_waited_for(clock: JumpingLoop) -> None:
@@ -484,10 +485,10 @@ async def test_words_that_came_before_the_done_line_are_not_waited_for(clock: Ju
         await pod.done()
         await anyio.sleep_forever()
 
-    async with exchange_with(script) as (exchange, _):
-        await exchange.done()
+    async with conversation_with(script) as (conversation, _):
+        await conversation.done()
         begun = clock.now
-        await exchange.hear_stderr_out()
+        await conversation.hear_stderr_out()
         assert clock.now == begun
 
 
@@ -496,12 +497,12 @@ async def test_a_session_that_ends_before_the_last_words_is_no_wait_without_an_e
         await pod.say(f"asynccp {TOKEN} done rc=0\n".encode())
         await pod.complain("tar: a")
 
-    async with exchange_with(script) as (exchange, _):
-        await exchange.done()
+    async with conversation_with(script) as (conversation, _):
+        await conversation.done()
         with anyio.fail_after(1):
-            await exchange.hear_stderr_out()
-            await exchange.drain()
-        assert exchange.said == "tar: a"
+            await conversation.hear_stderr_out()
+            await conversation.drain()
+        assert conversation.stderr_tail == "tar: a"
 
 
 async def test_output_behind_the_last_word_is_a_violation() -> None:
@@ -510,10 +511,10 @@ async def test_output_behind_the_last_word_is_a_violation() -> None:
         await pod.say(b"more")
         await anyio.sleep_forever()
 
-    async with exchange_with(script) as (exchange, _):
-        await exchange.done()
+    async with conversation_with(script) as (conversation, _):
+        await conversation.done()
         with pytest.raises(ProtocolViolation, match="output after its last word"):
-            await exchange.hear_stderr_out()
+            await conversation.hear_stderr_out()
 
 
 # --- an archive that does not end
@@ -544,13 +545,13 @@ class Late:
 
 
 async def watch(late: Late, *, brings: bool = True, hears: bool = True) -> None:
-    async with exchange_with(late) as (exchange, _), anyio.create_task_group() as tasks:
-        exchange.brings = brings
-        await exchange.stdout()  # by now `ended` has been heard
+    async with conversation_with(late) as (conversation, _), anyio.create_task_group() as tasks:
+        conversation.brings = brings
+        await conversation.stdout()  # by now `ended` has been heard
         if hears:
-            tasks.start_soon(exchange.drain)
+            tasks.start_soon(conversation.drain)
         with anyio.move_on_after(60):
-            await exchange.watch()
+            await conversation.watch()
         tasks.cancel_scope.cancel()
 
 
@@ -582,10 +583,10 @@ async def test_words_on_stderr_are_no_move(clock: JumpingLoop) -> None:
             await anyio.sleep(2)
 
     begun = clock.now
-    async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
-        tasks.start_soon(exchange.drain)
+    async with conversation_with(script) as (conversation, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(conversation.drain)
         with pytest.raises(Stalled, match="nothing moved for 120 s"):
-            await exchange.watch()
+            await conversation.watch()
         tasks.cancel_scope.cancel()
     assert clock.now - begun == 120
 
@@ -598,11 +599,11 @@ async def test_a_drip_is_a_stall_after_ten_deadlines(clock: JumpingLoop, size: i
             await anyio.sleep(2)
 
     begun, errors = clock.now, list[Stalled]()
-    async with exchange_with(script) as (exchange, _), anyio.create_task_group() as tasks:
-        tasks.start_soon(exchange.drain)
+    async with conversation_with(script) as (conversation, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(conversation.drain)
         with anyio.move_on_after(1790):
             try:
-                await exchange.watch()
+                await conversation.watch()
             except Stalled as exc:
                 errors.append(exc)
         tasks.cancel_scope.cancel()

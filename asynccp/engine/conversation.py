@@ -1,17 +1,17 @@
-"""Exchange: one exec session as push and pull see it: stdout to read, what stderr says, and how it ended.
+"""Conversation: one exec session as push and pull see it: stdout to read, what stderr says, and how it ended.
 
 It also watches the clock: a session in which nothing moves is pinged, and after the deadline ended.
 """
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import anyio
 
 from asynccp.chunk import Chunk
 from asynccp.errors import ConnectFailed, Knob, ProtocolViolation, SessionLost, ShellMissing, Stalled, TransferError
-from asynccp.kube.base import Cluster, Session
+from asynccp.kube.base import Session
 from asynccp.kube.exec import Event, Stderr, Stdout
 from asynccp.options import (
     CLOSE_GRACE_S,
@@ -23,10 +23,9 @@ from asynccp.options import (
 )
 from asynccp.remote.complaints import Complaints
 from asynccp.remote.dialogue import ACKNOWLEDGEMENT, Line, LineReader, verdict
-from asynccp.remote.messages import Done, Hello, Received
+from asynccp.remote.messages import Done, Hello, LastWord, Received
 from asynccp.remote.notes import Note, NoteReader
 from asynccp.remote.problems import elsewhere, refusal
-from asynccp.remote.script import Command
 from asynccp.status import ExitStatus
 from asynccp.target import Target
 from asynccp.text import printable
@@ -36,35 +35,20 @@ _MOST_EARLY = 100  # notes that are kept until somebody takes them
 _UNENDED_SIZE = 600  # bytes that are told of a line that has not ended
 
 
-@asynccontextmanager
-async def opened(
-    cluster: Cluster, target: Target, command: Command, protocol: str, token: str, options: Options
-) -> AsyncIterator["Exchange"]:
-    """Run a command in the target. Raises as `Cluster.open_exec`, and ConnectFailed when the server does not answer."""
-    async with AsyncExitStack() as stack:
-        with anyio.move_on_after(options.open_timeout_s) as limit:
-            session = await stack.enter_async_context(cluster.open_exec(target, command.argv, protocol))
-            exchange = Exchange(session, token, options)
-            await exchange.tell(command.script)
-        if limit.cancelled_caught:
-            raise ConnectFailed(f"the API server did not answer within {options.open_timeout_s:.0f} s")
-        try:
-            yield exchange
-        finally:
-            exchange.forget()
-
-
-class Exchange:
+class Conversation:
     """One session, and what has been heard in it.
 
-    complaints: what the pod's programs said on stderr. That is no move: who only complains stands still.
+    status: how the command ended, None before. last_word: the last message of the pod's but for its hello.
+    complaints: what the pod's programs said on stderr. That is no progress: who only complains stands still.
     ended: whether the last of both has come. brings: an archive is under way to us. places: the pod puts one in its
     place, and says now and then that it does.
+    extra_stall_s: seconds beyond the deadline, while the pod has silent work to do.
     """
 
     def __init__(self, session: Session, token: str, options: Options) -> None:
         self.status: ExitStatus | None = None
-        self.patience_s = 0.0  # beyond the deadline, while the pod has silent work to do
+        self.last_word: LastWord | None = None
+        self.extra_stall_s = 0.0
         self.session = session
         self.token = token
         self.complaints = Complaints()
@@ -82,7 +66,7 @@ class Exchange:
         self._moved_size = 0
 
     @property
-    def said(self) -> str:
+    def stderr_tail(self) -> str:
         """The last words on stderr, escaped, on one line; of a line that has not ended, what is there."""
         words = self.complaints.said, printable(self._notes.held.strip(), _UNENDED_SIZE)
         return "; ".join(filter(None, words))
@@ -92,16 +76,16 @@ class Exchange:
         """How the session ended, in words; empty for a regular end."""
         return self.session.ending
 
-    async def hello(self, path: str, target: Target, *, patience_s: float = 0.0) -> Hello:
+    async def hello(self, path: str, target: Target, *, extra_stall_s: float = 0.0) -> Hello:
         """Return the pod's first line; raise what stands in the way when the pod can't do it.
 
-        patience_s: how much longer than usual it may take, because the pod has work to do before it speaks.
+        extra_stall_s: how much longer than usual it may take, because the pod has work to do before it speaks.
         """
         reader = LineReader(self.token, "hello", banner=True)
-        timeout_s, self.patience_s = self._options.open_timeout_s + patience_s, patience_s
+        timeout_s, self.extra_stall_s = self._options.open_timeout_s + extra_stall_s, extra_stall_s
         with anyio.move_on_after(timeout_s) as limit:
             line = await self._next(reader)
-        self.patience_s = 0.0
+        self.extra_stall_s = 0.0
         if limit.cancelled_caught:
             raise ConnectFailed(f"the pod did not answer within {timeout_s:.0f} s")
         if line is None:
@@ -111,19 +95,27 @@ class Exchange:
             with anyio.move_on_after(CLOSE_GRACE_S):  # for its last words
                 await self.acknowledge()
                 await self.drain()
-        if problem := refusal(hello, printable(path), self.said, target.others):
+        if problem := refusal(hello, printable(path), self.stderr_tail, target.others):
             raise problem
         return hello
 
     async def received(self) -> Received | None:
         """Return what the pod says of the archive that it was sent, None when the session ends before it."""
-        line = await self._next(LineReader(self.token, "received"))
-        return Received.read(line.facts) if line else None
+        if line := await self._next(LineReader(self.token, "received")):
+            self.last_word = received = Received.read(line.facts)
+            return received
+        return None
 
     async def done(self) -> Done | None:
         """Return the pod's last message, None when the session ends before it."""
-        line = await self._next(LineReader(self.token, "done"))
-        return Done.read(line.facts) if line else None
+        if line := await self._next(LineReader(self.token, "done")):
+            self.last_word = done = Done.read(line.facts)
+            return done
+        return None
+
+    def error(self, *, whole: bool = True, sent: str = "") -> TransferError | None:
+        """Return what the end of the session means, as `remote.dialogue.verdict`."""
+        return verdict(self.last_word, self.status, self.stderr_tail, whole=whole, ending=self.ending, sent=sent)
 
     async def _next(self, reader: LineReader) -> Line | None:
         while (data := await self.stdout()) is not None:
@@ -149,12 +141,12 @@ class Exchange:
             case Stdout(payload):
                 if self.status:
                     raise ProtocolViolation("the server sent output after the command's end")
-                self.moved(len(payload))
+                self.record_progress(len(payload))
                 return payload
             case Stderr(payload):
                 self._take_stderr(payload)
             case ExitStatus() as status:
-                self.moved()
+                self.record_progress()
                 self.status = status
         return None
 
@@ -170,7 +162,7 @@ class Exchange:
             if isinstance(one, Note):
                 self.ended = self.ended or one.word == "ended"
                 if self.places and one.word == "busy":
-                    self.moved(1)  # not for ever: it is below the least rate
+                    self.record_progress(1)  # not for ever: it is below the least rate
                 (self._on_note or self._keep)(one)
             else:
                 self.complaints.feed(one)
@@ -215,7 +207,7 @@ class Exchange:
         while await self.stdout() is not None:
             pass
 
-    def moved(self, size: int = LEAST_SIZE) -> None:
+    def record_progress(self, size: int = LEAST_SIZE) -> None:
         """Something moved, `size` bytes or what counts as enough: the deadline starts again."""
         self._moves += 1
         self._moved_size += size
@@ -223,20 +215,20 @@ class Exchange:
     @contextmanager
     def at_rest(self) -> Iterator[None]:
         """Let the session be silent: nothing is wanted of it meanwhile."""
-        self.patience_s = math.inf
+        self.extra_stall_s = math.inf
         try:
             yield
         finally:
-            self.patience_s = 0.0
-            self.moved()
+            self.extra_stall_s = 0.0
+            self.record_progress()
 
     async def send(self, data: bytes) -> None:
         await self.session.send(data)
-        self.moved()
+        self.record_progress()
 
     async def send_chunk(self, chunk: Chunk) -> None:
         await self.session.send_chunk(chunk)
-        self.moved()
+        self.record_progress()
 
     async def acknowledge(self) -> None:
         """Let the process in the pod go."""
@@ -267,14 +259,14 @@ class Exchange:
             now = anyio.current_time()
             if moves != self._moves:
                 moves, moved_at, ping_at = self._moves, now, now + PING_AFTER_S
-            left_s = moved_at + self._options.stall_after_s + self.patience_s - now
+            left_s = moved_at + self._options.stall_after_s + self.extra_stall_s - now
             if left_s <= 0:
                 raise Stalled(
-                    f"nothing moved for {now - moved_at:.0f} s" + (f": {self.said}" if self.said else ""),
+                    f"nothing moved for {now - moved_at:.0f} s" + (f": {self.stderr_tail}" if self.stderr_tail else ""),
                     hint=f"raise {Knob.STALL_AFTER} if the pod's disk is that slow; "
                     "or its memory limit has ended the command",
                 )
-            if self.patience_s or self._moved_size - size >= window_s * LEAST_RATE_PER_S:
+            if self.extra_stall_s or self._moved_size - size >= window_s * LEAST_RATE_PER_S:
                 size, since = self._moved_size, now
             elif now - since >= window_s:
                 raise Stalled(
@@ -294,8 +286,8 @@ class Exchange:
     def _no_hello(self, banner: bytes, target: Target) -> TransferError:
         if self.status and self.status.code == 0 and banner:  # it never came to our script
             return ProtocolViolation(f"the pod said '{printable(banner.strip(), 200)}' where its hello belongs")
-        said = self.said or printable(banner.strip(), 200)
-        error = verdict(None, self.status, said, ending=self.ending)
+        said = self.stderr_tail or printable(banner.strip(), 200)
+        error = verdict(None, self.status, said, ending=self.ending)  # its banner is a part of it
         if isinstance(error, ShellMissing):
             hint = f"{elsewhere(target.others)}; kubectl debug can add one to a running pod"
             return ShellMissing(str(error), hint=hint)

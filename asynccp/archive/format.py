@@ -1,0 +1,69 @@
+"""ArchiveFormat: how entries become a stream of bytes, and bytes entries. `TAR` is the one there is.
+
+A header says all of one entry but its content, which follows, padded; `end` closes the archive. So whoever knows the
+entries knows every byte's place (`archive.layout`), and who reads them needs no more than the stream (`sinks.ingest`).
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from asynccp.archive import header
+from asynccp.entry import Entry
+from asynccp.limits import Limits
+
+if TYPE_CHECKING:
+    from asynccp.archive.tar import Event
+
+
+class ArchiveDecoder(Protocol):
+    """One archive's bytes → events, in the order of the archive; strict. Raises ProtocolViolation and UnsafeEntry.
+
+    ended: the end has come. offset: bytes taken in. memory: bytes that it takes to know where it is.
+    """
+
+    ended: bool
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def memory(self) -> int: ...
+    def feed(self, data: bytes | memoryview) -> "Iterator[Event]":
+        """Yield what the next bytes say. Any slicing of an archive gives the same events. All are to be taken."""
+
+    def describe(self) -> str:
+        """Return where the archive stands, for the error when no more of it comes."""
+
+
+class ArchiveFormat(Protocol):
+    """end: what closes an archive."""
+
+    end: bytes
+
+    def header_size(self, entry: Entry) -> int:
+        """Return `len(encode_header(entry))`, without encoding."""
+
+    def encode_header(self, entry: Entry) -> bytes:
+        """Return what stands before the content of an entry."""
+
+    def padding(self, size: int) -> int:
+        """Return how many zeros follow `size` bytes of content."""
+
+    def decoder(self, limits: Limits) -> ArchiveDecoder:
+        """Return a decoder for one archive."""
+
+
+class Tar:
+    """GNU tar, as all tars in containers read it (`archive.header`, `archive.tar`)."""
+
+    end = header.END
+    header_size = staticmethod(header.header_size)
+    encode_header = staticmethod(header.encode_header)
+    padding = staticmethod(header.padding)
+
+    def decoder(self, limits: Limits) -> ArchiveDecoder:
+        from asynccp.archive.tar import TarDecoder  # here: a push decodes nothing
+
+        return TarDecoder(limits)
+
+
+TAR: ArchiveFormat = Tar()

@@ -1,0 +1,92 @@
+"""Sessions: opens those of one run, by whichever subprotocol and shell will do, and at its pace."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+import anyio
+
+from asynccp.engine.conversation import Conversation
+from asynccp.engine.pace import Pace, patient
+from asynccp.engine.protocols import Protocols
+from asynccp.errors import ConnectFailed, ProtocolRefused, ShellMissing
+from asynccp.kube.base import Cluster
+from asynccp.kube.exec import V4
+from asynccp.options import Options
+from asynccp.remote.agent import RemoteAgent, Request, TarAgent
+from asynccp.remote.messages import Hello
+from asynccp.remote.script import Command
+from asynccp.target import Target, Transfer
+
+
+class Greeted(NamedTuple):
+    """A session whose pod has said hello. protocol: its subprotocol, as `Negotiated` has it.
+
+    half_close: the pod can't count what it is sent, so that the end of its stdin must be told.
+    """
+
+    conversation: Conversation
+    hello: Hello
+    protocol: str
+    half_close: bool
+
+
+class Sessions:
+    """token: of the run. agent: what the pods are asked by."""
+
+    def __init__(self, cluster: Cluster, options: Options, token: str, agent: RemoteAgent | None = None) -> None:
+        self._cluster = cluster
+        self._options = patient(options)
+        self._token = token
+        self._agent = agent or TarAgent()
+        self._pace = Pace(options.rate_per_s) if options.rate_per_s else None
+        self._protocols = Protocols()
+
+    @asynccontextmanager
+    async def greeted(
+        self, transfer: Transfer, request: Request, *, extra_stall_s: float = 0.0
+    ) -> AsyncIterator[Greeted]:
+        """Run what a request asks for in the transfer's target.
+
+        extra_stall_s: as of `Conversation.hello`. Raises as `opened` and `Conversation.hello`, and what is refused to
+        the end.
+        """
+        target, tried = transfer.target, set[str]()
+        while True:
+            protocol = self._protocols.offer(target.image, tried)
+            command = self._agent.command(request, shell=self._protocols.shell(target.image))
+            async with AsyncExitStack() as stack:
+                try:
+                    conversation = await stack.enter_async_context(self.opened(target, command, protocol))
+                    hello = await conversation.hello(transfer.path, target, extra_stall_s=extra_stall_s)
+                except (ProtocolRefused, ShellMissing) as refusal:
+                    self._protocols.learn(refusal, target.image, protocol)
+                    tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
+                    continue
+                found = Greeted(conversation, hello, protocol[:2], half_close=hello.counter == "none")
+                if found.half_close and protocol == V4:  # which can't
+                    self._protocols.uncounted.add(target.image)
+                    continue
+                yield found
+                return
+
+    @asynccontextmanager
+    async def opened(self, target: Target, command: Command, protocol: str) -> AsyncIterator[Conversation]:
+        """Run a command in the target.
+
+        Raises as `Cluster.open_exec`, and ConnectFailed when the server does not answer.
+        """
+        timeout_s = self._options.open_timeout_s
+        async with AsyncExitStack() as stack:
+            with anyio.move_on_after(timeout_s) as limit:
+                session = await stack.enter_async_context(self._cluster.open_exec(target, command.argv, protocol))
+                if self._pace:
+                    session = self._pace.of(session)
+                conversation = Conversation(session, self._token, self._options)
+                await conversation.tell(command.script)
+            if limit.cancelled_caught:
+                raise ConnectFailed(f"the API server did not answer within {timeout_s:.0f} s")
+            try:
+                yield conversation
+            finally:
+                conversation.forget()

@@ -1,0 +1,111 @@
+"""TransferState: where one transfer stands, over all its attempts, so that its result can say it however it ends.
+
+It is written by whoever knows, what was negotiated and what arrived as whole values, and read for the report alone:
+what a copy decides by are values that go from hand to hand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from asynccp.entry import LeftOut, NotKept
+from asynccp.errors import TransferError
+from asynccp.events import Advanced, Observer
+from asynccp.report import Attempt, Outcome, Result
+from asynccp.target import Transfer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Negotiated:
+    """What one session has been agreed on with its pod, by the pod's hello. Fields as in `Result`."""
+
+    protocol: str = ""
+    compression: str = ""
+    compression_note: str = ""
+    checksum: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """What stands whole where it was to go, and what does not. Fields as in `Result`.
+
+    is_partial: something besides entries that was asked for could not be done.
+    """
+
+    size: int = 0
+    entries: int = 0
+    left_out: Sequence[LeftOut] = ()
+    not_kept: Sequence[NotKept] = ()
+    grown: Sequence[bytes] = ()
+    landed: str = ""
+    is_partial: bool = False
+
+
+@dataclass(slots=True)
+class TransferState:
+    """One transfer.
+
+    tries: which attempt is under way, from 1. begun: when the first began, None before; attempt_begun: this one.
+    digests: of the files that were found to be the same at both ends.
+    """
+
+    transfer: Transfer
+    observer: Observer
+    tries: int = 1
+    attempts: list[Attempt] = field(default_factory=list)
+    begun: float | None = None
+    attempt_begun: float = 0.0
+    archive_size: int = 0
+    wire_size: int = 0
+    negotiated: Negotiated = Negotiated()
+    arrived: Arrived = Arrived()
+    digests: dict[bytes, str] = field(default_factory=dict)
+
+    def advance(self, size: int, wire_size: int) -> None:
+        """`size` more archive bytes have moved, as `wire_size` bytes on the wire."""
+        self.archive_size += size
+        self.wire_size += wire_size
+        self.observer(Advanced(self.transfer, size))
+
+    def failed(self, error: TransferError) -> Attempt:
+        """Take down that the attempt under way has ended with an error."""
+        now = anyio.current_time()
+        attempt = Attempt(str(error), type(error).__name__, now - self.attempt_begun)
+        self.attempts.append(attempt)
+        return attempt
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of an attempt that raised nothing."""
+        return Outcome.PARTIAL if self.arrived.left_out or self.arrived.is_partial else Outcome.COMPLETE
+
+    def result(self, outcome: Outcome, error: str = "", hint: str = "", error_class: str = "") -> Result:
+        arrived, negotiated = self.arrived, self.negotiated
+        return Result(
+            self.transfer,
+            outcome,
+            size=arrived.size,
+            entries=arrived.entries,
+            wire_size=self.wire_size,
+            seconds=anyio.current_time() - self.begun if self.begun is not None else 0.0,
+            attempts=tuple(self.attempts),
+            tries=self.tries,
+            protocol=negotiated.protocol,
+            error=error,
+            error_class=error_class,
+            hint=hint,
+            left_out=tuple(arrived.left_out),
+            checksum=negotiated.checksum,
+            digests=self.digests,
+            archive_size=self.archive_size,
+            compression=negotiated.compression,
+            compression_note=negotiated.compression_note,
+            not_kept=tuple(arrived.not_kept),
+            grown=tuple(arrived.grown),
+            landed=arrived.landed,
+        )
+
+    def forget(self) -> None:
+        """Give the memory of lists back: the result has what is kept of them."""
+        self.arrived, self.digests = Arrived(), {}

@@ -1,0 +1,119 @@
+"""Sink: where the entries of one pod's archive go. Destination: where those of all pods of a run go.
+
+`sinks.ingest` decides what may be written, and under which name; a sink writes it. What it is given is clean: paths are
+relative, below the one that was asked for, each once; modes have no set-id or sticky bits; a hard link's target is a
+file that came before. One entry is
+
+    begin(entry), for a file write(data) and hole(size) in the order of its content, end()
+
+Calls block, for some milliseconds at most, and are made by one thread at a time. They raise DestinationError, or an
+OSError inside `translated`. After an error only `abort` may follow.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from asynccp.archive.prefix import Stored
+from asynccp.entry import Entry, LeftOut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one pod's copy belongs in a destination.
+
+    directory: the pod's, relative to the destination; empty for the destination itself.
+    name: the first component of every name in the archive; empty when the contents of a directory were asked for.
+    onto: the destination may be what the copy is called, as with `cp -r`; is_directory: of the copy, as the pod says.
+    """
+
+    directory: str
+    name: bytes
+    onto: bool = False
+    is_directory: bool = False
+
+
+class Sink(ABC):
+    """Takes the entries of one archive.
+
+    name: what the entry that was asked for is called here; empty: its contents stand in the pod's directory itself.
+    landed: where it came to stand, if that was in question; else empty.
+    size, entries: content bytes and number of what stands whole.
+    """
+
+    confines_links: ClassVar[bool] = True
+    """Whether a symbolic link may lead only to what is below the pod's directory. False where a pod resolves it."""
+
+    reads_back: ClassVar[bool] = False
+    """Whether `read_back` can tell content that was written. Where it can't, a resumable archive is digested as it
+    comes, 1.0 s of CPU for a GiB."""
+
+    name: bytes
+    landed: str = ""
+    size: int = 0
+    entries: int = 0
+
+    def folds_case(self) -> bool:
+        """Tell whether `a` and `A` are one name here."""
+        return False
+
+    @abstractmethod
+    def begin(self, entry: Entry) -> None:
+        """Begin an entry."""
+
+    @abstractmethod
+    def write(self, data: memoryview) -> None:
+        """Take the next bytes of a file. They are valid until `pause`, or the entry's end."""
+
+    @abstractmethod
+    def hole(self, size: int) -> None:
+        """Take `size` zeros of a file, of which the archive has nothing but their number."""
+
+    @abstractmethod
+    def end(self) -> Iterable[int]:
+        """End the entry: it is whole. Steps, if that takes long, as of `finish`."""
+
+    def pause(self) -> None:  # noqa: B027 (who keeps no views has nothing to do)
+        """Let go of the memory of what was written: it is used again."""
+
+    @abstractmethod
+    def finish(self, directories: Iterable[Entry]) -> Iterator[int | LeftOut]:
+        """Do what is left: the archive is known to be whole. Steps yield the bytes that they dealt with, or an entry
+        that could not be written.
+
+        directories: all that there were, deepest first, each to be taken when it is dealt with.
+        """
+
+    @abstractmethod
+    def abort(self, directories: Iterable[Entry]) -> None:
+        """Remove what is not whole, and close everything. Raises nothing; harmless when called again, or at the end."""
+
+    def translated(self) -> AbstractContextManager[None]:
+        """Turn an OSError of a call into a DestinationError that names the entry."""
+        return nullcontext()
+
+    def read_back(self, stored: Stored) -> Iterable[bytes]:  # noqa: ARG002
+        """Yield content that was written, fewer bytes if it is not there any more."""
+        return ()
+
+    def size_of(self, path: bytes) -> int | None:  # noqa: ARG002
+        """Return the bytes of a file that stands under this path; None when nobody can tell. Any path may be asked."""
+        return None
+
+    def digest(self, path: bytes, algorithm: str) -> Generator[int, None, str | None] | None:  # noqa: ARG002
+        """Return the steps to the digest of a file that stands here, None when it can't be read."""
+        return None
+
+
+class Destination(Protocol):
+    """Takes the copies of all pods of a run. has_digests: whether its sinks can digest what they took."""
+
+    has_digests: bool
+
+    def open(self, place: Place) -> Sink:
+        """Return the sink of one pod. Raises DestinationError. Called in any thread, for several pods at a time."""
+
+    def close(self) -> None:
+        """End what all pods share, once, when no sink is in use. Raises DestinationError when it isn't whole."""
