@@ -55,6 +55,7 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _OFFERED = 5  # of the containers that run beside one that doesn't
+STANDARD_OUTPUT = "-"  # the destination of a pull: one archive
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"  # kubectl's podcmd.go; the API server ignores it
 
 
@@ -181,12 +182,17 @@ def is_remote(argument: str) -> bool:
     return ":" in argument and not argument.startswith((".", "/", "~"))
 
 
-def split_arguments(arguments: Sequence[str], here: Collection[str] = ()) -> tuple[list[str], list[str]]:
-    """Split arguments into local paths and remote ones. here: those that exist on this machine. Raises UsageError."""
+def split_arguments(
+    arguments: Sequence[str], here: Collection[str] = (), *, stdout: bool = False
+) -> tuple[list[str], list[str]]:
+    """Split arguments into local paths and remote ones. Raises UsageError.
+
+    here: those that exist on this machine. stdout: `-` may be one.
+    """
     local = [one for one in arguments if one in here or not is_remote(one)]
-    if "-" in local:
+    if STANDARD_OUTPUT in local and not stdout:
         raise UsageError(
-            "'-' is no file: asynccp reads no standard input and writes no files to standard output",
+            "'-' is no file: only a pull has it, as its directory, for one archive on standard output",
             hint="a file or directory of that name is written ./-",
         )
     return local, [one for one in arguments if one not in local]

@@ -57,6 +57,7 @@ from asynccp.target import Transfer
 
 Bytes = bytes | memoryview
 _MOST_SHRUNK = 32  # times that honest logs shrink
+FULL_S = 0.05  # between two looks at a sink that is full
 
 
 async def pull(
@@ -73,14 +74,9 @@ async def pull(
     interrupted, and the remote commands are ended.
     """
     options = options or Options()
+    destination = destination_of(plan.destination, options)
     async with Writer() as writer:
-        job = PullJob(
-            plan,
-            Sessions(cluster, options, plan.token),
-            destination_of(plan.destination, options),
-            writer,
-            options,
-        )
+        job = PullJob(plan, Sessions(cluster, options, plan.token), destination, writer, options)
         try:
             return await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
         finally:
@@ -313,7 +309,7 @@ class _PullSession:
                 await self._settle(Done.read(line.facts))
         error = self._account.error()
         if conversation.last_word and self._ingest.ended:
-            await self._worked(Work(self._ingest.finishing()))
+            await self._worked(Work(self._ingest.finishing(), self._ingest.sink.is_full))
         if error := error or self._account.nothing():
             raise error
 
@@ -335,16 +331,19 @@ class _PullSession:
 
     async def _written(self, data: Bytes) -> tuple[int, bytes]:
         """Write what came; return how many bytes of archive it stood for, and what stands behind the archive's end."""
-        work = Work(self._take(data), self._share.is_used_up)
+        work = Work(self._take(data), self._is_held)
         await self._worked(work)
         if self._unpacker is None:
             self._unseen_cpu_s += work.cpu_s
         return work.result
 
+    def _is_held(self) -> bool:
+        return self._share.is_used_up() or self._ingest.sink.is_full()
+
     async def _worked(self, work: Work[Any]) -> None:
         while not await self._job.writer.run(work):
             with self._conversation.at_rest():
-                await anyio.sleep(work.rest_s)
+                await anyio.sleep(FULL_S if self._ingest.sink.is_full() else work.rest_s)
                 await self._share.room()
 
     def _look(self, data: Bytes, policy: Pulls | None) -> None:

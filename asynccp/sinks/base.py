@@ -72,8 +72,15 @@ class Sink(ABC):
         """Take `size` zeros of a file, of which the archive has nothing but their number."""
 
     @abstractmethod
-    def end(self) -> Iterable[int]:
-        """End the entry: it is whole. Steps, if that takes long, as of `finish`."""
+    def end(self) -> None:
+        """End the entry: it is whole."""
+
+    def is_full(self) -> bool:
+        """Tell whether what was written has yet to go on: nothing more is read from the pod meanwhile. From any thread.
+
+        Asked now and then, also while `finish` is under way.
+        """
+        return False
 
     def pause(self) -> None:  # noqa: B027 (who keeps no views has nothing to do)
         """Let go of the memory of what was written: it is used again."""
@@ -108,9 +115,7 @@ class Sink(ABC):
 
 
 class Destination(Protocol):
-    """Takes the copies of all pods of a run. has_digests: whether its sinks can digest what they took."""
-
-    has_digests: bool
+    """Takes the copies of all pods of a run."""
 
     def open(self, place: Place) -> Sink:
         """Return the sink of one pod. Raises DestinationError. Called in any thread, for several pods at a time."""

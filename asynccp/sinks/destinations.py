@@ -1,10 +1,20 @@
 """Which destination a pull has, by what it is called."""
 
+from asynccp.errors import Knob, UsageError
 from asynccp.options import Options
 from asynccp.sinks.base import Destination
 from asynccp.sinks.directory import Directory
+from asynccp.sinks.stdout import Stdout
+from asynccp.target import STANDARD_OUTPUT
 
 
 def destination_of(name: str, options: Options) -> Destination:
-    """Return the destination of a pull. name: a directory of this machine."""
+    """Return the destination of a pull. name: a directory of this machine, or `-`. Raises UsageError."""
+    if name == STANDARD_OUTPUT:
+        if options.checksum:
+            raise UsageError(
+                "files that go to standard output can't be compared with anything",
+                hint=f"pull into a directory, or without {Knob.CHECKSUM}",
+            )
+        return Stdout()
     return Directory(name, preserve_owner=options.preserve_owner, preserve_modes=options.preserve_modes)

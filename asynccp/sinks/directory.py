@@ -53,8 +53,6 @@ class Directory:
     preserve_owner: set numeric owners, which takes root. preserve_modes: set permission bits that the umask forbids.
     """
 
-    has_digests = True
-
     def __init__(self, path: str, *, preserve_owner: bool = False, preserve_modes: bool = False) -> None:
         self._path = path
         self._preserve_owner = preserve_owner
@@ -137,12 +135,11 @@ class DirectorySink(Sink):
         os.lseek(self._fd, size, os.SEEK_CUR)
         self._has_holes = True
 
-    def end(self) -> Iterable[int]:
+    def end(self) -> None:
         if self._small is not None:
             self._make_file(self._entry, self._small)
         elif self._fd >= 0:
             self._complete_file(self._entry)
-        return ()
 
     def pause(self) -> None:
         if self._small is not None:

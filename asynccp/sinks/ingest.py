@@ -138,7 +138,10 @@ class Ingest:
                     sink.write(event.data)
                     made += size
                 elif isinstance(event, MemberEnd):
-                    yield from self._end()
+                    if not self._is_dropped:
+                        sink.end()
+                    if remembered := self.watch.end():
+                        self._claims.remember(remembered)
                     made += MEMBER_SIZE
                 elif isinstance(event, Rest):
                     rest += bytes(event.data)
@@ -239,12 +242,6 @@ class Ingest:
         self._is_dropped = not self._claim(entry) or not is_new
         if not self._is_dropped:
             self.sink.begin(entry)
-
-    def _end(self) -> Generator[int, None, None]:
-        if not self._is_dropped:
-            yield from self.sink.end()
-        if size := self.watch.end():
-            self._claims.remember(size)
 
     def _renamed(self, entry: Entry) -> Entry:
         link = self.local(entry.link) if entry.kind is Kind.HARDLINK else entry.link

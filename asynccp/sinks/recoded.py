@@ -42,14 +42,13 @@ class RecodedSink(Sink):
     def hole(self, size: int) -> None:
         self._pieces.append(size)
 
-    def end(self) -> Iterable[int]:
+    def end(self) -> None:
         if entry := self._entry:
             self._pieces.append(TAR.padding(entry.size))
             self.entries += 1
             self.size += self._sizes.get(hash(entry.link), 0) if entry.kind is Kind.HARDLINK else entry.size
             if entry.kind is Kind.FILE:
                 self._sizes[hash(entry.path)] = entry.size
-        return ()
 
     def finish(self, directories: Iterable[Entry]) -> Iterator[int | LeftOut]:
         self._directories += directories
