@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from asynccp.kube.base import Cluster
     from asynccp.kube.cluster import connect
     from asynccp.limits import Limits
-    from asynccp.options import Options
+    from asynccp.options import (
+        Attributes,
+        Compression,
+        Concurrency,
+        Deadlines,
+        Failures,
+        Options,
+        Publishing,
+        Verification,
+    )
     from asynccp.plan.plan import PullPlan, PushPlan
     from asynccp.report import Outcome, Report, Result
     from asynccp.target import Selection, Selector, Target, Transfer, parse_selectors
@@ -28,9 +37,14 @@ ONLY_POSIX = "asynccp runs on Linux and macOS; on Windows use it inside WSL"  # 
 
 __all__ = [
     "AsyncCpError",
+    "Attributes",
     "Cluster",
     "ClusterError",
+    "Compression",
+    "Concurrency",
+    "Deadlines",
     "Event",
+    "Failures",
     "Limits",
     "Listener",
     "NoTargets",
@@ -38,6 +52,7 @@ __all__ = [
     "Options",
     "Outcome",
     "PlanError",
+    "Publishing",
     "PullPlan",
     "PushPlan",
     "Report",
@@ -48,6 +63,7 @@ __all__ = [
     "Transfer",
     "TransferError",
     "UsageError",
+    "Verification",
     "connect",
     "parse_selectors",
     "plan_pull",
@@ -64,7 +80,16 @@ _PLACES = {
     "engine.push": ("push",),
     "errors": ("AsyncCpError", "ClusterError", "NoTargets", "PlanError", "TransferError", "UsageError"),
     "limits": ("Limits",),
-    "options": ("Options",),
+    "options": (
+        "Attributes",
+        "Compression",
+        "Concurrency",
+        "Deadlines",
+        "Failures",
+        "Options",
+        "Publishing",
+        "Verification",
+    ),
     "plan.plan": ("PullPlan", "PushPlan"),
     "events": ("Event", "Listener", "Observer"),
     "report": ("Outcome", "Report", "Result"),

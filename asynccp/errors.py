@@ -32,30 +32,30 @@ from typing import ClassVar
 class Knob(StrEnum):
     """What a hint names that may be turned: as a caller of the library knows it.
 
-    The command line has flags for them (`cli.hints`). A knob is a word of the hint, not a field beside it: so it goes
+    The command line has flags for them (`cli.flags`). A knob is a word of the hint, not a field beside it: so it goes
     along through every error that is raised anew, into results, reports and JSON, and `Knob.SIZE in error.hint` tells
     a program.
     """
 
     ALL_NAMESPACES = "Selection.all_namespaces"
-    CHECKSUM = "Options.checksum"
+    CHECKSUM = "Verification.checksum"
     CONTAINER = "Selection.container"
     CONTEXT = "connect(context=…)"
     DEPTH = "Limits.depth"
     ENTRIES = "Limits.entries"
     HEADER_SIZE = "Limits.header_size"
-    IN_PLACE = "Options.in_place"
+    IN_PLACE = "Publishing.in_place"
     KUBECONFIG = "connect(kubeconfig=…)"
     LABELS = "parse_selectors(labels=…)"
     MEMORY = "Limits.memory"
     NAMESPACES = "Selection.namespaces"
     NO_FOLLOW = "follow=False"
-    PARTIAL = "Options.partial"
+    PARTIAL = "Publishing.partial"
     PATH_SIZE = "Limits.path_size"
-    PRESERVE_OWNER = "Options.preserve_owner"
+    PRESERVE_OWNER = "Attributes.preserve_owner"
     SIZE = "Limits.size"
-    STALL_AFTER = "Options.stall_after_s"
-    STRICT_SOURCES = "Options.strict_sources"
+    STALL_AFTER = "Deadlines.stall_after_s"
+    STRICT_SOURCES = "Verification.strict_sources"
 
 
 class AsyncCpError(Exception):

@@ -53,3 +53,8 @@ def parse_size(text: str) -> int:
     if match is None:
         raise UsageError(f"'{printable(text)}' is no size", hint="write 4096, 512K, 10M, 10G or 2T")
     return int(match[1]) << _SHIFTS[match[2]]
+
+
+def size_word(size: int) -> str:
+    """Return a size as a person writes it: `10G`. What `parse_size` reads it as."""
+    return next(f"{size >> shift}{unit}" for unit, shift in reversed(_SHIFTS.items()) if not size % (1 << shift))

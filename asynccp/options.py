@@ -1,6 +1,7 @@
-"""Every knob: its unit, its default, and why that default."""
+"""Every knob: its unit, its default, and why that default. Those that a caller may turn are in groups."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from asynccp.limits import DEFAULT_LIMITS, Limits
 
@@ -63,55 +64,123 @@ RESUME_RECORDS = 64
 than having the pod read everything twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a caller may choose about how a run is carried out.
+class Compression(StrEnum):
+    """What is compressed on its way: `auto`, what pays (`engine.compression`); nothing; or all, by one program."""
+
+    AUTO = "auto"
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """The programs that are asked for, whether it pays or not."""
+        return () if self in (Compression.AUTO, Compression.NONE) else (self.value,)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Concurrency:
+    """How much goes on at the same time.
 
     sessions: exec sessions at once. 64: on a real node 200 at once were no faster, and each costs the node 0.1 CPU-s.
     sessions_per_node: of these, on one node, which does most of the work. A node refuses above 1,000 waiting ones.
+    rate_per_s: bytes a second that all sessions together may bring and take; 0 is as many as there can be.
+    """
+
+    sessions: int = 64
+    sessions_per_node: int = 64
+    rate_per_s: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deadlines:
+    """How long silence may last.
+
     stall_after_s: a transfer that moves no byte for so long is ended. A pod with a slow disk may be silent for a
         minute (the server does not even answer pings then), so it is twice that.
     late_after_s: of an archive whose tar has ended in the pod, what does not come for so long is not waited for: what
         was under way came long ago. The pod may go then, and tells why.
     open_timeout_s: from the request to the pod's first word. Nodes that start 200 processes at once need 15 s.
-    retries: further attempts for a transfer whose connection failed (`engine.retry` has the rules). Four wait for 8
-        to 15 s in all, which is what an API server needs to come back.
-    fail_fast: end the run when the first transfer fails; the default is that one pod's trouble is no other's.
-    checksum: compare every file's digest at both ends before a transfer counts as complete.
-    preserve_owner: keep numeric owners; needs root at the writing end.
-    preserve_modes: of a pull: keep modes as the pod has them, also what the umask forbids.
-    want_size: have the pod add up a pull's size while it sends, for a bar with an end.
-    follow: a path that was named and is a symbolic link is copied as what it leads to (`cp -RH`); else as the link.
-    strict: a pod that was matched but skipped counts as failed.
-    strict_sources: a file that was only appended to while a pull read it counts as changed.
-    dir_perms: of a push: directories that are there already get the source's mode and time as well.
-    partial: of a push: put the rest in place when some of it can't be (a mounted file, a directory in the way).
-    in_place: of a push: where a file may be written but its directory may not, overwrite the file.
-    limits: of what one pod of a pull may send.
-    rate_per_s: bytes a second that all sessions together may bring and take; 0 is as many as there can be.
-    compress: `auto`, `none`, or one of `archive.compression.CODECS`.
     """
 
-    sessions: int = 64
-    sessions_per_node: int = 64
     stall_after_s: float = 120.0
     late_after_s: float = 5.0
     open_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failures:
+    """What counts as a failure, and what one leads to.
+
+    retries: further attempts for a transfer whose connection failed (`engine.retry` has the rules). Four wait for 8
+        to 15 s in all, which is what an API server needs to come back.
+    fail_fast: end the run when the first transfer fails; the default is that one pod's trouble is no other's.
+    strict: a pod that was matched but skipped counts as failed.
+    """
+
     retries: int = 4
     fail_fast: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """What is proved beyond the archive's completeness, at the cost of reading every file once more.
+
+    checksum: compare every file's digest at both ends before a transfer counts as complete.
+    strict_sources: of a pull: a file that was only appended to while it was read counts as changed.
+    """
+
     checksum: bool = False
+    strict_sources: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attributes:
+    """What is kept of an entry besides its bytes.
+
+    preserve_owner: keep numeric owners; needs root at the writing end.
+    preserve_modes: of a pull: keep modes as the pod has them, also what the umask forbids.
+    dir_perms: of a push: directories that are there already get the source's mode and time as well.
+    follow: a path that was named and is a symbolic link is copied as what it leads to (`cp -RH`); else as the link.
+        Of a push the plan says so: `plan_push(follow=…)`.
+    """
+
     preserve_owner: bool = False
     preserve_modes: bool = False
-    want_size: bool = False
-    follow: bool = True
-    strict: bool = False
-    strict_sources: bool = False
     dir_perms: bool = False
+    follow: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Publishing:
+    """How a push takes its place when all of it has come to the pod.
+
+    partial: put the rest in place when some of it can't be (a mounted file, a directory in the way).
+    in_place: where a file may be written but its directory may not, overwrite the file.
+    """
+
     partial: bool = False
     in_place: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What a caller may choose about how a run is carried out: one group for each module, or two, that obeys it.
+
+    limits: of what one pod of a pull may send.
+    want_size: have the pod add up a pull's size while it sends, for a bar with an end.
+    """
+
+    concurrency: Concurrency = Concurrency()
+    deadlines: Deadlines = Deadlines()
+    failures: Failures = Failures()
+    verification: Verification = Verification()
+    attributes: Attributes = Attributes()
+    publishing: Publishing = Publishing()
+    compression: Compression = Compression.AUTO
     limits: Limits = DEFAULT_LIMITS
-    compress: str = "auto"
-    rate_per_s: int = 0
+    want_size: bool = False
 
 
 def hop_size(sessions: int) -> int:

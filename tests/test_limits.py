@@ -10,7 +10,7 @@ import pytest
 from anyio import to_thread
 
 from asynccp.errors import UsageError
-from asynccp.limits import parse_size
+from asynccp.limits import parse_size, size_word
 from asynccp.testing.server import FakeCluster
 
 
@@ -84,3 +84,8 @@ def test_an_impossible_limit_is_a_usage_error(tmp_path: Path, arguments: tuple[s
 
 def test_a_push_has_no_limits(tmp_path: Path) -> None:
     assert asynccp(tmp_path / "none", "push", str(tmp_path), "web-0:/x", "--max-size", "1").returncode == 2
+
+
+@pytest.mark.parametrize("word", ["1", "512K", "1M", "64M", "4T", "4097"])
+def test_a_size_is_written_as_it_is_read(word: str) -> None:
+    assert size_word(parse_size(word)) == word

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from asynccp.cli.demo import Stage, staged
+from asynccp.cli.examples import EXAMPLES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ asynccp (.+)$", README, re.MULTILINE)
@@ -38,6 +40,16 @@ def run(stage: Stage, argv: list[str]) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_works_as_it_stands(stage: Stage, command: str) -> None:
     done = run(stage, [sys.executable, "-m", "asynccp", *shlex.split(command)])
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", sorted({line for examples in EXAMPLES.values() for _, line in examples}))
+def test_an_example_of_the_help_works_as_it_stands(stage: Stage, line: str) -> None:
+    here = stage.config.parent
+    shutil.copy(stage.config / "app.toml", here)
+    for left in (here / "web-0", stage.logs):
+        shutil.rmtree(left, ignore_errors=True)
+    done = run(stage, [sys.executable, "-m", *shlex.split(line)])
     assert done.returncode == 0, done.stderr
 
 
@@ -73,7 +85,7 @@ def test_every_option_is_named(command: str) -> None:
     shown = subprocess.run(
         argv, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
     ).stdout
-    options = set(re.findall(r"--[a-z][a-z-]+", shown.split("Options:")[1])) - {"--help"}
+    options = set(re.findall(r"^  (?:-\w, )?(--[a-z][a-z-]+)", shown, re.MULTILINE)) - {"--help"}
     short = {"--selector": "-l", "--namespace": "-n", "--all-namespaces": "-A", "--container": "-c"}
     assert options
     assert not [one for one in sorted(options) if short.get(one, one) not in README]

@@ -21,6 +21,7 @@ FOR_COPIES = {
     "logging",
     "tqdm",
     "rich",
+    "pydantic",
     "asynccp.engine",
     "asynccp.auth.access",
 }

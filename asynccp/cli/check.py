@@ -14,7 +14,7 @@ import anyio
 import typer
 
 from asynccp.cli import streams
-from asynccp.cli.app import CheckFlags, Output
+from asynccp.cli.request import Output, Request
 from asynccp.cli.run import given_up_by_signal
 from asynccp.engine.group import single_error
 from asynccp.engine.select import select
@@ -99,12 +99,12 @@ class _Try(NamedTuple):
     why: str
 
 
-async def check(flags: CheckFlags, selection: Selection) -> int:
+async def check(request: Request, selection: Selection) -> int:
     """Look, and tell; return the exit code: 0 when a copy would work, 1 when something is missing."""
     with given_up_by_signal():
-        async with connect(flags.kubeconfig, flags.context) as cluster:
+        async with connect(request.server.kubeconfig, request.server.context) as cluster:
             checked = await checked_on(cluster, selection)
-    if flags.output is Output.JSON:
+    if request.showing.output is Output.JSON:
         streams.put_data(json.dumps(checked.to_json(), indent=2))
     else:
         typer.echo(checked.to_text())

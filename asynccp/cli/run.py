@@ -1,11 +1,12 @@
-"""Perform: what the command line asked for, from the first connection to the exit code.
+"""Perform: a request, from the first connection to the exit code.
 
-Apart from `cli`, which reads the flags, because what this needs takes half of a small copy's CPU to load, and --help
-needs none of it.
+Apart from `cli.app`, which makes it of words, because what this needs takes half of a small copy's CPU to load, and
+--help needs none of it.
 """
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import json
 import shlex
@@ -19,16 +20,16 @@ import typer
 from anyio import to_thread
 
 from asynccp.cli import interrupt, streams
-from asynccp.cli.app import CpFlags, Flags, Output
 from asynccp.cli.hints import hearing_flags, result_in_flags
 from asynccp.cli.reportfile import try_report, write_report
+from asynccp.cli.request import Output, Request, Server, Showing
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
 from asynccp.errors import AsyncCpError, Interrupted
 from asynccp.kube.base import Cluster
 from asynccp.kube.cluster import connect
 from asynccp.plan.plan import PullPlan, PushPlan, unit
 from asynccp.report import Report
-from asynccp.target import Selection, Selector
+from asynccp.target import Selection, Selector, parse_selectors
 from asynccp.ui.opening import opening
 from asynccp.ui.printer import draw_while, observer_for
 from asynccp.ui.text import closing, quiet_closing
@@ -39,91 +40,95 @@ if TYPE_CHECKING:
 AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan, "ForwardPlan")
 
 
-async def push(flags: Flags, sources: Sequence[str], selection: Selection) -> int:
+async def push(request: Request, sources: Sequence[str], selection: Selection) -> int:
     from asynccp.engine.push import push as push_plan  # each loads what it needs: a push no extraction
 
-    return await _perform(
-        flags, lambda cluster: plan_push(cluster, sources, selection, follow=not flags.no_follow), push_plan
-    )
+    follow = request.options.attributes.follow
+    return await _perform(request, lambda cluster: plan_push(cluster, sources, selection, follow=follow), push_plan)
 
 
-async def pull(flags: Flags, destination: str, selection: Selection) -> int:
+async def pull(request: Request, destination: str, selection: Selection) -> int:
     from asynccp.engine.pull import pull as pull_plan
 
-    return await _perform(flags, lambda cluster: plan_pull(cluster, destination, selection), pull_plan)
+    return await _perform(request, lambda cluster: plan_pull(cluster, destination, selection), pull_plan)
 
 
-async def cp(flags: CpFlags, source: str | Selector, destination: str | Selector) -> int:
-    common = flags.flags()
+async def cp(request: Request, source: str | Selector, destination: str | Selector) -> int:
+    """Copy as kubectl cp does: where nobody looks in silence, and in the last namespace that is named."""
+    show = request.showing
+    quiet = not show.verbose and not show.dry_run and not sys.stderr.isatty()
+    request = dataclasses.replace(request, showing=dataclasses.replace(show, quiet=quiet))
 
     def selection(of: Selector) -> Selection:
-        return Selection((of,), tuple(common.namespace or ()), container=common.container)
+        return dataclasses.replace(request.where, selectors=(of,), namespaces=request.where.namespaces[-1:])
 
     if isinstance(source, Selector) and isinstance(destination, Selector):
         from asynccp.engine.forward import forward
 
         of, to = selection(source), selection(destination)
-        return await _perform(common, lambda cluster: plan_forward(cluster, of, to), forward)
+        return await _perform(request, lambda cluster: plan_forward(cluster, of, to), forward)
     if isinstance(destination, Selector):
         from asynccp.engine.push import push as push_plan
 
         local, to = str(source), selection(destination)
         return await _perform(
-            common, lambda cluster: plan_cp_to(cluster, local, to, preserve=not flags.no_preserve), push_plan
+            request, lambda cluster: plan_cp_to(cluster, local, to, preserve=request.preserve), push_plan
         )
     from asynccp.engine.pull import pull as pull_plan
 
     assert isinstance(source, Selector)
     of = selection(source)
-    return await _perform(common, lambda cluster: plan_cp_from(cluster, of, destination), pull_plan)
+    return await _perform(request, lambda cluster: plan_cp_from(cluster, of, destination), pull_plan)
 
 
 async def _perform(
-    flags: Flags,
+    request: Request,
     make_plan: Callable[[Cluster], Awaitable[AnyPlan]],
     carry_out: Callable[..., Awaitable[Report]],
 ) -> int:
     """Plan, show, carry out, report; return the exit code."""
-    options = flags.options()
-    if flags.report:
-        await to_thread.run_sync(try_report, flags.report)
+    show = request.showing
+    options = dataclasses.replace(request.options, want_size=sys.stderr.isatty() and not show.quiet)
+    if show.report:
+        await to_thread.run_sync(try_report, show.report)
     async with contextlib.AsyncExitStack() as stack:
         with given_up_by_signal():
-            cluster = await stack.enter_async_context(connect(flags.kubeconfig, flags.context))
+            cluster = await stack.enter_async_context(connect(request.server.kubeconfig, request.server.context))
             plan = await make_plan(cluster)
-        if flags.dry_run:
-            _print(plan, flags.output)
+        if show.dry_run:
+            _print(plan, show.output)
             return 0
-        if not flags.quiet:
+        if not show.quiet:
             typer.echo(opening(plan), err=True)
         stop = anyio.Event()
         printer = observer_for(
             sys.stderr,
-            quiet=flags.quiet,
-            verbose=flags.verbose,
+            quiet=show.quiet,
+            verbose=show.verbose > 0,
             count=len(plan.transfers),
             unit=unit(plan.transfers),
             expected_total=plan.expected_total,
         )
-        work = functools.partial(carry_out, cluster, plan, options=options, observer=hearing_flags(printer), stop=stop)
+        heard = hearing_flags(printer, request.command)
+        work = functools.partial(carry_out, cluster, plan, options=options, observer=heard, stop=stop)
         with _signal_calls(stop.set):
             report = await draw_while(printer, work)
-    report.results = [result_in_flags(one) for one in report.results]
-    return await _report(flags, report)
+    report.results = [result_in_flags(one, request.command) for one in report.results]
+    return await _report(show, report)
 
 
-async def _report(flags: Flags, report: Report) -> int:
+async def _report(show: Showing, report: Report) -> int:
     """Write the report to its file, then show it: a pipe that nobody reads costs no report. Return the exit code."""
     unwritten: AsyncCpError | None = None
-    if flags.report:
+    if show.report:
         try:
             with interrupt.answered_by(_nothing):  # it is short, and would leave its temporary file
-                await to_thread.run_sync(write_report, flags.report, report.dumps() + "\n")
+                await to_thread.run_sync(write_report, show.report, report.dumps() + "\n")
         except AsyncCpError as exc:
             unwritten = exc
-    if not flags.quiet or flags.output is Output.JSON:
-        _print(report, flags.output)
-    if flags.quiet and (words := quiet_closing(report)):
+    if not show.quiet or show.output is Output.JSON:
+        _print(report, show.output)
+    if show.quiet and (words := quiet_closing(report)):
         typer.echo(words, err=True)
     if unwritten:
         streams.tell(f"asynccp: {unwritten}")
@@ -136,16 +141,16 @@ async def demonstrate(directory: Path, pods: int) -> int:
     from asynccp.cli.demo import staged  # aiohttp's server is for the demo alone
 
     async with staged(directory, pods) as stage:
-        flags = functools.partial(Flags, kubeconfig=str(stage.kubeconfig))
+        server = Server(kubeconfig=str(stage.kubeconfig))
         config, logs = str(stage.config), str(stage.logs)
         typer.echo(f"\n$ asynccp push {config} -l app=web:/etc/app", err=True)
-        to = flags(selector=["app=web:/etc/app"])
-        pushed = await push(to, [config], to.selection([]))
+        to = Selection(parse_selectors(["app=web:/etc/app"]))
+        pushed = await push(Request(command="push", server=server), [config], to)
         if interrupt.heard():
             return pushed
         typer.echo(f"\n$ asynccp pull -l app=web:/var/log {logs}", err=True)
-        of = flags(selector=["app=web:/var/log"])
-        pulled = await pull(of, logs, of.selection([]))
+        of = Selection(parse_selectors(["app=web:/var/log"]))
+        pulled = await pull(Request(command="pull", server=server), logs, of)
     typer.echo(f"\nThe pods' files are in {stage.pods}, what was pulled is in {logs}.", err=True)
     return pushed or pulled
 

@@ -13,28 +13,38 @@ import typer
 
 import asynccp
 from asynccp import (
+    Attributes,
+    Deadlines,
     Limits,
-    Options,
     Outcome,
+    Publishing,
     Report,
     Result,
     Selection,
     Target,
     Transfer,
+    Verification,
     connect,
     parse_selectors,
     plan_push,
 )
 from asynccp.cli.app import app
-from asynccp.cli.hints import FLAGS, hearing_flags, in_flags, result_in_flags
+from asynccp.cli.flags import FLAGS
+from asynccp.cli.hints import hearing_flags, in_flags, result_in_flags
 from asynccp.errors import Knob
 from asynccp.events import Advanced, Event, Finished
 
 ROOT = Path(asynccp.__file__).parent
 COMMANDS: Any = typer.main.get_command(app)
-OPTIONS = {flag for command in COMMANDS.commands.values() for one in command.params for flag in one.opts}
-FLAGS_OF_OURS = {flag for flag in OPTIONS if flag.startswith("-")}
-FIELDS = {f"{one.__name__}.{field.name}" for one in (Limits, Options, Selection) for field in dataclasses.fields(one)}
+FLAGS_OF_OURS = {
+    flag
+    for command in COMMANDS.commands.values()
+    for one in command.params
+    for flag in one.opts
+    if flag.startswith("-")
+}
+GROUPS = (Attributes, Deadlines, Limits, Publishing, Selection, Verification)
+FIELDS = {f"{one.__name__}.{field.name}" for one in GROUPS for field in dataclasses.fields(one)}
 PARAMETERS = {
     f"{call.__name__}({name}=…)" for call in (connect, parse_selectors) for name in inspect.signature(call).parameters
 }
@@ -74,18 +84,19 @@ def told(module: str) -> set[str]:
 def test_only_the_command_line_names_its_flags() -> None:
     modules = [path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py")]
     assert {one: told(one) for one in modules if told(one) and not one.startswith("cli/")} == {}
-    assert {"--timeout", "-c"} <= told("cli/hints.py"), "else nothing would be found anywhere"
+    assert {"--timeout", "-c"} <= told("cli/flags.py"), "else nothing would be found anywhere"
 
 
 @pytest.mark.parametrize("knob", Knob)
 def test_every_knob_is_there_in_the_library_and_has_a_flag_of_the_command_line(knob: Knob) -> None:
     assert knob in FIELDS | PARAMETERS | {"follow=False"}
-    assert FLAGS[knob] in FLAGS_OF_OURS
+    assert in_flags(knob) in FLAGS_OF_OURS
+    assert [flag.named for flag in FLAGS].count(knob) == 1
 
 
 def test_what_follows_no_link_is_called_alike_in_plans_and_options() -> None:
     assert "follow" in inspect.signature(plan_push).parameters
-    assert "Options.follow" in FIELDS
+    assert "Attributes.follow" in FIELDS
 
 
 def test_no_knob_is_the_beginning_of_another() -> None:
@@ -98,15 +109,25 @@ def test_a_hint_names_flags_on_the_command_line() -> None:
     assert in_flags("free some space") == "free some space"
 
 
+def test_a_hint_sends_to_the_command_that_has_the_flag() -> None:
+    raised = f"raise {Knob.SIZE}"
+    assert in_flags(raised, "pull") == "raise --max-size"
+    assert in_flags(raised, "cp") == "raise --max-size of asynccp pull"
+    assert in_flags(f"name one with {Knob.CONTAINER}", "cp") == "name one with -c"
+
+
 def test_lines_and_reports_tell_a_persons_flag_and_a_programs_name() -> None:
     transfer = Transfer(Target("default", "web-0", "main"), "/x")
     result = Result(transfer, Outcome.FAILED, error="nothing moved", hint=STALLED)
     heard: list[Event] = []
-    hear = hearing_flags(heard.append)
+    hear = hearing_flags(heard.append, "pull")
     for event in (Advanced(transfer, 1), Finished(result)):
         hear(event)
-    assert heard == [Advanced(transfer, 1), Finished(result_in_flags(result))]
-    by_program, by_command = Report("pull", [result]).to_json(), Report("pull", [result_in_flags(result)]).to_json()
-    assert by_program["pods"][0]["hint"] == "raise Options.stall_after_s if the way to the pod is that slow"
+    assert heard == [Advanced(transfer, 1), Finished(result_in_flags(result, "pull"))]
+    by_program, by_command = (
+        Report("pull", [result]).to_json(),
+        Report("pull", [result_in_flags(result, "pull")]).to_json(),
+    )
+    assert by_program["pods"][0]["hint"] == "raise Deadlines.stall_after_s if the way to the pod is that slow"
     assert by_command["pods"][0]["hint"] == "raise --timeout if the way to the pod is that slow"
     assert by_command["groups"][0]["hint"] == by_command["pods"][0]["hint"]

@@ -1,0 +1,349 @@
+"""The flags: one line for each, from which all else about it follows.
+
+What the line does not say, the field has that the flag sets: its type says how the word is read, its value what holds
+without the flag, its name in the library what a hint calls it. From both follow typer's parameters and the panels of
+--help (`cli.command`), variables of the environment, a request's values, and the flags that hints name (`cli.hints`).
+
+So a new flag is a field of a group with its reason (`options`, or `cli.request`), a line here, and who obeys it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from asynccp.cli.request import Request
+from asynccp.errors import Knob, UsageError
+from asynccp.limits import parse_size, size_word
+from asynccp.text import printable
+
+DEFAULTS = Request()
+
+FLEET = "push pull"
+FLEET_AND_CHECK = "push pull check"
+COPIES = "push pull cp"
+EVERY = "push pull cp check"
+
+
+class Flag(NamedTuple):
+    """One flag of some commands.
+
+    names: the short one first. on: the commands that have it. sets: the dotted path of a field of `Request`.
+    metavar: what stands for its word; a flag without one is a switch, or counts how often it was given.
+    least: the smallest value, of a number. read: what makes a value of its word, where the field's type can't tell.
+    knob: what a hint calls it, where that isn't the field's name.
+    """
+
+    names: str
+    on: str
+    sets: str
+    help: str
+    metavar: str = ""
+    least: float = 0
+    read: Callable[[str], object] | None = None
+    knob: str = ""
+
+    @property
+    def short(self) -> str:
+        return self.names.partition(" ")[0]
+
+    @property
+    def long(self) -> str:
+        return self.names.rpartition(" ")[2]
+
+    @property
+    def parameter(self) -> str:
+        """What typer calls it."""
+        return self.long.removeprefix("--").replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        return f"ASYNCCP_{self.parameter.upper()}"
+
+    @property
+    def default(self) -> Any:
+        return reduce(getattr, self.sets.split("."), DEFAULTS)
+
+    @property
+    def named(self) -> str:
+        """What a hint calls it: as a caller of the library knows it."""
+        *group, field = self.sets.split(".")
+        return self.knob or f"{type(reduce(getattr, group, DEFAULTS)).__name__}.{field}"
+
+    def shown_default(self) -> str:
+        """Return what --help says holds without the flag; empty where the flag's own words do."""
+        if not self.metavar or self.default in (None, "", 0, ()):
+            return ""
+        return size_word(self.default) if self.read is parse_size else format(self.default, _FORMATS.get(self.kind, ""))
+
+    @property
+    def kind(self) -> type:
+        return type(self.default)
+
+    def value(self, word: Any) -> Any:
+        """Return what a word means, or each of several; of a switch it is True, or how often it was given. Raises
+        UsageError.
+        """
+        if not self.metavar:
+            return self._switched(word)
+        if self.kind is tuple:
+            return tuple(word)
+        value = self.read(word) if self.read else self._of_kind(word)
+        if isinstance(value, int | float) and not value >= self.least:
+            raise UsageError(f"{self.long} is at least {self.least:g}")
+        return value
+
+    def _of_kind(self, word: str) -> object:
+        if self.default is None:
+            return word
+        try:
+            return self.kind(word)
+        except ValueError:
+            wanted = _KINDS.get(self.kind) or f"one of {', '.join(iter(self.kind))}"  # type: ignore[call-overload]
+            raise UsageError(f"{self.long} is {wanted}, not '{printable(word)}'") from None
+
+    def _switched(self, word: Any) -> object:
+        """Return the value of a switch: what the default isn't. A variable has a word for it, or a number."""
+        times = _times(word) if isinstance(word, str) else int(word)
+        if times is None:
+            raise UsageError(f"{self.variable} is 1 or 0, not '{printable(word)}'")
+        return times if self.kind is int else self.default != bool(times)
+
+
+_FORMATS: Mapping[type, str] = {float: "g"}
+_KINDS: Mapping[type, str] = {int: "a whole number", float: "a number"}
+_YES, _NO = ("true", "t", "yes", "y", "on"), ("false", "f", "no", "n", "off")
+
+
+def _times(word: str) -> int | None:
+    if word.isdecimal():
+        return int(word)
+    return {**dict.fromkeys(_YES, 1), **dict.fromkeys(_NO, 0)}.get(word.lower())
+
+
+PANELS: Mapping[str, tuple[Flag, ...]] = {
+    "Who": (
+        Flag(
+            "-l --selector",
+            FLEET_AND_CHECK,
+            "labels",
+            "Pods with these labels. Repeatable: a union.",
+            "SELECTOR[:PATH]",
+            knob=Knob.LABELS,
+        ),
+        Flag("-n --namespace", EVERY, "where.namespaces", "Look in this namespace. All but cp take several.", "NAME"),
+        Flag("-A --all-namespaces", FLEET_AND_CHECK, "where.all_namespaces", "Look for -l in all namespaces."),
+        Flag(
+            "-c --container",
+            EVERY,
+            "where.container",
+            "Which one. Default: the one that the pod's annotation names, else its first.",
+            "NAME",
+        ),
+        Flag(
+            "--field-selector",
+            FLEET_AND_CHECK,
+            "where.fields",
+            "Narrow -l and KIND/NAME by fields, as kubectl does.",
+            "SELECTOR",
+        ),
+        Flag("--context", EVERY, "server.context", "The kubeconfig context to use.", "NAME", knob=Knob.CONTEXT),
+        Flag(
+            "--kubeconfig",
+            EVERY,
+            "server.kubeconfig",
+            "Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account.",
+            "FILE",
+            knob=Knob.KUBECONFIG,
+        ),
+    ),
+    "What": (
+        Flag(
+            "--checksum",
+            FLEET,
+            "options.verification.checksum",
+            "Compare the SHA-256 of every file at both ends; the report has them.",
+        ),
+        Flag(
+            "--strict-sources",
+            "pull",
+            "options.verification.strict_sources",
+            "A file that was appended to while it was read counts as changed.",
+        ),
+        Flag(
+            "--preserve-owner",
+            FLEET,
+            "options.attributes.preserve_owner",
+            "Keep numeric owners; needs root where the files are written.",
+        ),
+        Flag(
+            "--preserve-modes",
+            "pull cp",
+            "options.attributes.preserve_modes",
+            "Keep modes as they are in the pods, also what the umask here forbids.",
+        ),
+        Flag("--no-preserve", "cp", "preserve", "In the container, give files and directories its usual modes."),
+        Flag(
+            "--no-follow",
+            FLEET,
+            "options.attributes.follow",
+            "Copy a named symbolic link itself, not what it leads to.",
+            knob=Knob.NO_FOLLOW,
+        ),
+        Flag(
+            "--dir-perms",
+            "push",
+            "options.attributes.dir_perms",
+            "Directories that exist already get the source's mode and time as well.",
+        ),
+        Flag(
+            "--partial",
+            "push",
+            "options.publishing.partial",
+            "Put the rest in place when some of it can't be, such as a mounted file.",
+        ),
+        Flag(
+            "--in-place",
+            "push",
+            "options.publishing.in_place",
+            "Overwrite a file where it may be written but its directory may not; not atomic.",
+        ),
+    ),
+    "How": (
+        Flag(
+            "-j --concurrency",
+            FLEET,
+            "options.concurrency.sessions",
+            "Pods at once, each of its paths counted.",
+            "N",
+            least=1,
+        ),
+        Flag(
+            "--per-node", FLEET, "options.concurrency.sessions_per_node", "As many of them on one node.", "N", least=1
+        ),
+        Flag(
+            "--bwlimit",
+            FLEET,
+            "options.concurrency.rate_per_s",
+            "Bytes per second of all pods together: 500K, 10M.",
+            "RATE",
+            least=1,
+            read=parse_size,
+        ),
+        Flag(
+            "-z --compress",
+            FLEET,
+            "options.compression",
+            "auto (where it pays), none, or the container's gzip or zstd.",
+            "HOW",
+        ),
+        Flag(
+            "--timeout",
+            COPIES,
+            "options.deadlines.stall_after_s",
+            "End a pod's transfer when nothing moved for so long.",
+            "SECONDS",
+            least=0.001,
+        ),
+        Flag(
+            "--retries",
+            COPIES,
+            "options.failures.retries",
+            "Further attempts for a pod whose connection failed.",
+            "N",
+        ),
+        Flag("--fail-fast", FLEET, "options.failures.fail_fast", "End the run when the first pod fails."),
+        Flag("--strict", FLEET, "options.failures.strict", "A pod that was matched but skipped counts as failed."),
+    ),
+    "Limits": (
+        Flag(
+            "--max-entries",
+            "pull",
+            "options.limits.entries",
+            "Refuse a pod that sends more files and directories.",
+            "N",
+            least=1,
+        ),
+        Flag(
+            "--max-size",
+            "pull",
+            "options.limits.size",
+            "Refuse a pod whose files have more bytes: 500M, 10G, 4T.",
+            "SIZE",
+            least=1,
+            read=parse_size,
+        ),
+        Flag(
+            "--max-path", "pull", "options.limits.path_size", "Refuse a pod that sends a longer name.", "BYTES", least=1
+        ),
+        Flag(
+            "--max-depth",
+            "pull",
+            "options.limits.depth",
+            "Refuse a pod that sends a name with more components.",
+            "N",
+            least=1,
+        ),
+        Flag(
+            "--max-header",
+            "pull",
+            "options.limits.header_size",
+            "Refuse a pod that sends a larger tar extension.",
+            "SIZE",
+            least=1,
+            read=parse_size,
+        ),
+        Flag(
+            "--max-memory",
+            "pull",
+            "options.limits.memory",
+            "Remember no more of what all pods send: names, directories.",
+            "SIZE",
+            least=1,
+            read=parse_size,
+        ),
+    ),
+    "Report": (
+        Flag("--dry-run", COPIES, "showing.dry_run", "Show who would get what, and end."),
+        Flag(
+            "-o --output",
+            EVERY,
+            "showing.output",
+            "The report, or the plan, on stdout: text or json.",
+            "FORMAT",
+        ),
+        Flag(
+            "--report",
+            FLEET,
+            "showing.report",
+            "Write the report to this file too, as JSON.",
+            "FILE",
+            read=Path,
+        ),
+        Flag("-q --quiet", FLEET, "showing.quiet", "Only what failed, was left out or skipped, and the exit code."),
+        Flag("-v --verbose", COPIES, "showing.verbose", "A line for each pod that starts and ends."),
+    ),
+}
+FLAGS = tuple(flag for panel in PANELS.values() for flag in panel)
+
+
+def flags_of(command: str) -> Iterator[Flag]:
+    """Yield the flags of a command, as --help has them."""
+    return (flag for flag in FLAGS if command in flag.on.split())
+
+
+def request_of(command: str, words: Mapping[str, Any]) -> Request:
+    """Return what a command was asked for. words: by parameter; None for what was not given. Raises UsageError."""
+    request = Request(command=command)
+    for flag in flags_of(command):
+        word = words.get(flag.parameter)
+        if word is not None:
+            request = _with(request, flag.sets, flag.value(word))
+    return request
+
+
+def _with(group: Any, path: str, value: object) -> Any:
+    """Return a group with another value for the field at a dotted path."""
+    field, _, rest = path.partition(".")
+    return replace(group, **{field: _with(getattr(group, field), rest, value) if rest else value})

@@ -1,0 +1,103 @@
+"""A flag is one line of a table; what people type, set in the environment and read in --help follows from it."""
+
+import subprocess
+import sys
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asynccp import Compression, UsageError
+from asynccp.cli.flags import FLAGS, PANELS, Flag, flags_of, request_of
+from asynccp.cli.request import Output, Request
+
+COMMANDS = ("push", "pull", "cp", "check")
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter", "word", "value"),
+    [
+        ("options.concurrency.sessions", "concurrency", "8", 8),
+        ("options.concurrency.rate_per_s", "bwlimit", "10M", 10 * 1024**2),
+        ("options.deadlines.stall_after_s", "timeout", "0.5", 0.5),
+        ("options.compression", "compress", "zstd", Compression.ZSTD),
+        ("options.attributes.follow", "no_follow", True, False),
+        ("options.attributes.follow", "no_follow", "0", True),
+        ("options.failures.strict", "strict", "yes", True),
+        ("options.limits.size", "max_size", "4T", 4 * 1024**4),
+        ("labels", "selector", ["app=web:/x", "a=b"], ("app=web:/x", "a=b")),
+        ("where.namespaces", "namespace", ["a"], ("a",)),
+        ("server.context", "context", "kind", "kind"),
+        ("showing.output", "output", "json", Output.JSON),
+        ("showing.report", "report", "r.json", Path("r.json")),
+        ("showing.verbose", "verbose", 2, 2),
+        ("showing.verbose", "verbose", "true", 1),
+    ],
+)
+def test_a_word_sets_the_field_that_its_flag_names(path: str, parameter: str, word: Any, value: object) -> None:
+    request = request_of("pull", {parameter: word})
+    assert reduce(getattr, path.split("."), request) == value
+
+
+@pytest.mark.parametrize(
+    ("parameter", "word", "told"),
+    [
+        ("concurrency", "0", "--concurrency is at least 1"),
+        ("concurrency", "x", "--concurrency is a whole number, not 'x'"),
+        ("retries", "-1", "--retries is at least 0"),
+        ("timeout", "0", "--timeout is at least 0.001"),
+        ("timeout", "nan", "--timeout is at least 0.001"),
+        ("timeout", "x", "--timeout is a number, not 'x'"),
+        ("bwlimit", "0", "--bwlimit is at least 1"),
+        ("max_size", "4X", "'4X' is no size"),
+        ("max_depth", "0", "--max-depth is at least 1"),
+        ("compress", "lz4", "--compress is one of auto, none, gzip, zstd, not 'lz4'"),
+        ("strict", "maybe", "ASYNCCP_STRICT is 1 or 0, not 'maybe'"),
+    ],
+)
+def test_a_word_that_means_nothing_is_told_in_one_sentence(parameter: str, word: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        request_of("pull", {parameter: word})
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.long)
+def test_every_flag_sets_a_field_that_is_there_and_belongs_to_a_command(flag: Flag) -> None:
+    assert reduce(getattr, flag.sets.split("."), Request()) is flag.default
+    assert set(flag.on.split()) <= {*COMMANDS}
+
+
+def test_no_command_has_two_flags_of_one_name() -> None:
+    for command in COMMANDS:
+        names = [name for flag in flags_of(command) for name in flag.names.split()]
+        assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_each_flag_in_its_panel_and_fits_a_terminal(command: str) -> None:
+    argv = [sys.executable, "-m", "asynccp", command, "--help"]
+    shown = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "\x1b" not in shown, "a pipe is no terminal"
+    panels = dict(part.split(":\n", 1) for part in shown.split("\n\n") if part.partition("\n")[0].endswith(":"))
+    for title, flags in PANELS.items():
+        for flag in flags:
+            assert (f"  {', '.join(flag.names.split())}" in panels.get(title, "")) is (command in flag.on.split())
+
+
+def test_help_says_what_holds_without_a_flag() -> None:
+    assert {flag.long: flag.shown_default() for flag in FLAGS if flag.shown_default()} == {
+        "--concurrency": "64",
+        "--per-node": "64",
+        "--compress": "auto",
+        "--timeout": "120",
+        "--retries": "4",
+        "--max-entries": "4000000",
+        "--max-size": "4T",
+        "--max-path": "4096",
+        "--max-depth": "256",
+        "--max-header": "1M",
+        "--max-memory": "64M",
+        "--output": "text",
+    }
