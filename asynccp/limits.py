@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from asynccp.errors import Knob, UsageError
 from asynccp.text import printable
 
-_SIZE = re.compile(r"([0-9]{1,19})([KMGT]?)(?:iB)?", re.ASCII)
+_SIZE = r"([0-9]{1,19})([KMGT]?)(?:iB)?"  # compiled when a size is read: a start needs none
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
@@ -49,7 +49,7 @@ def raise_hint(limit: Knob) -> str:
 
 def parse_size(text: str) -> int:
     """Return the bytes that a person means by `10G`, `10GiB` or `4096`. Powers of 1024. Raises UsageError."""
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text, re.ASCII)
     if match is None:
         raise UsageError(f"'{printable(text)}' is no size", hint="write 4096, 512K, 10M, 10G or 2T")
     return int(match[1]) << _SHIFTS[match[2]]
