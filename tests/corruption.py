@@ -21,7 +21,7 @@ from asynccp.engine.push import push
 from asynccp.kube.base import Cluster, Session
 from asynccp.kube.cluster import connect
 from asynccp.kube.exec import Event, Stdout
-from asynccp.options import Options
+from asynccp.options import Failures, Options, Verification
 from asynccp.report import Report
 from asynccp.target import Json, Selection, Selector, Target, parse_selectors
 from asynccp.testing.server import FakeCluster
@@ -172,7 +172,7 @@ class _Session:
 
 async def carry_out(cluster: FakeCluster, kubeconfig: Path, corruption: Corruption, here: Path) -> tuple[bool, Report]:
     """Copy the files under one corruption; return whether it struck, and the report. Nothing is tried twice."""
-    options = Options(checksum=True, retries=0)
+    options = Options(verification=Verification(checksum=True), failures=Failures(retries=0))
     source, there = here / "source", cluster.directory / "default" / "web-0" / "main" / "files"
     await to_thread.run_sync(write_files, source if corruption.place.startswith("push") else there)
     async with connect(str(kubeconfig)) as real:

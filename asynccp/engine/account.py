@@ -88,7 +88,7 @@ class Account:
         """
         conversation, words = self._conversation, self._conversation.complaints
         words.end()
-        with anyio.move_on_after(options.late_after_s):  # who is slow to count has no worse a copy
+        with anyio.move_on_after(options.deadlines.late_after_s):  # who is slow to count has no worse a copy
             await conversation.hear_until(lambda: self._there is not None or not self._counts)
         self._old = self._there or ""
         if self._missing:
@@ -107,7 +107,7 @@ class Account:
         directories = {path for path in named if self._ingest.is_directory(path)}
         files = {} if comparison is None else self._comparable(watch)
         differ = [] if comparison is None else await differing(conversation, files, comparison)
-        came = dict(watch.states) if options.strict_sources or comparison is None else {}
+        came = dict(watch.states) if options.verification.strict_sources or comparison is None else {}
         came |= {path: watch.states[path] for path in differ}
         if others := named - directories - came.keys():
             came |= await to_thread.run_sync(self._states_here, others)  # it asks the disk
@@ -120,11 +120,11 @@ class Account:
                 is_whole = await begins_the_same(conversation, path, size, comparison, came=files.get(path, 0))
                 found[path] = Change.GREW if is_whole else Change.OTHER
         fates = {
-            path: fate(path, one, differ=differ, padded=watch.padded, strict=options.strict_sources)
+            path: fate(path, one, differ=differ, padded=watch.padded, strict=options.verification.strict_sources)
             for path, one in found.items()
         }
         words.told += [Complaint(path, one) for path, one in fates.items() if one and path not in named]
-        if not options.strict_sources:
+        if not options.verification.strict_sources:
             self.grown = [path for path, one in found.items() if one is Change.GREW]
             self._harmless = directories | set(self.grown)
 

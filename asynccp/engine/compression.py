@@ -11,6 +11,7 @@ from anyio import to_thread
 from asynccp.archive.compression import CODECS, PROBE_SIZE, shrinks_to
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.local.pack import sample
+from asynccp.options import Compression
 from asynccp.remote.messages import Hello
 from asynccp.text import human_size
 
@@ -49,12 +50,12 @@ class Offer:
         return "", f"the container has no {' or '.join(self.codecs)}, or no dd"
 
 
-def push_offer(compress: str, size: int, share: float, *, far: bool) -> Offer:
+def push_offer(compress: Compression, size: int, share: float, *, far: bool) -> Offer:
     """Decide for a push of `size` archive bytes, of which a sample shrinks to `share` of its size, to a server that is
     `far`, or may not be given all the bytes that it could take.
     """
-    if compress != "auto":
-        return Offer(() if compress == "none" else (compress,))
+    if compress is not Compression.AUTO:
+        return Offer(compress.codecs)
     if size < LEAST_SIZE:
         return Offer((), f"{human_size(size)} are not worth it")
     if not far:
@@ -64,9 +65,9 @@ def push_offer(compress: str, size: int, share: float, *, far: bool) -> Offer:
     return Offer(CODECS)
 
 
-async def offer_push(layout: ArchiveLayout, compress: str, *, far: bool) -> Offer:
+async def offer_push(layout: ArchiveLayout, compress: Compression, *, far: bool) -> Offer:
     """Decide for a push, by a look at its sources where that matters."""
-    look = compress == "auto" and far and layout.size >= LEAST_SIZE
+    look = compress is Compression.AUTO and far and layout.size >= LEAST_SIZE
     share = shrinks_to(await to_thread.run_sync(sample, layout)) if look else 1.0
     return push_offer(compress, layout.size, share, far=far)
 
@@ -100,9 +101,9 @@ def pull_pays(rate_per_s: float, busy: float, share: float) -> bool:
 class Pulls:
     """What one run has seen of its pulls. `offer`: for the sessions that begin now."""
 
-    def __init__(self, compress: str, now: float) -> None:
-        self.offer = Offer(() if compress in ("auto", "none") else (compress,))
-        self._auto = compress == "auto"
+    def __init__(self, compress: Compression, now: float) -> None:
+        self.offer = Offer(compress.codecs)
+        self._auto = compress is Compression.AUTO
         self._since = now
         self._size = 0
         self._cpu_s = 0.0

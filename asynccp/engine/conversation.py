@@ -82,7 +82,7 @@ class Conversation:
         extra_stall_s: how much longer than usual it may take, because the pod has work to do before it speaks.
         """
         reader = LineReader(self.token, "hello", banner=True)
-        timeout_s, self.extra_stall_s = self._options.open_timeout_s + extra_stall_s, extra_stall_s
+        timeout_s, self.extra_stall_s = self._options.deadlines.open_timeout_s + extra_stall_s, extra_stall_s
         with anyio.move_on_after(timeout_s) as limit:
             line = await self._next(reader)
         self.extra_stall_s = 0.0
@@ -253,13 +253,13 @@ class Conversation:
         """
         moves, moved_at = self._moves, anyio.current_time()
         ping_at = moved_at + PING_AFTER_S
-        window_s = RATE_DEADLINES * self._options.stall_after_s
+        window_s = RATE_DEADLINES * self._options.deadlines.stall_after_s
         size, since = self._moved_size, moved_at
         while True:
             now = anyio.current_time()
             if moves != self._moves:
                 moves, moved_at, ping_at = self._moves, now, now + PING_AFTER_S
-            left_s = moved_at + self._options.stall_after_s + self.extra_stall_s - now
+            left_s = moved_at + self._options.deadlines.stall_after_s + self.extra_stall_s - now
             if left_s <= 0:
                 raise Stalled(
                     f"nothing moved for {now - moved_at:.0f} s" + (f": {self.stderr_tail}" if self.stderr_tail else ""),
@@ -273,7 +273,9 @@ class Conversation:
                     f"only {self._moved_size - size} bytes moved in {now - since:.0f} s",
                     hint=f"raise {Knob.STALL_AFTER} if the way to the pod is that slow",
                 )
-            is_late = self.ended and self.brings and self._hears and now - moved_at >= self._options.late_after_s
+            is_late = (
+                self.ended and self.brings and self._hears and now - moved_at >= self._options.deadlines.late_after_s
+            )
             if is_late and not self._let_go:
                 self._let_go = True
                 await self.acknowledge()

@@ -96,7 +96,7 @@ class ForwardJob:
         """Nothing is kept: an attempt starts over."""
 
     def _give(self) -> PullRequest:
-        return PullRequest(token=self._plan.token, path=self._plan.source.path, follow=self._options.follow)
+        return PullRequest(token=self._plan.token, path=self._plan.source.path, follow=self._options.attributes.follow)
 
     def _take(self) -> PushRequest:
         target = self._plan.destination.target
@@ -106,7 +106,7 @@ class ForwardJob:
             records=None,
             renames=bool(pull_name(self._plan.source.path)),
             identity=f"{target.uid[:8]}-{target.container}",
-            preserve_owner=self._options.preserve_owner,
+            preserve_owner=self._options.attributes.preserve_owner,
         )
 
 

@@ -17,10 +17,12 @@ class SessionLimiter:
     """For one run."""
 
     def __init__(self, options: Options) -> None:
-        self._all = anyio.Semaphore(options.sessions)
-        self._nodes: dict[str, anyio.Semaphore] = defaultdict(lambda: anyio.Semaphore(options.sessions_per_node))
+        self._all = anyio.Semaphore(options.concurrency.sessions)
+        self._nodes: dict[str, anyio.Semaphore] = defaultdict(
+            lambda: anyio.Semaphore(options.concurrency.sessions_per_node)
+        )
         self._next_at = -math.inf
-        _make_room_for_descriptors(options.sessions)
+        _make_room_for_descriptors(options.concurrency.sessions)
 
     @asynccontextmanager
     async def slot(self, target: Target) -> AsyncIterator[None]:

@@ -86,11 +86,14 @@ class _PacedSession:
 
 def patient(options: Options) -> Options:
     """Return options under which the wait for a turn is no stall."""
-    if not options.rate_per_s:
+    if not options.concurrency.rate_per_s:
         return options
-    longest_turn_s = options.sessions * PART_SIZE / options.rate_per_s
+    longest_turn_s = options.concurrency.sessions * PART_SIZE / options.concurrency.rate_per_s
     return dataclasses.replace(
         options,
-        stall_after_s=options.stall_after_s + longest_turn_s,
-        late_after_s=options.late_after_s + longest_turn_s,
+        deadlines=dataclasses.replace(
+            options.deadlines,
+            stall_after_s=options.deadlines.stall_after_s + longest_turn_s,
+            late_after_s=options.deadlines.late_after_s + longest_turn_s,
+        ),
     )

@@ -1,7 +1,7 @@
 """Placing: what a pod tells of how a push was put in its place. Pure.
 
 Before anything is, the pod looks for what can't be (`remote/scripts/publish.sh`): a mounted file, a directory where a
-file belongs. Then nothing is changed, or with `Options.partial` all but that.
+file belongs. Then nothing is changed, or with `Publishing.partial` all but that.
 """
 
 import os

@@ -43,7 +43,7 @@ from asynccp.errors import (
 )
 from asynccp.events import Listener, Observer, Started
 from asynccp.kube.base import Cluster
-from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Options
+from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Compression, Options
 from asynccp.plan.plan import Gather, PullPlan
 from asynccp.remote.commands import PullRequest, pull_name
 from asynccp.remote.complaints import Complaints
@@ -98,7 +98,7 @@ class PullJob:
         self.writer = writer
         self.options = options
         self.memory = Memory(options.limits.memory)
-        self.compression = Pulls(options.compress, anyio.current_time())
+        self.compression = Pulls(options.compression, anyio.current_time())
         self.digests_size = options.limits.memory
         self._gathers = {one.transfer: one for one in plan.gathers}
         self._kept: dict[Transfer, _PullTransfer] = {}
@@ -186,9 +186,9 @@ class _PullTransfer:
             records=records,
             digest=digest or "",
             codecs=self._offer.codecs,
-            most_load=MOST_LOAD if options.compress == "auto" else 0,
+            most_load=MOST_LOAD if options.compression is Compression.AUTO else 0,
             want_size=options.want_size and not records,
-            follow=options.follow,
+            follow=options.attributes.follow,
         )
 
     async def _run(self, found: Greeted) -> None:
@@ -245,13 +245,13 @@ class _PullTransfer:
     def _negotiated(self, found: Greeted) -> Negotiated:
         """Return what this session is agreed on with the pod. Raises CommandMissing."""
         options, (codec, why_none) = self._job.options, self._offer.taken(found.hello)
-        if options.strict_sources:
+        if options.verification.strict_sources:
             check_watched(found.hello)
         return Negotiated(
             protocol=found.protocol,
             compression=codec,
             compression_note=why_none,
-            checksum=algorithm_of(found.hello) if options.checksum else "",
+            checksum=algorithm_of(found.hello) if options.verification.checksum else "",
         )
 
     async def _open(self, hello: Hello) -> None:
@@ -260,7 +260,7 @@ class _PullTransfer:
         place = Place(directory=gather.directory, name=name, onto=gather.onto, is_directory=hello.is_directory)
         sink = await to_thread.run_sync(self._job.destination.open, place)
         self._share = self._job.memory.share(self._taken)
-        watched = options.checksum or options.strict_sources
+        watched = options.verification.checksum or options.verification.strict_sources
         watch = Watch(since_s=time.time(), every=watched, pads=hello.tar == "bsdtar")
         self._ingest = Ingest(sink, name, limits=options.limits, watch=watch, has_room=self._share.has_room)
 

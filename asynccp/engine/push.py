@@ -54,8 +54,8 @@ async def push(
     interrupted, and the remote commands are ended.
     """
     options = options or Options()
-    far = FAR_S <= cluster.connect_s < math.inf or options.rate_per_s > 0
-    offer = await offer_push(plan.layout, options.compress, far=far)
+    far = FAR_S <= cluster.connect_s < math.inf or options.concurrency.rate_per_s > 0
+    offer = await offer_push(plan.layout, options.compression, far=far)
     job = PushJob(plan, Sessions(cluster, options, plan.layout.token), offer, options)
     return await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
 
@@ -80,7 +80,9 @@ class PushJob:
             state.negotiated = Negotiated(protocol=found.protocol)
             state.negotiated = self._negotiated(found)
             archive = self._archives.get(state.negotiated.compression)
-            delivery = Delivery(found, state, archive, self._steps(found, state), partial=self._options.partial)
+            delivery = Delivery(
+                found, state, archive, self._steps(found, state), partial=self._options.publishing.partial
+            )
             arrived = await delivery.run()
         landed = plan.landing(transfer.path, named=found.hello.is_named)
         state.arrived = replace(arrived, size=plan.size, entries=len(plan.entries), landed=landed)
@@ -97,10 +99,10 @@ class PushJob:
             renames=self._plan.renames,
             identity=f"{target.uid[:8]}-{target.container}",
             codecs=self._offer.codecs,
-            preserve_owner=options.preserve_owner,
-            dir_perms=options.dir_perms,
-            partial=options.partial,
-            in_place=options.in_place,
+            preserve_owner=options.attributes.preserve_owner,
+            dir_perms=options.attributes.dir_perms,
+            partial=options.publishing.partial,
+            in_place=options.publishing.in_place,
         )
 
     def _negotiated(self, found: Greeted) -> Negotiated:
@@ -109,7 +111,9 @@ class PushJob:
             protocol=found.protocol,
             compression=codec,
             compression_note=why_none,
-            checksum=algorithm_of(found.hello, can_be_asked=not found.half_close) if self._options.checksum else "",
+            checksum=algorithm_of(found.hello, can_be_asked=not found.half_close)
+            if self._options.verification.checksum
+            else "",
         )
 
     def _steps(self, found: Greeted, state: TransferState) -> list[Step]:

@@ -74,7 +74,7 @@ class Run:
         self._observer = observer
         self._schedule = schedule or AllAtOnce()
         self._limiter = SessionLimiter(options)
-        self._budget = Budget(options.retries)
+        self._budget = Budget(options.failures.retries)
         self._ledger = Ledger(digests_size=job.digests_size)
         self._states: dict[Transfer, TransferState] = {}  # in the order in which they were found
         self._results: dict[Transfer, Result] = {}
@@ -89,7 +89,7 @@ class Run:
             if state.transfer not in self._results:
                 self._over(state, self._unfinished(state))
         results, seconds = [self._results[transfer] for transfer in self._states], anyio.current_time() - begun
-        strict = self._options.strict
+        strict = self._options.failures.strict
         return Report(self._job.direction, results, self._skipped, plan.left_out, seconds, plan.not_kept, strict)
 
     async def _all(self, source: TargetSource, stop: anyio.Event) -> None:
@@ -126,7 +126,7 @@ class Run:
         finally:
             await self._job.release(state)
         self._over(state, ended)
-        if self._options.fail_fast and ended.outcome not in (Outcome.COMPLETE, Outcome.PARTIAL):
+        if self._options.failures.fail_fast and ended.outcome not in (Outcome.COMPLETE, Outcome.PARTIAL):
             self._why_ended = self._why_ended or f"{state.transfer} failed first"
             batches.cancel_scope.cancel()
 

@@ -39,7 +39,7 @@ class Sessions:
         self._options = patient(options)
         self._token = token
         self._agent = agent or TarAgent()
-        self._pace = Pace(options.rate_per_s) if options.rate_per_s else None
+        self._pace = Pace(options.concurrency.rate_per_s) if options.concurrency.rate_per_s else None
         self._protocols = Protocols()
 
     @asynccontextmanager
@@ -76,7 +76,7 @@ class Sessions:
 
         Raises as `Cluster.open_exec`, and ConnectFailed when the server does not answer.
         """
-        timeout_s = self._options.open_timeout_s
+        timeout_s = self._options.deadlines.open_timeout_s
         async with AsyncExitStack() as stack:
             with anyio.move_on_after(timeout_s) as limit:
                 session = await stack.enter_async_context(self._cluster.open_exec(target, command.argv, protocol))

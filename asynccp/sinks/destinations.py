@@ -11,10 +11,12 @@ from asynccp.target import STANDARD_OUTPUT
 def destination_of(name: str, options: Options) -> Destination:
     """Return the destination of a pull. name: a directory of this machine, or `-`. Raises UsageError."""
     if name == STANDARD_OUTPUT:
-        if options.checksum:
+        if options.verification.checksum:
             raise UsageError(
                 "files that go to standard output can't be compared with anything",
                 hint=f"pull into a directory, or without {Knob.CHECKSUM}",
             )
         return Stdout()
-    return Directory(name, preserve_owner=options.preserve_owner, preserve_modes=options.preserve_modes)
+    return Directory(
+        name, preserve_owner=options.attributes.preserve_owner, preserve_modes=options.attributes.preserve_modes
+    )

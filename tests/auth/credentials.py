@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from asynccp import Listener, Options, Report, Result, Selection, connect, parse_selectors, plan_push, push
 from asynccp.auth import access
+from asynccp.options import Concurrency
 from asynccp.testing.server import FakeCluster
 from tests.kube.gateways import base64_of, client_pair, id_token, identity_provider, kubeconfig, plugin, server_tls
 
@@ -157,4 +158,6 @@ async def outlive(kind: Callable[[Place], AbstractAsyncContextManager[Scene]], d
                 )
                 await to_thread.run_sync(scene.make_new)
                 observer = AfterTheFirst(lambda: cluster.accept_only(scene.new))
-                return await push(connected, plan, options=Options(sessions=1), observer=observer), scene
+                return await push(
+                    connected, plan, options=Options(concurrency=Concurrency(sessions=1)), observer=observer
+                ), scene

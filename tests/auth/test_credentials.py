@@ -19,6 +19,7 @@ from asynccp import ClusterError, Options, Outcome, Selection, Selector, connect
 from asynccp.auth import access, renewal
 from asynccp.auth.access import Access
 from asynccp.auth.renewal import Renewal
+from asynccp.options import Concurrency
 from asynccp.testing.server import FakeCluster
 from tests.auth.credentials import KINDS, PODS, AfterTheFirst, an_id_token, outlive
 from tests.kube.gateways import (
@@ -100,7 +101,9 @@ async def test_credentials_that_stay_refused_name_the_pods_and_are_not_tried_aga
         async with connect(str(path)) as connected:
             plan = await plan_push(connected, [str(path)], Selection(parse_selectors(["app=web:/tmp"])))
             observer = AfterTheFirst(lambda: cluster.accept_only("somebody else"))
-            report = await push(connected, plan, options=Options(sessions=1), observer=observer)
+            report = await push(
+                connected, plan, options=Options(concurrency=Concurrency(sessions=1)), observer=observer
+            )
     first, *others = report.results
     assert first.outcome is Outcome.COMPLETE
     assert {(one.outcome, one.tries, one.error) for one in others} == {
@@ -120,7 +123,9 @@ async def test_a_renewal_that_fails_is_the_reason_that_is_given(tmp_path: Path) 
         async with connect(str(path)) as connected:
             plan = await plan_push(connected, [str(path)], Selection(parse_selectors(["app=web:/tmp"])))
             observer = AfterTheFirst(lambda: cluster.accept_only("new"))
-            report = await push(connected, plan, options=Options(sessions=1), observer=observer)
+            report = await push(
+                connected, plan, options=Options(concurrency=Concurrency(sessions=1)), observer=observer
+            )
     assert [result.outcome for result in report.results] == [Outcome.COMPLETE] + [Outcome.FAILED] * (PODS - 1)
     for result in report.results[1:]:
         assert f"the credential plugin '{tmp_path}/get-token' failed with exit code 1" in (result.error or "")
@@ -151,7 +156,9 @@ async def test_a_run_stays_in_its_cluster_when_the_current_context_is_switched(t
             plan = await plan_push(connected, [__file__], Selection(parse_selectors(["app=web:/tmp"])))
             await to_thread.run_sync(write, "there", "new")
             observer = AfterTheFirst(lambda: here.accept_only("new"))
-            report = await push(connected, plan, options=Options(sessions=1), observer=observer)
+            report = await push(
+                connected, plan, options=Options(concurrency=Concurrency(sessions=1)), observer=observer
+            )
         assert report.exit_code == 0
         files = [(tmp_path / place).rglob(Path(__file__).name) for place in ("here", "there")]
         assert [len(list(found)) for found in files] == [PODS, 0]

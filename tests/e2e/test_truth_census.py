@@ -14,7 +14,7 @@ from asynccp.engine.planning import plan_pull
 from asynccp.engine.pull import pull
 from asynccp.events import Listener
 from asynccp.kube.cluster import connect
-from asynccp.options import Options
+from asynccp.options import Compression, Options
 from asynccp.report import Report
 from asynccp.target import Selection, Transfer, parse_selectors
 from tests.e2e.fleet import WITH_TAR, Fleet, asynccp, labels_for, selector, sh
@@ -55,7 +55,9 @@ class Totals(Listener):
 async def pulled(kubeconfig: Path, labels: str, path: str, to: Path, observer: Totals) -> Report:
     async with connect(str(kubeconfig)) as cluster:
         plan = await plan_pull(cluster, str(to), Selection(parse_selectors([f"{labels}:{path}"], [])))
-        return await pull(cluster, plan, options=Options(want_size=True, compress="none"), observer=observer)
+        return await pull(
+            cluster, plan, options=Options(want_size=True, compression=Compression.NONE), observer=observer
+        )
 
 
 def test_the_total_is_told_by_every_kind_and_is_about_what_comes(

@@ -19,7 +19,7 @@ from asynccp.entry import Entry, Kind
 from asynccp.errors import SessionLost
 from asynccp.events import Listener
 from asynccp.kube.exec import CLOSE_STDIN, STDERR, STDOUT, Event, decode, encode_status, stdin_message
-from asynccp.options import RECORD_SIZE, Options
+from asynccp.options import RECORD_SIZE, Failures, Options
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
 from asynccp.report import Result
 from asynccp.status import ExitStatus
@@ -29,7 +29,7 @@ TOKEN = "0123456789abcdef"
 ROOM = 4  # messages
 A_DAY_S = 24 * 3600.0
 SUCCESS = ExitStatus(0)
-ONCE = Options(retries=0)
+ONCE = Options(failures=Failures(retries=0))
 
 
 class Pod:

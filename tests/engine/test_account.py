@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from asynccp.engine.pull import pull
 from asynccp.entry import Entry, Kind
-from asynccp.options import LOOK_EVERY_S, Options
+from asynccp.options import LOOK_EVERY_S, Failures, Options, Verification
 from asynccp.report import Outcome, Report, Result
 from asynccp.status import ExitStatus
 
@@ -102,7 +102,7 @@ MORE = {**FILES, "log/a": FILES["log/a"] + b"another line\n"}
 SHORTER = {**FILES, "log/a": FILES["log/a"][:-1]}
 REWRITTEN = {**FILES, "log/a": b"x" * 1000}
 GONE = {"log/b": FILES["log/b"]}
-STRICT = Options(retries=0, strict_sources=True)
+STRICT = Options(failures=Failures(retries=0), verification=Verification(strict_sources=True))
 
 
 async def test_a_log_that_grows_is_complete_up_to_the_size_that_the_pod_told(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ async def test_each_name_of_a_file_is_compared(tmp_path: Path) -> None:
     """It is one file here, and may be two in the pod by the time when it is asked."""
     archive = archive_of(*ENTRIES, Entry(b"log/c", Kind.HARDLINK, link=b"log/a"))
     same = {**FILES, "log/c": FILES["log/a"]}
-    options = Options(retries=0, checksum=True)
+    options = Options(failures=Failures(retries=0), verification=Verification(checksum=True))
     result, _ = await pulled(Giver(archive, there="4", now=same), tmp_path / "same", options)
     assert (result.outcome, result.error) == (Outcome.COMPLETE, "")
     assert {path.decode(): one for path, one in result.digests.items()} == {
@@ -183,7 +183,7 @@ async def test_a_name_that_no_file_has_is_one_pods_trouble(said: str, tmp_path: 
 
 # --- and with --checksum
 
-CHECKED = Options(retries=3, checksum=True)
+CHECKED = Options(failures=Failures(retries=3), verification=Verification(checksum=True))
 
 
 async def test_a_log_that_grows_is_compared_as_far_as_it_came_and_once(tmp_path: Path) -> None:
@@ -214,7 +214,9 @@ async def test_what_was_written_over_is_told_by_name(
 @pytest.mark.parametrize("words", [(), (A_CHANGED,)], ids=["no word", "a word"])
 async def test_what_differs_and_did_not_change_is_damage(words: tuple[str, ...], tmp_path: Path) -> None:
     giver = Giver(words=words, rc=len(words), now=REWRITTEN)
-    result, report = await pulled(giver, tmp_path, Options(retries=0, checksum=True))
+    result, report = await pulled(
+        giver, tmp_path, Options(failures=Failures(retries=0), verification=Verification(checksum=True))
+    )
     assert (result.outcome, report.exit_code) == (Outcome.FAILED, 1)
     assert result.error == "1 file is not the same here and in the container: log/a"
 
@@ -222,7 +224,9 @@ async def test_what_differs_and_did_not_change_is_damage(words: tuple[str, ...],
 async def test_a_pod_that_can_not_tell_of_changes_is_told_of_damage(tmp_path: Path) -> None:
     """A container without stat: what differs may have changed, but must not be called so."""
     giver = Giver(now=REWRITTEN, touched=("log/a",), can_tell=False)
-    result, _ = await pulled(giver, tmp_path, Options(retries=0, checksum=True))
+    result, _ = await pulled(
+        giver, tmp_path, Options(failures=Failures(retries=0), verification=Verification(checksum=True))
+    )
     assert (result.outcome, result.error) == (
         Outcome.FAILED,
         "1 file is not the same here and in the container: log/a",
@@ -231,7 +235,7 @@ async def test_a_pod_that_can_not_tell_of_changes_is_told_of_damage(tmp_path: Pa
 
 @pytest.mark.parametrize("words", [(), ("tar: ./log: file changed as we read it",)], ids=["no word", "another word"])
 async def test_growth_that_no_tar_told_of_is_named_to_who_is_strict(words: tuple[str, ...], tmp_path: Path) -> None:
-    options = Options(retries=0, checksum=True, strict_sources=True)
+    options = Options(failures=Failures(retries=0), verification=Verification(checksum=True, strict_sources=True))
     result, report = await pulled(Giver(words=words, rc=len(words), now=MORE), tmp_path, options)
     assert (result.outcome, report.exit_code) == (Outcome.CHANGED, 24)
     assert "log/a changed while it was read" in result.error
@@ -240,7 +244,9 @@ async def test_growth_that_no_tar_told_of_is_named_to_who_is_strict(words: tuple
 @pytest.mark.parametrize(("damaged", "outcome"), [(False, Outcome.PARTIAL), (True, Outcome.FAILED)])
 async def test_what_came_of_a_partial_pull_is_compared_too(damaged: bool, outcome: Outcome, tmp_path: Path) -> None:
     giver = Giver(words=("tar: ./log/x: Cannot open: Permission denied",), rc=2, now=REWRITTEN if damaged else FILES)
-    result, _ = await pulled(giver, tmp_path, Options(retries=0, checksum=True))
+    result, _ = await pulled(
+        giver, tmp_path, Options(failures=Failures(retries=0), verification=Verification(checksum=True))
+    )
     assert result.outcome is outcome
     assert len(result.digests) == (1 if damaged else 2)
 
@@ -338,7 +344,7 @@ async def test_fewer_entries_than_were_there_all_the_time_are_not_complete(
 async def test_a_pod_that_is_slow_to_count_is_not_waited_for(tmp_path: Path) -> None:
     result, _ = await pulled(Giver(there=None), tmp_path)
     assert result.outcome is Outcome.COMPLETE
-    assert result.seconds == pytest.approx(Options().late_after_s, abs=0.1)
+    assert result.seconds == pytest.approx(Options().deadlines.late_after_s, abs=0.1)
 
 
 async def test_what_the_archive_has_twice_counts_once(tmp_path: Path) -> None:
@@ -390,7 +396,7 @@ async def test_an_archive_that_does_not_end_is_named_soon(
     result, report = await pulled(script, tmp_path)
     assert (result.outcome, report.exit_code) == (Outcome.FAILED, 1)
     assert says in result.error
-    assert result.seconds == pytest.approx(Options().late_after_s, abs=LOOK_EVERY_S + 0.1)
+    assert result.seconds == pytest.approx(Options().deadlines.late_after_s, abs=LOOK_EVERY_S + 0.1)
 
 
 async def test_a_pod_that_is_let_go_and_does_not_go_ends_at_the_deadline(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from asynccp.archive.compression import CODECS, GZIP, PIECE_SIZE, ZSTD
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
-from asynccp.options import Options
+from asynccp.options import Compression, Concurrency, Failures, Options
 from asynccp.report import Outcome, Result
 
 from ..archive.reference import member
@@ -63,7 +63,7 @@ async def pulled(tmp_path: Path, stream: bytes, codec: str, *, line: bytes = DON
         await pod.end()
 
     async with scripted(script) as cluster:
-        options = Options(compress=codec, retries=retries)
+        options = Options(failures=Failures(retries=retries), compression=Compression(codec))
         report = await pull(cluster, pull_plan(str(tmp_path), targets(1)), options=options)
     return report.results[0]
 
@@ -126,7 +126,7 @@ async def test_a_pod_that_compresses_what_it_was_not_asked_to_is_not_believed(tm
         await pod.end()
 
     async with scripted(script) as cluster:
-        options = Options(compress="none", retries=0)
+        options = Options(failures=Failures(retries=0), compression=Compression.NONE)
         report = await pull(cluster, pull_plan(str(tmp_path), targets(1)), options=options)
     assert report.results[0].outcome is Outcome.FAILED
 
@@ -178,7 +178,7 @@ async def test_a_pull_over_a_slow_link_goes_on_compressed_and_later_pods_begin_s
         await pod.end()
 
     async with scripted(script) as cluster:
-        options = Options(sessions=2)
+        options = Options(concurrency=Concurrency(sessions=2))
         report = await pull(cluster, pull_plan(str(tmp_path), targets(4)), options=options)
     assert report.ok, [one.error for one in report.results]
     if gap_s == 0.01:

@@ -6,6 +6,7 @@ import pytest
 
 from asynccp.archive.compression import CODECS
 from asynccp.engine.compression import LOOK_AFTER_SIZE, Offer, Pulls, pull_pays, push_offer
+from asynccp.options import Compression
 from asynccp.remote.messages import Hello
 
 MIB = 1024 * 1024
@@ -25,12 +26,12 @@ TEXT = b"a line of a log file\n" * 2000
     ],
 )
 def test_a_push(compress: str, size: int, share: float, codecs: tuple[str, ...], reason: str) -> None:
-    assert push_offer(compress, size, share, far=True) == Offer(codecs, reason)
+    assert push_offer(Compression(compress), size, share, far=True) == Offer(codecs, reason)
 
 
 def test_a_push_to_a_server_that_is_near_goes_as_it_is_unless_told() -> None:
-    assert push_offer("auto", 100 * MIB, 0.2, far=False) == Offer((), "the API server is near")
-    assert push_offer("gzip", 100 * MIB, 0.2, far=False) == Offer(("gzip",))
+    assert push_offer(Compression.AUTO, 100 * MIB, 0.2, far=False) == Offer((), "the API server is near")
+    assert push_offer(Compression.GZIP, 100 * MIB, 0.2, far=False) == Offer(("gzip",))
 
 
 @pytest.mark.parametrize(
@@ -67,12 +68,12 @@ def test_a_pod_that_has_none_of_several_is_told_which() -> None:
 
 @pytest.mark.parametrize("facts", [{"z": ""}, {}, {"z": "gzip"}, {"z": "zstd"}, {"z": "", "busy": "yes"}])
 def test_who_wanted_no_compression_hears_no_reason_for_it(facts: dict[str, str]) -> None:
-    assert push_offer("none", 100 * MIB, 0.1, far=True).taken(Hello.read(facts)) == ("", "")
-    assert Pulls("none", now=0.0).offer.taken(Hello.read(facts)) == ("", "")
+    assert push_offer(Compression.NONE, 100 * MIB, 0.1, far=True).taken(Hello.read(facts)) == ("", "")
+    assert Pulls(Compression.NONE, now=0.0).offer.taken(Hello.read(facts)) == ("", "")
 
 
 def test_a_run_that_brings_little_goes_on_compressed_and_so_do_pods_that_begin_later() -> None:
-    pulls = Pulls("auto", now=100.0)
+    pulls = Pulls(Compression.AUTO, now=100.0)
     assert not pulls.pays(MIB, 0.01, 100.5, TEXT), "too early to tell"
     assert not pulls.offer.codecs
     assert pulls.pays(11 * MIB, 0.02, 101.0, TEXT)
@@ -82,7 +83,7 @@ def test_a_run_that_brings_little_goes_on_compressed_and_so_do_pods_that_begin_l
 
 
 def test_a_fast_run_stays_as_it_is_until_it_is_slow() -> None:
-    pulls = Pulls("auto", now=0.0)
+    pulls = Pulls(Compression.AUTO, now=0.0)
     assert not pulls.pays(200 * MIB, 0.1, 1.0, TEXT)
     assert not pulls.pays(200 * MIB, 0.1, 2.0, TEXT)
     assert not pulls.pays(LOOK_AFTER_SIZE, 0.1, 2.5, TEXT)
@@ -91,4 +92,4 @@ def test_a_fast_run_stays_as_it_is_until_it_is_slow() -> None:
 
 @pytest.mark.parametrize("compress", ["none", "gzip", "zstd"])
 def test_who_was_told_does_not_look(compress: str) -> None:
-    assert not Pulls(compress, now=0.0).pays(10 * MIB, 0.0, 10.0, TEXT)
+    assert not Pulls(Compression(compress), now=0.0).pays(10 * MIB, 0.0, 10.0, TEXT)

@@ -14,7 +14,7 @@ from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind, Origin
 from asynccp.errors import Knob
-from asynccp.options import RECORD_SIZE, RESUME_RECORDS, Options
+from asynccp.options import RECORD_SIZE, RESUME_RECORDS, Compression, Failures, Options, Verification
 from asynccp.plan.plan import PushPlan
 from asynccp.report import Outcome, Report
 from asynccp.status import ExitStatus
@@ -73,7 +73,9 @@ def files_in(directory: Path) -> dict[str, bytes]:
 async def pull_from(script: Script, to: Path, *, checksum: bool = False) -> Report:
     async with scripted(script) as cluster:
         report = await pull(
-            cluster, pull_plan(str(to), [target()]), options=Options(checksum=checksum, compress="none")
+            cluster,
+            pull_plan(str(to), [target()]),
+            options=Options(verification=Verification(checksum=checksum), compression=Compression.NONE),
         )
     assert not any(".partial" in name for name in await to_thread.run_sync(files_in, to)), "a torn file was left"
     return report
@@ -181,7 +183,7 @@ async def test_the_first_pod_that_fails_ends_a_run_that_is_to_fail_fast() -> Non
 
     begun = anyio.current_time()
     async with scripted(by_name(hangs, web_0=refuses)) as cluster:
-        report = await push(cluster, push_plan(targets(5)), options=Options(fail_fast=True))
+        report = await push(cluster, push_plan(targets(5)), options=Options(failures=Failures(fail_fast=True)))
     assert anyio.current_time() - begun < 10
     assert report.exit_code == 1
     assert [one.outcome for one in report.results] == [Outcome.FAILED] * 5
@@ -230,7 +232,11 @@ SHA256 = hashlib.sha256(b"content").hexdigest()
 
 async def push_checked(script: Script, source: Path, retries: int = 0) -> Report:
     async with scripted(script) as cluster:
-        return await push(cluster, plan_of(source), options=Options(checksum=True, retries=retries))
+        return await push(
+            cluster,
+            plan_of(source),
+            options=Options(verification=Verification(checksum=True), failures=Failures(retries=retries)),
+        )
 
 
 async def test_a_push_is_put_in_place_when_the_digests_are_the_same(source: Path) -> None:
@@ -312,7 +318,9 @@ async def test_a_pull_whose_digests_do_not_come_is_not_complete(said: bytes, err
 
     async with scripted(script) as cluster:
         plan = pull_plan(str(tmp_path), [target()])
-        report = await pull(cluster, plan, options=Options(checksum=True, retries=0))
+        report = await pull(
+            cluster, plan, options=Options(verification=Verification(checksum=True), failures=Failures(retries=0))
+        )
     assert error in report.results[0].error
     assert report.exit_code == 1
 
@@ -327,6 +335,6 @@ async def test_digests_of_many_pods_are_read_once(source: Path, monkeypatch: pyt
 
     monkeypatch.setattr("asynccp.engine.push.digest_source", digest)
     async with scripted(answers(SHA256)) as cluster:
-        report = await push(cluster, plan_of(source, 20), options=Options(checksum=True))
+        report = await push(cluster, plan_of(source, 20), options=Options(verification=Verification(checksum=True)))
     assert report.ok
     assert reads == [b"source"]

@@ -23,7 +23,7 @@ from asynccp.errors import (
     TransferError,
 )
 from asynccp.kube.exec import V4, encode_status
-from asynccp.options import LOOK_EVERY_S, Options
+from asynccp.options import LOOK_EVERY_S, Deadlines, Options
 from asynccp.remote.messages import Done, Hello
 from asynccp.remote.notes import Note
 from asynccp.remote.script import Command
@@ -32,7 +32,7 @@ from asynccp.status import ExitStatus
 from .clock import JumpingLoop
 from .scripted import TOKEN, Pod, Script, greets_and_hangs, hangs, scripted, target
 
-OPTIONS = Options(stall_after_s=120, open_timeout_s=60)
+OPTIONS = Options(deadlines=Deadlines(stall_after_s=120, open_timeout_s=60))
 STOPS_AFTER = "nothing moved for 120 s"
 SCRIPT = f"{{\nread -r l\n}}\n#{TOKEN}\n".encode()
 COMMAND = Command(("sh",), SCRIPT)
@@ -112,7 +112,7 @@ async def test_a_pod_that_has_a_problem_and_then_hangs_does_not_hold_us() -> Non
         await anyio.sleep_forever()
 
     async with conversation_with(script) as (conversation, _):
-        with pytest.raises(CommandMissing), anyio.fail_after(OPTIONS.open_timeout_s):
+        with pytest.raises(CommandMissing), anyio.fail_after(OPTIONS.deadlines.open_timeout_s):
             await conversation.hello("/etc", target())
 
 
@@ -346,7 +346,7 @@ async def test_a_ping_that_breaks_ends_the_session() -> None:
 async def test_a_ping_that_hangs_does_not_hide_the_deadline() -> None:
     async with conversation_with(hangs) as (conversation, pod):
         pod.answers_pings = False
-        with pytest.raises(Stalled), anyio.fail_after(2 * OPTIONS.stall_after_s):
+        with pytest.raises(Stalled), anyio.fail_after(2 * OPTIONS.deadlines.stall_after_s):
             await conversation.watch()
 
 
@@ -357,7 +357,7 @@ async def test_any_deadline_is_kept(stall_after_s: float, ends_at: float, clock:
     begun = clock.now
     async with conversation_with(hangs) as (_, pod):
         with pytest.raises(Stalled):
-            await Conversation(pod, TOKEN, Options(stall_after_s=stall_after_s)).watch()
+            await Conversation(pod, TOKEN, Options(deadlines=Deadlines(stall_after_s=stall_after_s))).watch()
     assert clock.now - begun == pytest.approx(ends_at, abs=0.1)
 
 
@@ -393,7 +393,7 @@ async def test_waiting_can_be_cancelled(wait: Callable[[Conversation], Awaitable
 
 async def test_a_pod_that_has_work_to_do_before_it_speaks_is_waited_for() -> None:
     async def script(pod: Pod) -> None:
-        await anyio.sleep(OPTIONS.stall_after_s + 30)
+        await anyio.sleep(OPTIONS.deadlines.stall_after_s + 30)
         await pod.hello()
         await anyio.sleep_forever()
 
@@ -557,12 +557,12 @@ async def watch(late: Late, *, brings: bool = True, hears: bool = True) -> None:
 
 async def test_a_pod_whose_tar_has_ended_is_let_go_when_its_archive_does_not() -> None:
     await watch(late := Late(0))
-    assert late.let_go_at == [pytest.approx(OPTIONS.late_after_s, abs=LOOK_EVERY_S)], "once"
+    assert late.let_go_at == [pytest.approx(OPTIONS.deadlines.late_after_s, abs=LOOK_EVERY_S)], "once"
 
 
 async def test_a_pod_whose_archive_still_comes_is_waited_for() -> None:
     await watch(late := Late(0, 4, 8, 12))
-    assert late.let_go_at == [pytest.approx(12 + OPTIONS.late_after_s, abs=LOOK_EVERY_S)]
+    assert late.let_go_at == [pytest.approx(12 + OPTIONS.deadlines.late_after_s, abs=LOOK_EVERY_S)]
 
 
 async def test_a_pod_that_brings_nothing_is_not_let_go() -> None:

@@ -13,7 +13,7 @@ import pytest
 from asynccp.archive.header import encode_header
 from asynccp.engine.forward import forward
 from asynccp.entry import Entry, Kind
-from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, Options
+from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, Failures, Options
 from asynccp.plan.forward import ForwardPlan
 from asynccp.report import Outcome, Report, Result
 from asynccp.status import ExitStatus
@@ -343,7 +343,7 @@ async def test_a_lost_session_is_tried_again_from_the_beginning() -> None:
         attempts += 1
         await (gives_half(None) if attempts == 1 else gives())(pod)
 
-    result, _ = await forwarded(giver, taker, Options(retries=1))
+    result, _ = await forwarded(giver, taker, Options(failures=Failures(retries=1)))
     assert (result.outcome, result.tries) == (Outcome.COMPLETE, 2)
     assert (result.entries, result.size) == (5, 202_000)
     assert taker.members(0)[-1].endswith(SENT)
@@ -353,7 +353,7 @@ async def test_another_pod_of_the_giving_ones_name_is_not_read() -> None:
     """As of a StatefulSet's: what it has is not what was asked for."""
     async with scripted(by_name(from_0=gives_half(None), to_0=Taker())) as cluster:
         cluster.now["from-0"] = running(replace(target("from-0"), uid="another"))
-        report = await forward(cluster, PLAN, options=Options(retries=4))
+        report = await forward(cluster, PLAN, options=Options(failures=Failures(retries=4)))
     (result,) = report.results
     assert (result.outcome, result.tries) == (Outcome.FAILED, 2)
     assert result.error == f"{FROM}the pod was deleted, and another of the same name took its place"

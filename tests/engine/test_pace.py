@@ -11,7 +11,7 @@ from asynccp.engine.pace import BURST_S, Bucket
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
-from asynccp.options import CHUNK_SIZE, RECORD_SIZE, Options
+from asynccp.options import CHUNK_SIZE, RECORD_SIZE, Compression, Concurrency, Deadlines, Failures, Options
 
 from ..archive.reference import member
 from .scripted import Pod, pull_plan, push_plan, scripted, targets
@@ -43,7 +43,15 @@ async def test_a_push_to_many_pods_takes_as_long_as_its_bytes_at_that_rate_and_i
     plan = push_plan(targets(10), 8 * CHUNK_SIZE)
     begun = anyio.current_time()
     async with scripted() as cluster:
-        report = await push(cluster, plan, options=Options(rate_per_s=50_000, stall_after_s=10.0, compress="none"))
+        report = await push(
+            cluster,
+            plan,
+            options=Options(
+                concurrency=Concurrency(rate_per_s=50_000),
+                deadlines=Deadlines(stall_after_s=10.0),
+                compression=Compression.NONE,
+            ),
+        )
     assert report.ok, [one.error for one in report.results]
     took_s = anyio.current_time() - begun
     assert took_s == pytest.approx(10 * plan.layout.size / 50_000, rel=0.1)
@@ -51,11 +59,15 @@ async def test_a_push_to_many_pods_takes_as_long_as_its_bytes_at_that_rate_and_i
 
 async def test_a_pod_whose_turn_is_late_is_asked_in_time() -> None:
     """What a message of the dialogue waits for must not count against the deadline of a pod's first word."""
-    options = Options(rate_per_s=10_000, retries=0, compress="none", sessions=20)
+    options = Options(
+        concurrency=Concurrency(rate_per_s=10_000, sessions=20),
+        failures=Failures(retries=0),
+        compression=Compression.NONE,
+    )
     async with scripted() as cluster:
         report = await push(cluster, push_plan(targets(21)), options=options)
     assert report.ok, [one.error for one in report.results]
-    assert options.open_timeout_s < 19 * RECORD_SIZE / 10_000, "what goes before the last pod's first message"
+    assert options.deadlines.open_timeout_s < 19 * RECORD_SIZE / 10_000, "what goes before the last pod's first message"
 
 
 async def test_a_pull_whose_turn_is_late_is_not_taken_for_one_that_does_not_end(tmp_path: Path) -> None:
@@ -72,7 +84,9 @@ async def test_a_pull_whose_turn_is_late_is_not_taken_for_one_that_does_not_end(
         await pod.end()
 
     async with scripted(script) as cluster:
-        options = Options(rate_per_s=10_000, retries=0, compress="none")
+        options = Options(
+            concurrency=Concurrency(rate_per_s=10_000), failures=Failures(retries=0), compression=Compression.NONE
+        )
         report = await pull(cluster, pull_plan(str(tmp_path), targets(3)), options=options)
     assert report.ok, [one.error for one in report.results]
 
@@ -90,7 +104,11 @@ async def test_a_pull_from_many_pods_takes_as_long_as_its_bytes_at_that_rate(tmp
 
     begun = anyio.current_time()
     async with scripted(script) as cluster:
-        options = Options(rate_per_s=100_000, stall_after_s=10.0, compress="none")
+        options = Options(
+            concurrency=Concurrency(rate_per_s=100_000),
+            deadlines=Deadlines(stall_after_s=10.0),
+            compression=Compression.NONE,
+        )
         report = await pull(cluster, pull_plan(str(tmp_path), targets(5)), options=options)
     assert report.ok, [one.error for one in report.results]
     assert anyio.current_time() - begun == pytest.approx(5 * len(archive) / 100_000, rel=0.1)

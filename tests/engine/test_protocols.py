@@ -11,7 +11,7 @@ from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.errors import Knob, ProtocolRefused, Refused
 from asynccp.kube.exec import CLOSE_STDIN, V4, V5
-from asynccp.options import Options
+from asynccp.options import Concurrency, Failures, Options
 from asynccp.report import Outcome
 from asynccp.status import ExitStatus
 from asynccp.target import Target
@@ -80,7 +80,7 @@ class Opening:
             raise ProtocolRefused("the API server refused the exec protocol")
 
 
-ONE_BY_ONE = Options(sessions=1)
+ONE_BY_ONE = Options(concurrency=Concurrency(sessions=1))
 
 
 async def cannot_count(pod: Pod) -> None:
@@ -225,7 +225,7 @@ async def test_a_pull_finds_the_shell_there_as_well(tmp_path: Path) -> None:
         await pod.end()
 
     async with scripted(script) as cluster:
-        await pull(cluster, pull_plan(str(tmp_path), [target()]), options=Options(retries=0))
+        await pull(cluster, pull_plan(str(tmp_path), [target()]), options=Options(failures=Failures(retries=0)))
     assert [pod.argv[0] for pod in cluster.pods] == ["sh", "/bin/sh"]
 
 

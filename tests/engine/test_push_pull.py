@@ -22,7 +22,7 @@ from asynccp.entry import Entry, Kind
 from asynccp.errors import Knob, ProtocolRefused, SourceChanged
 from asynccp.kube.exec import V4, V5
 from asynccp.local.read import read_chunk
-from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, RECORD_SIZE, Options
+from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, RECORD_SIZE, Attributes, Failures, Options, Publishing
 from asynccp.remote.dialogue import ACKNOWLEDGEMENT, GO
 from asynccp.report import Outcome, Result
 from asynccp.sinks.ingest import Ingest
@@ -112,7 +112,9 @@ async def test_a_push_gives_every_pod_the_whole_archive_and_reads_it_once(reads:
 
 async def test_the_command_is_told_where_and_how_much() -> None:
     async with scripted() as cluster:
-        await push(cluster, push_plan([target()], 3 * RECORD_SIZE), options=Options(preserve_owner=True))
+        await push(
+            cluster, push_plan([target()], 3 * RECORD_SIZE), options=Options(attributes=Attributes(preserve_owner=True))
+        )
     (pod,) = cluster.pods
     assert pod.argv[6:8] == ["/etc/app", "."]
     told = {
@@ -369,7 +371,7 @@ async def test_a_push_that_meets_a_mounted_file_changes_nothing_and_names_it() -
 
 async def test_with_partial_the_rest_is_put_in_its_place_and_what_was_barred_is_left_out() -> None:
     script = ends_with("settled=yes handed=yes barred=3 overwritten=0", MOUNTED)
-    result, code = await push_result(script, Options(retries=0, partial=True))
+    result, code = await push_result(script, Options(failures=Failures(retries=0), publishing=Publishing(partial=True)))
     assert (result.outcome, code, result.error) == (Outcome.PARTIAL, 23, "")
     assert [str(one) for one in result.left_out] == [
         "conf/a b: it is mounted there (a ConfigMap's or Secret's key, or a file of the runtime's)",
@@ -379,7 +381,7 @@ async def test_with_partial_the_rest_is_put_in_its_place_and_what_was_barred_is_
 
 async def test_with_partial_a_push_that_fails_while_it_is_put_in_place_does_not_say_that_nothing_was_changed() -> None:
     script = ends_with("settled=yes handed=yes barred=1 overwritten=0", MOUNTED, "mv: no room", rc=1)
-    result, code = await push_result(script, Options(retries=0, partial=True))
+    result, code = await push_result(script, Options(failures=Failures(retries=0), publishing=Publishing(partial=True)))
     assert (result.outcome, code) == (Outcome.FAILED, 1)
     assert result.error == "what was received could not all be put in its place: mv: no room"
 
@@ -387,7 +389,9 @@ async def test_with_partial_a_push_that_fails_while_it_is_put_in_place_does_not_
 async def test_what_was_overwritten_in_place_is_told_and_the_push_is_complete() -> None:
     word = f"asynccp {TOKEN} overwritten conf/a"
     script = ends_with("settled=yes handed=yes barred=0 overwritten=2", word)
-    result, code = await push_result(script, Options(retries=0, in_place=True))
+    result, code = await push_result(
+        script, Options(failures=Failures(retries=0), publishing=Publishing(in_place=True))
+    )
     assert (result.outcome, code, result.left_out) == (Outcome.COMPLETE, 0, ())
     how = "overwritten in place, not at once: its mode and time stay, and a copy that is cut leaves it torn"
     assert [str(one) for one in result.not_kept] == [f"conf/a: {how}", f"/etc/app: 1 more file was {how}"]

@@ -20,7 +20,7 @@ from asynccp.errors import (
     UnsafeEntry,
 )
 from asynccp.events import Event, Finished, Retrying
-from asynccp.options import Options
+from asynccp.options import Concurrency, Failures, Options
 from asynccp.report import Outcome, Report
 from asynccp.target import Json
 
@@ -94,7 +94,9 @@ class Failing:
 async def run(copy: Failing, pods: int = 1, now: dict[str, Json | Exception | None] | None = None) -> Report:
     async with scripted() as cluster:
         cluster.now.update(now or {})
-        return await carried_out(Copying(copy), plan_of(targets(pods)), cluster, Options(retries=2), Recorder())
+        return await carried_out(
+            Copying(copy), plan_of(targets(pods)), cluster, Options(failures=Failures(retries=2)), Recorder()
+        )
 
 
 async def test_a_lost_session_is_made_good_and_the_report_tells_the_attempts() -> None:
@@ -108,7 +110,7 @@ async def test_what_each_failed_attempt_died_of_is_an_event_and_in_the_report() 
     events = list[Event]()
     async with scripted() as cluster:
         plan, copy = plan_of(targets(1)), Failing(2)
-        report = await carried_out(Copying(copy), plan, cluster, Options(retries=2), events.append)
+        report = await carried_out(Copying(copy), plan, cluster, Options(failures=Failures(retries=2)), events.append)
     again = [event for event in events if isinstance(event, Retrying)]
     (result,) = report.results
     assert [event.attempt for event in again] == list(result.attempts)
@@ -156,6 +158,6 @@ async def test_a_pod_that_waits_for_its_next_attempt_holds_no_place(clock: Jumpi
             raise LOST
 
     async with scripted() as cluster:
-        options = Options(sessions=1, retries=1)
+        options = Options(concurrency=Concurrency(sessions=1), failures=Failures(retries=1))
         await carried_out(Copying(copy), plan_of(targets(3)), cluster, options, Recorder())
     assert order == ["web-0 1", "web-1 1", "web-2 1", "web-0 2"]

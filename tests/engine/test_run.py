@@ -23,7 +23,7 @@ from asynccp.errors import (
     Stalled,
     TransferError,
 )
-from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Options
+from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Concurrency, Failures, Options
 from asynccp.report import Outcome, Report
 from asynccp.target import Json, Skipped, Target, Transfer
 
@@ -106,7 +106,7 @@ async def test_seconds_are_those_of_the_transfer_itself() -> None:
     async def copy(state: TransferState) -> None:
         await anyio.sleep(10)
 
-    report = await run(copy, targets(3), Options(sessions=1))
+    report = await run(copy, targets(3), Options(concurrency=Concurrency(sessions=1)))
     assert [one.seconds for one in report.results] == pytest.approx([10] * 3)
     assert report.seconds == pytest.approx(30, abs=0.1)
 
@@ -134,7 +134,7 @@ class Crowd:
 @pytest.mark.parametrize("sessions", [1, 7, 30, 100])
 async def test_no_more_sessions_than_asked_for_and_no_fewer(sessions: int) -> None:
     crowd = Crowd()
-    report = await run(crowd.copy, targets(30), Options(sessions=sessions))
+    report = await run(crowd.copy, targets(30), Options(concurrency=Concurrency(sessions=sessions)))
     assert crowd.most["in all"] == min(sessions, 30)
     assert report.ok
 
@@ -142,7 +142,7 @@ async def test_no_more_sessions_than_asked_for_and_no_fewer(sessions: int) -> No
 async def test_no_more_sessions_on_a_node_than_asked_for() -> None:
     crowd = Crowd()
     pods = [target(f"web-{index}", node=f"node-{index % 3}") for index in range(30)]
-    await run(crowd.copy, pods, Options(sessions=20, sessions_per_node=4))
+    await run(crowd.copy, pods, Options(concurrency=Concurrency(sessions=20, sessions_per_node=4)))
     assert crowd.most == Counter({"in all": 12, "node-0": 4, "node-1": 4, "node-2": 4})
 
 
@@ -150,13 +150,15 @@ async def test_who_waits_for_a_full_node_keeps_no_place_from_others() -> None:
     crowd = Crowd(seconds=100)
     pods = [*(target(f"web-{index}", node="crowded") for index in range(5)), target("alone", node="empty")]
     begun = anyio.current_time()
-    await run(crowd.copy, pods, Options(sessions=2, sessions_per_node=1))
+    await run(crowd.copy, pods, Options(concurrency=Concurrency(sessions=2, sessions_per_node=1)))
     assert crowd.ended_at["alone"] - begun == pytest.approx(100, abs=0.1)
     assert crowd.most["in all"] == 2
 
 
 async def test_a_place_is_free_again_after_a_failure() -> None:
-    report = await run(failing(SourceMissing("gone")), targets(10), Options(sessions=1, sessions_per_node=1))
+    report = await run(
+        failing(SourceMissing("gone")), targets(10), Options(concurrency=Concurrency(sessions=1, sessions_per_node=1))
+    )
     assert [one.outcome for one in report.results] == [Outcome.FAILED] * 10
 
 
@@ -171,7 +173,7 @@ def few_descriptors() -> Iterator[int]:
 
 @pytest.mark.parametrize(("sessions", "least"), [(1, 256), (64, 600), (200, 1700)])
 async def test_a_large_run_gets_the_descriptors_it_needs(sessions: int, least: int, few_descriptors: int) -> None:
-    await run(at_once, targets(1), Options(sessions=sessions))
+    await run(at_once, targets(1), Options(concurrency=Concurrency(sessions=sessions)))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert hard == few_descriptors
     assert soft >= (least if hard == resource.RLIM_INFINITY else min(least, hard))
@@ -186,7 +188,7 @@ async def test_a_few_pods_begin_at_once() -> None:
 
 async def test_a_fleet_does_not_arrive_as_one_blow() -> None:
     crowd = Crowd(seconds=1000)
-    await run(crowd.copy, targets(400), Options(sessions=1000, sessions_per_node=1000))
+    await run(crowd.copy, targets(400), Options(concurrency=Concurrency(sessions=1000, sessions_per_node=1000)))
     took = crowd.begun_at[-1] - crowd.begun_at[0]
     assert took == pytest.approx((400 - OPENS_AT_ONCE) / OPENS_PER_S, rel=0.15)
     later = [at for at in crowd.begun_at if at > crowd.begun_at[0]]
@@ -272,7 +274,7 @@ async def test_what_was_not_kept_alone_leaves_a_transfer_complete() -> None:
 async def test_a_strict_run_fails_with_the_pods_that_it_skipped() -> None:
     plan = Plan((Transfer(target(), "/x"),), (Skipped("a/b", "is Pending"),))
     async with scripted() as cluster:
-        options = Options(retries=0, strict=True)
+        options = Options(failures=Failures(retries=0, strict=True))
         report = await carried_out(Copying(at_once, "pull"), plan, cluster, options, Recorder())
     assert report.exit_code == 23
 
@@ -367,7 +369,7 @@ async def test_stop_interrupts_who_is_under_way_and_who_waits_and_tells_the_obse
     recorder, begun = Recorder(), clock.now
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stop_soon)
-        report = await run(copy, targets(6), Options(sessions=3), recorder, stop)
+        report = await run(copy, targets(6), Options(concurrency=Concurrency(sessions=3)), recorder, stop)
     outcomes = [one.outcome for one in report.results]
     assert outcomes == [Outcome.COMPLETE, *[Outcome.INTERRUPTED] * 5]
     assert [one.error for one in report.results[1:]] == ["interrupted before it was complete"] * 5

@@ -21,7 +21,7 @@ from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused
 from asynccp.kube.exec import ERROR, V4
-from asynccp.options import Options
+from asynccp.options import Failures, Options
 from asynccp.report import Report
 from asynccp.status import ExitStatus
 from asynccp.target import Target
@@ -102,7 +102,7 @@ async def run(case: Case, directory: Path) -> Report:
         elif status is not None:
             await pod.end(status)
 
-    options = Options(retries=0)
+    options = Options(failures=Failures(retries=0))
     async with scripted(script, opening=opening) as cluster:
         if case.direction == "push":
             return await push(cluster, push_plan([target()]), options=options)

@@ -23,6 +23,7 @@ from anyio import to_thread
 from asynccp import Options, Report, Selection, Selector, connect, plan_push, push
 from asynccp.events import Listener
 from asynccp.kube.cluster import KubernetesCluster
+from asynccp.options import Compression, Failures, Verification
 from asynccp.report import Outcome
 from asynccp.target import Transfer
 from asynccp.testing.pod import FakePod
@@ -127,7 +128,11 @@ class Change:
         name = chance.choice([*SIZES, "d/large"] if way in OF_FILES else ["d", "e", "e/f"])
         moves, late_s = chance.randrange(_MOST_MOVES), chance.choice((0.0, chance.uniform(0, _MOST_LATE_S)))
         compress = "zstd" if chance.random() < 0.2 else "none"
-        options = Options(retries=0, compress=compress, checksum=chance.random() < 0.2)
+        options = Options(
+            failures=Failures(retries=0),
+            verification=Verification(checksum=chance.random() < 0.2),
+            compression=Compression(compress),
+        )
         return cls(seed, way, name, moves, late_s, options)
 
     def strike(self, here: Path) -> None:

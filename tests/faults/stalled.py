@@ -6,6 +6,7 @@ import anyio
 
 from asynccp import Listener, Options, Report
 from asynccp.kube.exec import STDIN, STDOUT
+from asynccp.options import Concurrency, Deadlines, Failures
 from asynccp.report import Outcome, Result
 from asynccp.testing import faults
 from asynccp.testing.faults import Place
@@ -49,7 +50,11 @@ def measured(
     """Alternate undisturbed and stalled runs; return the seconds of both, and what was wrong with a stalled one."""
 
     async def run() -> tuple[list[float], list[float], list[str]]:
-        options = Options(stall_after_s=stall_after_s, retries=0, sessions=pods, sessions_per_node=pods)
+        options = Options(
+            deadlines=Deadlines(stall_after_s=stall_after_s),
+            failures=Failures(retries=0),
+            concurrency=Concurrency(sessions=pods, sessions_per_node=pods),
+        )
         seconds: dict[bool, list[float]] = {False: [], True: []}
         wrong = []
         async with fleet(directory, pods, sizes={"file": size}) as ours:

@@ -27,7 +27,7 @@ from anyio import to_thread
 from asynccp import Options, Report, Selection, Selector, connect, plan_pull, plan_push, pull, push
 from asynccp.kube.cluster import KubernetesCluster
 from asynccp.kube.exec import STDIN, STDOUT
-from asynccp.options import CLOSE_GRACE_S
+from asynccp.options import CLOSE_GRACE_S, Attributes, Deadlines, Failures, Verification
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
 from asynccp.report import Outcome
 from asynccp.testing import faults
@@ -87,11 +87,10 @@ class Case:
     @property
     def options(self) -> Options:
         return Options(
-            stall_after_s=STALL_AFTER_S,
-            open_timeout_s=OPEN_TIMEOUT_S,
-            retries=self.retries,
-            checksum=self.checksum,
-            dir_perms=self.dir_perms,
+            deadlines=Deadlines(stall_after_s=STALL_AFTER_S, open_timeout_s=OPEN_TIMEOUT_S),
+            failures=Failures(retries=self.retries),
+            verification=Verification(checksum=self.checksum),
+            attributes=Attributes(dir_perms=self.dir_perms),
         )
 
     @property

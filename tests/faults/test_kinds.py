@@ -12,6 +12,7 @@ import pytest
 
 from asynccp import Options
 from asynccp.kube.exec import STDIN, STDOUT
+from asynccp.options import Deadlines, Failures, Verification
 from asynccp.report import Outcome, Result
 from asynccp.testing import faults
 from asynccp.testing.faults import Fault, Place
@@ -19,7 +20,11 @@ from tests.faults.fleet import fleet
 from tests.faults.storm import different
 
 MIDDLE = {"push": Place(STDIN, 150_000), "pull": Place(STDOUT, 150_000)}
-OPTIONS = Options(stall_after_s=4.0, open_timeout_s=6.0, retries=1, checksum=True)
+OPTIONS = Options(
+    deadlines=Deadlines(stall_after_s=4.0, open_timeout_s=6.0),
+    failures=Failures(retries=1),
+    verification=Verification(checksum=True),
+)
 SILENT = "the session ended before the pod had said its last word"
 COMPLETE, FAILED = Outcome.COMPLETE, Outcome.FAILED
 

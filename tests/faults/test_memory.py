@@ -10,6 +10,7 @@ import pytest
 from asynccp import Options
 from asynccp.archive import zstd
 from asynccp.limits import DEFAULT_LIMITS, Limits
+from asynccp.options import Compression, Failures
 from asynccp.report import Outcome
 from asynccp.testing.pod import Container, FakePod
 from tests.archives import archive, block
@@ -66,7 +67,7 @@ async def _left_by(one: Fleet, direction: str, limits: Limits = DEFAULT_LIMITS) 
     gc.disable()
     try:
         copy = one.pull if direction == "pull" else one.push
-        report = await copy(Options(retries=0, compress="zstd", limits=limits))
+        report = await copy(Options(failures=Failures(retries=0), compression=Compression.ZSTD, limits=limits))
         with anyio.move_on_after(5):
             while _heavy():  # noqa: ASYNC110 (a thread tells that it is done, and lets go a moment later)
                 await anyio.sleep(0.01)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from asynccp import Options
+from asynccp.options import Concurrency, Deadlines, Failures
 from asynccp.report import Outcome
 from asynccp.ui.text import closing
 from tests.faults.fleet import fleet
@@ -13,7 +14,11 @@ from tests.faults.stalled import copy
 
 @pytest.mark.parametrize("direction", ["push", "pull"])
 async def test_99_pods_end_before_the_stalled_ones_deadline_which_then_is_named(tmp_path: Path, direction: str) -> None:
-    options = Options(stall_after_s=8.0, retries=0, sessions=100, sessions_per_node=100)
+    options = Options(
+        deadlines=Deadlines(stall_after_s=8.0),
+        failures=Failures(retries=0),
+        concurrency=Concurrency(sessions=100, sessions_per_node=100),
+    )
     async with fleet(tmp_path, 100, sizes={"file": 200_000}) as ours:
         report, finish, _ = await copy(ours, direction, options, stalls=True)
     *others, (last, _) = finish.ended

@@ -15,6 +15,7 @@ from asynccp import Options, Selection, Target, connect, parse_selectors, plan_p
 from asynccp.errors import ConnectFailed
 from asynccp.kube.exec import V4
 from asynccp.net.proxy import environment_proxy
+from asynccp.options import Failures
 from asynccp.testing.server import FakeCluster
 from tests.auth.test_credentials import names_seen, refused
 from tests.kube.gateways import base64_of, proxy, server_tls, write_kubeconfig
@@ -42,7 +43,7 @@ async def copied(path: Path | None) -> bool:
     """Push a file through the real client: a list, and an exec."""
     async with connect(str(path) if path else None) as cluster:
         plan = await plan_push(cluster, [__file__], Selection(parse_selectors(["app=web:/tmp"])))
-        return (await push(cluster, plan, options=Options(retries=0))).exit_code == 0
+        return (await push(cluster, plan, options=Options(failures=Failures(retries=0)))).exit_code == 0
 
 
 async def test_a_servers_certificate_is_checked_by_the_authority(tmp_path: Path, path: Path) -> None:
