@@ -41,6 +41,7 @@ MAY_KNOW = {
     "engine": VOCABULARY | {"engine", "archive", "kube.base", "kube.exec", "local", "plan", "remote", "sinks"},
     "ui": VOCABULARY | {"ui", "plan"},
     "testing": VOCABULARY | {"testing", "kube.exec"},
+    "jsonlines.py": VOCABULARY | {"plan", "archive"},
     "cli": VOCABULARY | {"cli", "engine", "kube", "plan", "testing", "ui", ""},
 }
 PROGRAM = {"__init__.py", "__main__.py"}
@@ -52,6 +53,7 @@ ONLY_IN = {
     "aiohttp": ("auth/oidc.py", "kube/apiclient.py", "testing/"),
     "kubernetes_asyncio": ("kube/",),  # by name alone but for apiclient.py; test_start.py has who loads it
     "h11": ("net/http.py",),
+    "msgspec": ("jsonlines.py",),
     "websockets": ("net/websocket.py",),
     "backports": ("archive/zstd.py",),
     "compression": ("archive/zstd.py",),
@@ -102,7 +104,7 @@ def test_the_lower_layers_need_only_the_standard_library(module: str) -> None:
     assert others(module) - {"backports"} <= known, "3.14's zstd"
 
 
-@pytest.mark.parametrize("module", modules_of("vocabulary", "archive", "plan", "remote"))
+@pytest.mark.parametrize("module", modules_of("vocabulary", "archive", "plan", "remote", "jsonlines.py"))
 def test_the_pure_layers_do_no_input_or_output_and_have_no_clock(module: str) -> None:
     assert others(module) & INPUT_AND_OUTPUT == set()
 

@@ -33,6 +33,7 @@ FOR_FEW = {
     "pydantic",
     "tqdm",
     "kubernetes_asyncio",
+    "msgspec",
     "asynccp.testing",
     "asynccp.sinks.directory",
     "asynccp.archive.zstd",
