@@ -25,6 +25,7 @@ from asynccp.auth.access import Access, tls_context, usable
 from asynccp.auth.renewal import Renewal
 from asynccp.errors import ClusterError
 from asynccp.kube.cluster import KubernetesCluster
+from asynccp.net.endpoint import Endpoint
 from asynccp.net.http import MAX_ANSWER_SIZE, Answer, ProxyRefused, ProxyUnreachable, TooLarge
 from asynccp.net.proxy import environment_proxy
 
@@ -42,6 +43,10 @@ async def access_of(api: ApiClient, tls: SSLContext | None = None) -> Access:
     url = str(configuration.host or "").rstrip("/")
     if urlsplit(url).scheme not in ("http", "https"):
         raise ClusterError("the ApiClient's host is neither http:// nor https://")
+    if "@" in urlsplit(url).netloc:  # as of a kubeconfig: errors name the server
+        raise ClusterError(
+            "the ApiClient has a password in its host", hint="who asks is proved by its api_key, or a certificate"
+        )
     if configuration.proxy_headers:
         hint = "put user:password@ into its configuration.proxy"
         raise ClusterError("the ApiClient has proxy_headers, which exec can't send", hint=hint)
@@ -78,6 +83,15 @@ async def _proof(api: ApiClient) -> dict[str, str] | None:
     except Exception as exc:  # of the caller's hook; its words may hold a secret
         raise ClusterError(f"the ApiClient's refresh_api_key_hook failed: {type(exc).__name__}") from exc
     return {**found, "value": str(found["value"]).strip()} if found and found["value"] else None
+
+
+def server_of(api: ApiClient) -> Endpoint:
+    """Return where an ApiClient asks, ours or a caller's, as far as words for its failures need it."""
+    if isinstance(api.rest_client.pool_manager, _Session):
+        return api.rest_client.pool_manager.access
+    configuration = api.configuration
+    name, proxy = configuration.tls_server_name or None, configuration.proxy or None
+    return Endpoint(str(configuration.host or ""), server_hostname=name, proxy=proxy)
 
 
 async def asked(api: ApiClient, method: str, path: str, body: object = None) -> Answer:
@@ -172,6 +186,10 @@ class _Session:
             trust_env=False,
             read_bufsize=2 * 1024 * 1024,  # an event of a watch is one line, of at most the 1.5 MiB that etcd takes
         )
+
+    @property
+    def access(self) -> Access:
+        return self._credentials.access
 
     async def request(self, **asked: Any) -> aiohttp.ClientResponse:
         access = self._credentials.access

@@ -26,7 +26,7 @@ from asynccp.kube import documents
 from asynccp.kube.api_errors import exec_refused, list_refused, retry_after_s
 from asynccp.kube.base import Session
 from asynccp.kube.buffers import Hops
-from asynccp.kube.connect_errors import unreachable
+from asynccp.kube.connect_errors import unanswered, unreachable
 from asynccp.kube.session import WebSocket
 from asynccp.net.http import Answer, HttpConnection, TooLarge, Upgraded, open_connection
 from asynccp.net.websocket import handshake, make_key, refused_handshake
@@ -252,9 +252,7 @@ class KubernetesCluster:
         except TooLarge:
             raise _too_large(access) from None
         except (OSError, ValueError) as exc:
-            message, hint = unreachable(exc, access)
-            where = printable(access.url)
-            raise ClusterError(f"the API server at {where} {message}", hint=hint) from None  # may hold a password
+            raise unanswered(exc, access) from None  # its words may hold a password
         return answer.status, answer.body, retry_after_s(answer.headers.get("retry-after", ""))
 
     async def _answer(self, access: Access, path: str) -> Answer:

@@ -6,7 +6,8 @@ Nothing of a proxy's URL but its host and port is said, since it may hold a pass
 import ssl
 from urllib.parse import urlsplit
 
-from asynccp.auth.access import Access
+from asynccp.errors import ClusterError
+from asynccp.net.endpoint import Endpoint
 from asynccp.net.http import Disconnected, ProxyRefused, ProxyUnreachable
 from asynccp.text import printable
 
@@ -16,16 +17,22 @@ _NOT_YET, _EXPIRED, _WRONG_NAMES, _UNKNOWN_ISSUERS = 9, 10, (62, 64), (2, 18, 19
 _SKIP = "insecure-skip-tls-verify in the kubeconfig turns the check off, and gives whoever is in between all you send"
 
 
-def unreachable(exc: BaseException | None, access: Access) -> tuple[str, str]:
+def unanswered(exc: OSError | ValueError, server: Endpoint) -> ClusterError:
+    """Return the error of a request to which no whole answer came."""
+    message, hint = unreachable(exc, server)
+    return ClusterError(f"the API server at {printable(server.url)} {message}", hint=hint)
+
+
+def unreachable(exc: BaseException | None, server: Endpoint) -> tuple[str, str]:
     """Return what happened, to follow "the API server …", and what to do about it."""
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return _untrusted(exc, access)
+        return _untrusted(exc, server)
     if isinstance(exc, ProxyRefused):
         hint = "put user:password@ into the proxy's URL" if exc.status == 407 else ""
-        return f"can't be reached: the proxy {_host(access.proxy)} answered HTTP {exc.status}", hint
+        return f"can't be reached: the proxy {_host(server.proxy)} answered HTTP {exc.status}", hint
     if isinstance(exc, ProxyUnreachable):
         reason = getattr(exc.cause, "strerror", "") or str(exc.cause) or type(exc.cause).__name__
-        return f"can't be reached: the proxy {_host(access.proxy)} can't be: {printable(reason, 300)}", ""
+        return f"can't be reached: the proxy {_host(server.proxy)} can't be: {printable(reason, 300)}", ""
     said = printable(str(exc) or type(exc).__name__, 300)
     if "WRONG_VERSION_NUMBER" in said or "record layer failure" in said.lower():
         return "can't be reached: what answers there speaks no TLS", "is the server's URL http:// ?"
@@ -34,12 +41,12 @@ def unreachable(exc: BaseException | None, access: Access) -> tuple[str, str]:
     if "ALERT" in said and ("CERTIFICATE" in said or "UNKNOWN_CA" in said):
         return f"refused our client certificate: {said}", "is it expired, or of another cluster? log in again"
     # TLS 1.3: a server that misses a client certificate says so after the handshake, and may be gone before we hear it.
-    hint = "it may want a client certificate" if access.ssl and isinstance(exc, Disconnected) else ""
+    hint = "it may want a client certificate" if server.ssl and isinstance(exc, Disconnected) else ""
     return f"can't be reached: {said}", hint
 
 
-def _untrusted(error: ssl.SSLCertVerificationError, access: Access) -> tuple[str, str]:
-    name = printable(access.server_hostname or urlsplit(access.url).hostname or "")
+def _untrusted(error: ssl.SSLCertVerificationError, server: Endpoint) -> tuple[str, str]:
+    name = printable(server.server_hostname or urlsplit(server.url).hostname or "")
     reason = printable(error.verify_message or str(error), 300)
     if error.verify_code == _EXPIRED:
         return "is not trusted: its certificate has expired", f"check this machine's clock; {_SKIP}"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from asynccp.errors import ClusterError
 from asynccp.kube import documents
 from asynccp.kube.api_errors import list_refused, status_message
+from asynccp.kube.connect_errors import unanswered
 from asynccp.target import WORKLOADS, Selector
 from asynccp.text import printable
 
@@ -122,15 +122,16 @@ def _granting(namespace: str | None, what: str, verbs: list[str], user: str) -> 
 
 async def _created(api: "ApiClient", group: str, kind: str, spec: object) -> tuple[dict[str, Any] | None, str]:
     """Return the status of a review, None when the server does without such, and what it says then."""
-    from asynccp.kube.apiclient import asked
+    from asynccp.kube.apiclient import asked, server_of
 
     body = {"apiVersion": group.removeprefix("apis/"), "kind": kind, **({"spec": spec} if spec else {})}
     try:
-        with anyio.fail_after(_TIMEOUT_S):
+        with anyio.move_on_after(_TIMEOUT_S) as limit:
             answer = await asked(api, "POST", f"{group}/{kind.lower()}s", body)
+        if limit.cancelled_caught:
+            raise TimeoutError(f"no answer within {_TIMEOUT_S:.0f} s")
     except (OSError, ValueError) as exc:
-        problem = printable(str(exc), 300) or f"no answer within {_TIMEOUT_S:.0f} s"
-        raise ClusterError(f"the API server can't be asked for permissions: {problem}") from None
+        raise unanswered(exc, server_of(api)) from None  # its words may hold a password
     if answer.status == 401:
         raise list_refused(401, answer.body, "permissions", by_label=False)
     if answer.status not in (200, 201):

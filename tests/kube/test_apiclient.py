@@ -249,10 +249,15 @@ async def test_a_token_from_a_file_may_end_with_a_line_and_wins_over_a_header_of
 
 
 async def test_what_is_no_server_is_refused() -> None:
-    for fields, says in (({"host": "ftp://x"}, "neither http"), ({"proxy_headers": {"a": "b"}}, "proxy_headers")):
+    for fields, says in (
+        ({"host": "ftp://x"}, "neither http"),
+        ({"host": "https://me:secret@x"}, "a password in its host"),
+        ({"proxy_headers": {"a": "b"}}, "proxy_headers"),
+    ):
         async with client("http://x", **fields) as api:
-            with pytest.raises(ClusterError, match=says):
+            with pytest.raises(ClusterError, match=says) as caught:
                 await access_of(api)
+        assert "secret" not in f"{caught.value} {caught.value.hint}"
 
 
 async def test_exec_goes_the_way_that_the_client_goes(ca: trustme.CA, ca_file: str, tmp_path: Path) -> None:

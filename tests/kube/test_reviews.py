@@ -118,8 +118,19 @@ async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(monkeypatch
 
     monkeypatch.setattr(reviews, "_TIMEOUT_S", 0.1)
     async with served(silent) as url, client(url) as api:
-        with pytest.raises(ClusterError, match="no answer within 0 s"):
+        with pytest.raises(ClusterError, match=f"the API server at {url} can't be reached: no answer within 0 s"):
             await user_of(api)
+
+
+async def test_a_server_that_is_not_there_is_named_and_a_password_is_not() -> None:
+    async with served(answers(200, "")[0]) as url:
+        pass  # it is gone, but the port was free a moment ago
+    proxy = url.replace("//", "//me:secret@")
+    for way, told in ({}, ""), ({"proxy": proxy}, "the proxy 127.0.0.1:"):
+        async with client(url, **way) as api:
+            with pytest.raises(ClusterError, match=f"the API server at {url} can't be reached: {told}") as caught:
+                await user_of(api)
+        assert "secret" not in str(caught.value)
 
 
 async def test_who_is_not_known_is_told_to_log_in() -> None:
