@@ -3,6 +3,10 @@
 async with connect() as cluster:
     plan = await plan_push(cluster, ["./config"], Selection(parse_selectors(["app=web:/etc/app"])))
     report = await push(cluster, plan)
+
+What is opened, asked, renewed and tried again is logged at level DEBUG, without secrets, by the logger `asynccp` and
+those below it: `asynccp.net`, `asynccp.auth`, `asynccp.kube`, `asynccp.engine`. Nothing is logged at other levels: what
+fails is in errors, events and reports.
 """
 
 import importlib

@@ -9,6 +9,7 @@ TLS that nobody verifies, and quote secrets in errors; and to import any part of
 """
 
 import base64
+import logging
 import os
 import ssl
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from asynccp.net.endpoint import Endpoint
 from asynccp.net.proxy import environment_proxy
 from asynccp.text import printable
 
+_LOG = logging.getLogger("asynccp.auth")
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 _LOCK_TRIES, _LOCK_WAIT_S = 25, 0.2  # kubectl holds the lock of a kubeconfig for milliseconds
@@ -60,13 +62,26 @@ async def load_access(kubeconfig: str | None = None, context: str | None = None,
     paths = kubeconfig_paths(kubeconfig, os.environ.get("KUBECONFIG"))
     there = await to_thread.run_sync(lambda: any(os.path.exists(path) for path in paths))
     if not there and not kubeconfig and not context and "KUBERNETES_SERVICE_HOST" in os.environ:
+        _LOG.debug("no kubeconfig: the pod's service account")
         return await to_thread.run_sync(usable, "the pod's service account", _in_cluster)
     shown = printable(os.pathsep.join(paths))
     if not there:
         raise ClusterError(f"there is no kubeconfig at {shown}", hint=f"name one with {Knob.KUBECONFIG} or $KUBECONFIG")
     choice = await to_thread.run_sync(usable, f"the kubeconfig {shown}", lambda: read_kubeconfig(paths, context))
+    _LOG.debug("context %s of %s: %s", printable(choice.context), shown, _who(choice))
     user = await _with_credentials(choice, renew)
     return await to_thread.run_sync(usable, f"the kubeconfig {shown}", lambda: _from_kubeconfig(choice, user))
+
+
+def _who(choice: Choice) -> str:
+    """Say how a user shows who it is, and no more of that."""
+    ways = {
+        "exec": "a plugin", "auth-provider": "an identity provider", "tokenFile": "a file with a token",
+        "token": "a token", "username": "a password",
+        "client-certificate": "a certificate", "client-certificate-data": "a certificate",
+    }  # fmt: skip
+    shown = dict.fromkeys(words for field, words in ways.items() if choice.user.get(field))
+    return f"user {printable(choice.user_name)!r} with {' and '.join(shown) or 'nothing'}"
 
 
 async def _with_credentials(choice: Choice, renew: bool) -> Fields:

@@ -6,6 +6,7 @@ has `idp-certificate-authority-data`, and fails if it has. The rules: client-go 
 
 import base64
 import json
+import logging
 import ssl
 import time
 from typing import Any
@@ -19,6 +20,7 @@ from asynccp.errors import ClusterError
 from asynccp.net.proxy import environment_proxy, is_loopback
 from asynccp.text import printable
 
+_LOG = logging.getLogger("asynccp.auth")
 _SKEW_S = 10.0  # a token that has so little left counts as expired (client-go: expiryDelta)
 _TIMEOUT_S = 30.0
 _MAX_ANSWER_SIZE = 1024 * 1024  # bytes; a provider's description of itself takes some KiB
@@ -46,6 +48,8 @@ async def renewed_tokens(config: dict[str, Any]) -> Tokens:
     try:
         answer = await _ask(config)
         new = {"id-token": _token(answer["id_token"])}
+        left_s = _expires_at(new["id-token"]) - time.time()
+        _LOG.debug("the identity provider gave a new id token, for %.0f s", left_s)
         return {**new, **({"refresh-token": _token(answer["refresh_token"])} if answer.get("refresh_token") else {})}
     except _Refused as exc:
         raise ClusterError(f"the identity provider refused to renew the token: HTTP {exc}", hint=_LOGIN) from None
@@ -56,12 +60,17 @@ async def renewed_tokens(config: dict[str, Any]) -> Tokens:
 
 
 def expired(id_token: str, now: float) -> bool:
-    """Tell whether a JWT is past its `exp` (seconds since 1970), or none at all."""
+    """Tell whether a JWT is past its `exp`, or none at all."""
+    return not _expires_at(id_token) - _SKEW_S > now
+
+
+def _expires_at(id_token: str) -> float:
+    """Return the `exp` of a JWT, seconds since 1970; 0 if it is none."""
     try:
         claims = id_token.split(".")[1]
-        return float(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]) - _SKEW_S <= now
+        return float(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"])
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError):
-        return True
+        return 0.0
 
 
 class _Refused(Exception):

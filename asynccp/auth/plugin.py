@@ -9,9 +9,11 @@ with kubectl ("open this page and enter the code …"), and nowhere else.
 
 import base64
 import json
+import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from anyio.abc import Process
 from asynccp.errors import ClusterError
 from asynccp.text import printable
 
+_LOG = logging.getLogger("asynccp.auth")
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _MAX_ANSWER_SIZE = 1024 * 1024  # bytes; a certificate and its key take some KiB
 _CLUSTER_FIELDS = (
@@ -39,6 +42,7 @@ async def credentials_of(plugin: dict[str, Any], cluster: dict[str, Any]) -> dic
     command = str(plugin.get("command") or "")
     about, hint = f"the credential plugin {printable(command)!r}", "run it with the kubeconfig's arguments to see why"
     interactive = _interactive(plugin, about)
+    begun_s = time.monotonic()
     person = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     try:
         info = await to_thread.run_sync(_info, plugin, cluster, interactive)
@@ -62,6 +66,7 @@ async def credentials_of(plugin: dict[str, Any], cluster: dict[str, Any]) -> dic
         async with process:
             said = await _said(process)
             code = await process.wait()
+        _LOG.debug("%s ended with exit code %d after %.3f s", about, code, time.monotonic() - begun_s)
         if code:
             raise ClusterError(f"{about} failed with exit code {code}", hint=hint)
         return _answered(json.loads(said), str(plugin.get("apiVersion")))

@@ -4,6 +4,7 @@ A token matters only at the handshake: sessions that are open go on. So nothing 
 401, which all kinds of credentials have in common; clocks and expiry dates they have not.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -11,6 +12,7 @@ import anyio
 from asynccp.auth.access import Access
 from asynccp.errors import ClusterError
 
+_LOG = logging.getLogger("asynccp.auth")
 RENEW_EVERY_S = 5.0  # at most: a thousand pods whose credentials stay refused don't start a thousand plugins
 
 
@@ -29,10 +31,12 @@ class Renewal:
         async with self._one:
             if self.access is refused and self._load and anyio.current_time() - self._renewed_at >= RENEW_EVERY_S:
                 self._failure = None
+                _LOG.debug("the credentials were refused, and are loaded anew")
                 try:
                     self.access = _same_server(refused, await self._load())
                 except ClusterError as exc:
                     self._failure = exc
+                    _LOG.debug("there are no new credentials: %s", exc)
                 self._renewed_at = anyio.current_time()
             if self.access is refused and self._failure:
                 raise ClusterError(str(self._failure), hint=self._failure.hint)

@@ -9,7 +9,9 @@ more than a small copy takes in all. Documents stay raw JSON (`_preload_content=
 0.13 ms, its models 0.87.
 """
 
+import logging
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
@@ -28,7 +30,9 @@ from asynccp.kube.cluster import KubernetesCluster
 from asynccp.net.endpoint import Endpoint
 from asynccp.net.http import MAX_ANSWER_SIZE, Answer, ProxyRefused, ProxyUnreachable, TooLarge
 from asynccp.net.proxy import environment_proxy
+from asynccp.text import printable
 
+_LOG = logging.getLogger("asynccp.kube")
 _JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 _OF_ONE_REQUEST = re.compile("user-agent|host|connection|upgrade|(accept|content-|sec-websocket-).*", re.IGNORECASE)
 
@@ -213,6 +217,15 @@ class _Session:
         ours = {name.lower() for name, _ in access.headers}
         theirs = [(name, value) for name, value in headers.items() if name.lower() not in ours]
         way = {"ssl": access.ssl or True, "server_hostname": access.server_hostname, "proxy": access.proxy}
-        return await self._session.request(
+        begun_s = time.monotonic()
+        answer = await self._session.request(
             **{**asked, **way}, headers=[*theirs, *access.headers], allow_redirects=False
         )
+        path, took_s = _below(access.url, str(answer.url)), time.monotonic() - begun_s
+        _LOG.debug("%s %s: HTTP %d, %.3f s", answer.method, path, answer.status, took_s)
+        return answer
+
+
+def _below(server: str, url: str) -> str:
+    """Return the path that is asked for, without that of the server, which may be a secret, and without its query."""
+    return printable(urlsplit(url).path.removeprefix(urlsplit(server).path).removeprefix("/"))

@@ -6,7 +6,9 @@ proxy-url and tls-server-name. All that is neither list nor exec is for it (`api
 """
 
 import functools
+import logging
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -21,7 +23,7 @@ from anyio import move_on_after
 
 from asynccp.auth.access import Access, load_access
 from asynccp.auth.renewal import Renewal
-from asynccp.errors import ClusterError, ConnectFailed, Knob, NoTargets, Refused, UsageError
+from asynccp.errors import ClusterError, ConnectFailed, Knob, NoTargets, Refused, TransferError, UsageError
 from asynccp.kube import documents
 from asynccp.kube.api_errors import exec_refused, list_refused, retry_after_s
 from asynccp.kube.base import Session
@@ -37,6 +39,8 @@ from asynccp.text import printable
 if TYPE_CHECKING:
     from kubernetes_asyncio.client import ApiClient
 
+_LOG = logging.getLogger("asynccp.kube")
+
 Answered = TypeVar("Answered", Answer, Upgraded | Answer)
 Document = TypeVar("Document")
 
@@ -48,6 +52,7 @@ _MOST_SIZE = 512 * 1024 * 1024  # bytes of memory for what is read of a list: th
 _FEWER = "labels that match fewer pods, or a namespace, make it shorter, unless the server is broken"
 _CONNECT_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 90.0  # the API server itself gives up after 60 s (kube-apiserver --request-timeout)
+_PLACE = re.compile("(&continue=)[^&]*")  # where a page ended: a kilobyte that nobody reads
 _BUSY_WAITS_S = (1.0, 3.0, 10.0)  # unlike exec, lists are under API priority and fairness, which answers 429
 
 
@@ -180,7 +185,13 @@ class KubernetesCluster:
             f"api/v1/namespaces/{target.namespace}/pods/{target.pod}/exec"
             f"?container={target.container}&stdin=true&stdout=true&stderr=true{words}"
         )
-        upgraded = await self._upgraded(path, protocol)
+        begun_s, who = time.monotonic(), printable(f"{target} by {protocol}")
+        try:
+            upgraded = await self._upgraded(path, protocol)
+        except TransferError as exc:
+            _LOG.debug("exec in %s, a URL of %d bytes: none after %.3f s: %s", who, len(path), _since(begun_s), exc)
+            raise
+        _LOG.debug("exec in %s, a URL of %d bytes: open after %.3f s", who, len(path), _since(begun_s))
         self._sessions += 1
         session = WebSocket(upgraded, protocol, self._hops)
         try:
@@ -188,6 +199,8 @@ class KubernetesCluster:
         finally:
             self._sessions -= 1
             await session.close()
+            ending = session.ending and f": {session.ending}"
+            _LOG.debug("exec in %s: over after %.3f s%s", who, _since(begun_s), ending)
 
     async def _upgraded(self, path: str, protocol: str) -> Upgraded:
         """Return a connection that speaks WebSocket. Credentials that are refused are renewed, and tried once more."""
@@ -240,10 +253,13 @@ class KubernetesCluster:
                 continue
             if status not in (429, 503) or (wait_s := next(waits_s, None)) is None:
                 raise list_refused(status, body, str(selector), by_label=selector.kind == "labels")
-            await anyio.sleep(min(asked_s or wait_s, _BUSY_WAITS_S[-1]))
+            wait_s = min(asked_s or wait_s, _BUSY_WAITS_S[-1])
+            _LOG.debug("the server is busy, and is asked again in %.1f s", wait_s)
+            await anyio.sleep(wait_s)
 
     async def _ask(self, access: Access, path: str) -> tuple[int, bytes, float]:
         """Return status, body, and the seconds of Retry-After."""
+        begun_s, what = time.monotonic(), printable(_PLACE.sub(r"\1…", path))
         try:
             with anyio.move_on_after(_ANSWER_TIMEOUT_S) as limit:
                 answer = await self._answer(access, path)
@@ -252,7 +268,10 @@ class KubernetesCluster:
         except TooLarge:
             raise _too_large(access) from None
         except (OSError, ValueError) as exc:
-            raise unanswered(exc, access) from None  # its words may hold a password
+            error = unanswered(exc, access)
+            _LOG.debug("GET %s: no answer after %.3f s: %s", what, _since(begun_s), error)
+            raise error from None  # its words may hold a password
+        _LOG.debug("GET %s: HTTP %d, %d bytes, %.3f s", what, answer.status, len(answer.body), _since(begun_s))
         return answer.status, answer.body, retry_after_s(answer.headers.get("retry-after", ""))
 
     async def _answer(self, access: Access, path: str) -> Answer:
@@ -312,6 +331,10 @@ class KubernetesCluster:
 def _quoted(word: str) -> str:
     """Quote one word of a command: a script, the same one for every pod, takes 2 ms."""
     return quote_plus(word, safe="/:,!*()$'", errors="surrogateescape")
+
+
+def _since(begun_s: float) -> float:
+    return time.monotonic() - begun_s
 
 
 def _host(access: Access) -> str:

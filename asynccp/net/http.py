@@ -6,7 +6,9 @@ an upgrade is ours anyway (`kube.session`).
 
 import asyncio
 import base64
+import logging
 import ssl
+import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +19,13 @@ import h11
 
 from asynccp.net.endpoint import Endpoint
 from asynccp.net.tls import start_tls
+from asynccp.text import printable
 
 MAX_ANSWER_SIZE = 32 * 1024 * 1024  # bytes, as they come and as they are: 64 KiB for each of the 500 pods in an answer
 _MAX_REFUSAL_SIZE = 256 * 1024  # bytes of an answer that is an excuse: a thousand sessions may get one at once
 _MAX_HEAD_SIZE = 64 * 1024
 _AGENT = ("User-Agent", "asynccp")
+_LOG = logging.getLogger("asynccp.net")
 
 Headers = Sequence[tuple[str, str]]
 
@@ -75,6 +79,24 @@ class Upgraded:
 
 async def open_connection(endpoint: Endpoint) -> "HttpConnection":
     """Connect to the API server, through the proxy if there is one. Raises OSError, ProxyRefused, ProxyUnreachable."""
+    way, begun_s = _way(endpoint), time.monotonic()
+    try:
+        connection = await _connected_by(endpoint)
+    except (OSError, ValueError) as exc:  # its words may hold a password
+        _LOG.debug("no connection to %s after %.3f s: %s", way, time.monotonic() - begun_s, type(exc).__name__)
+        raise
+    connection.way = way
+    _LOG.debug("connected to %s in %.3f s, %s", way, time.monotonic() - begun_s, connection.tls_version)
+    return connection
+
+
+def _way(endpoint: Endpoint) -> str:
+    """Say where a connection goes, without what else is in the URLs: paths and passwords may be secrets."""
+    ends = (endpoint.url, *((endpoint.proxy,) if endpoint.proxy else ()))
+    return " through the proxy ".join(printable("{}:{}".format(*_address(urlsplit(url)))) for url in ends)
+
+
+async def _connected_by(endpoint: Endpoint) -> "HttpConnection":
     server = urlsplit(endpoint.url)
     if endpoint.proxy is None:
         return await _connected(server, endpoint.ssl, endpoint.server_hostname)
@@ -117,11 +139,13 @@ def _proxy_proof(proxy: SplitResult) -> Headers:
 class HttpConnection(asyncio.Protocol):
     """One connection.
 
-    origin: what precedes a path in a request line (of a proxy). proof: who we are to a proxy. heard: something has come
-    since the last request. reusable: another request may follow an answer. lost: the connection has ended.
+    way: where it goes, in words. origin: what precedes a path in a request line (of a proxy). proof: who we are to a
+    proxy. heard: something has come since the last request. reusable: another request may follow an answer. lost: the
+    connection has ended.
     """
 
     def __init__(self) -> None:
+        self.way = ""
         self.origin = ""
         self.proof: Headers = ()
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_SIZE)
@@ -160,6 +184,12 @@ class HttpConnection(asyncio.Protocol):
         await start_tls(self._transport, inner, tls, name)
         return inner
 
+    @property
+    def tls_version(self) -> str:
+        """As OpenSSL names it: `TLSv1.3`."""
+        tls: ssl.SSLSocket | None = self._transport.get_extra_info("ssl_object")
+        return (tls and tls.version()) or "without TLS"
+
     def abort(self) -> None:
         """End the connection at once. `lost` is set when it has ended."""
         self._transport.abort()
@@ -182,6 +212,8 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc)
         self.lost.set()
+        if self.way:  # else it was only a part of one: below TLS, or to a proxy
+            _LOG.debug("the connection to %s is closed%s", self.way, f": {type(exc).__name__}" if exc else "")
 
     def _end(self, exc: Exception | None) -> None:
         self._cause = self._cause or exc

@@ -79,7 +79,7 @@ class TlsTransport(asyncio.Transport):
     def __init__(
         self, sock: ssl.SSLSocket, protocol: asyncio.BaseProtocol, outer: "TlsTransport | None" = None
     ) -> None:
-        super().__init__()
+        super().__init__({"ssl_object": sock})
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._fd = sock.fileno()  # asyncio puts the name of a socket that it is given into words, 20 µs each time
