@@ -43,11 +43,12 @@ class Printer(Protocol):
 def observer_for(
     stream: TextIO, *, quiet: bool, verbose: int, count: int, unit: str = "pods", expected_total: int | None = None
 ) -> Printer:
-    """Return bars for a terminal, lines for everything else, and for who wants it quiet.
+    """Return bars for a terminal, lines for everything else, and for who wants it quiet, or a trace.
 
-    count: transfers. unit: what they are called. expected_total: archive bytes of all of them, when known beforehand.
+    verbose: 1 for more lines, 2 if a trace is written to the stream as well. count: transfers. unit: what they are
+    called. expected_total: archive bytes of all of them, when known beforehand.
     """
-    if quiet or not stream.isatty() or os.environ.get("TERM") == "dumb":
+    if quiet or verbose > 1 or not stream.isatty() or os.environ.get("TERM") == "dumb":
         return Lines(stream, count, verbose=verbose, quiet=quiet)
     from asynccp.ui.bars import Bars  # here, because tqdm takes 70 ms that only a terminal is worth
 

@@ -51,6 +51,12 @@ def test_a_terminal_gets_bars_and_the_rest_lines(
     assert type(observer_for(stream(), quiet=quiet, verbose=0, count=3, expected_total=None)) is expected
 
 
+def test_a_trace_gets_no_bars_that_it_would_tear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    assert type(observer_for(Screen(), quiet=False, verbose=2, count=3)) is Lines
+    assert type(observer_for(Screen(), quiet=False, verbose=1, count=3)) is Bars
+
+
 async def test_it_draws_while_the_work_goes_on_and_ends_with_the_last_frame() -> None:
     printer = Fake(io.StringIO())
 
