@@ -51,7 +51,7 @@ def push(
     selection = request.selection(remotes)
     from asynccp.cli import run
 
-    _exit(run.push, request, sources, selection)
+    _exit(run.push, request, sources, selection, verbose=request.showing.verbose)
 
 
 @app.command(cls=Command, short_help="Copy files of pods to this machine.")
@@ -75,7 +75,7 @@ def pull(
     selection = request.selection(remotes)
     from asynccp.cli import run
 
-    _exit(run.pull, request, directories[0], selection)
+    _exit(run.pull, request, directories[0], selection, verbose=request.showing.verbose)
 
 
 @app.command(cls=Command, short_help="Copy to, from or between single pods, as kubectl cp.")
@@ -93,7 +93,7 @@ def cp(arguments: Annotated[list[str], words("SOURCE DESTINATION")], request: Re
         raise UsageError("one side of cp must be in a pod", hint="a pod's path is written [NAMESPACE/]POD:PATH")
     from asynccp.cli import run
 
-    _exit(run.cp, request, source, destination)
+    _exit(run.cp, request, source, destination, verbose=request.showing.verbose)
 
 
 @app.command(cls=Command, short_help="Ask whether a copy would work, and what is missing.")
@@ -161,7 +161,7 @@ def _told(exc: Exception) -> int:
     return 1
 
 
-def _exit(work: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
+def _exit(work: Callable[..., Awaitable[int]], *arguments: Any, verbose: int = 0) -> NoReturn:
     import logging
 
     import anyio
@@ -170,18 +170,21 @@ def _exit(work: Callable[..., Awaitable[int]], *arguments: Any) -> NoReturn:
         # What asyncio logs of a connection that broke (asyncio/sslproto.py) each pod's own error says, in words.
         logging.getLogger("asyncio").addHandler(logging.NullHandler())
         logging.getLogger("asyncio").propagate = False
-    raise typer.Exit(anyio.run(_to_its_end, work, *arguments))
+    raise typer.Exit(anyio.run(_to_its_end, verbose, work, *arguments))
 
 
-async def _to_its_end(work: Callable[..., Awaitable[int]], *arguments: Any) -> int:
-    """Await the work, and return the exit code. If it was interrupted, the process ends here.
+async def _to_its_end(verbose: int, work: Callable[..., Awaitable[int]], *arguments: Any) -> int:
+    """Await the work, perhaps with a trace, and return the exit code. If it was interrupted, the process ends here.
 
     Both asyncio and Python would wait for every thread then, such as one that asks a name server or looks at a disk.
     """
+    from asynccp.cli.trace import traced
+
     gc.freeze()
     gc.enable()
     try:
-        code = await work(*arguments)
+        with traced(verbose):
+            code = await work(*arguments)
     except Exception as exc:
         if not interrupt.heard():
             raise

@@ -322,7 +322,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             read=Path,
         ),
         Flag("-q --quiet", FLEET, "showing.quiet", "Only what failed, was left out or skipped, and the exit code."),
-        Flag("-v --verbose", COPIES, "showing.verbose", "A line for each pod that starts and ends."),
+        Flag("-v --verbose", COPIES, "showing.verbose", "A line for each pod that starts and ends; -vv: a trace."),
     ),
 }
 FLAGS = tuple(flag for panel in PANELS.values() for flag in panel)

@@ -33,7 +33,7 @@ class Showing:
     """What is shown of a run, and where.
 
     dry_run: show the plan and end. report: a file that gets the report too, as JSON.
-    quiet: nothing of what went well. verbose: 1 for a line when a pod starts and ends; 2 for what is beneath.
+    quiet: nothing of what went well. verbose: 1 for a line when a pod starts and ends; 2 for a trace (`cli.trace`).
     """
 
     dry_run: bool = False

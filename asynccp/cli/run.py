@@ -23,6 +23,7 @@ from asynccp.cli import interrupt, streams
 from asynccp.cli.hints import hearing_flags, result_in_flags
 from asynccp.cli.reportfile import try_report, write_report
 from asynccp.cli.request import Output, Request, Server, Showing
+from asynccp.cli.trace import verbosity
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
 from asynccp.errors import AsyncCpError, Interrupted
 from asynccp.kube.base import Cluster
@@ -104,7 +105,7 @@ async def _perform(
         printer = observer_for(
             sys.stderr,
             quiet=show.quiet,
-            verbose=show.verbose > 0,
+            verbose=verbosity(show.verbose),
             count=len(plan.transfers),
             unit=unit(plan.transfers),
             expected_total=plan.expected_total,
