@@ -9,10 +9,8 @@ from anyio.from_thread import start_blocking_portal
 
 from asynccp.testing.server import FakeCluster
 from tests.e2e.fakefleet import FakeFleet
-from tests.e2e.fleet import WITH_TAR, Fleet, labels_for
+from tests.e2e.fleet import REAL, WITH_TAR, Fleet, labels_for
 from tests.e2e.real import RealFleet
-
-REAL = os.environ.get("ASYNCCP_TEST_KUBECONFIG", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

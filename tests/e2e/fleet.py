@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 from tests.trees import Facts, describe_archive
 
+REAL = os.environ.get("ASYNCCP_TEST_KUBECONFIG", "")
+"""Kubeconfigs of the real cluster to run on; empty: the fake one."""
 WITH_TAR = ("busybox", "gnu", "bsdtar", "toybox")
 WITHOUT_TAR = ("shell-only", "distroless")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, asynccp, environment, labels_for, sh, snapshot
+from tests.e2e.fleet import REAL, WITH_TAR, Fleet, asynccp, environment, labels_for, sh, snapshot
 
 TREE = ("there/", "there/old", "dir/", "dir/inner/", "dir/inner/leaf", "dir/file", "a.txt")
 
@@ -67,7 +67,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="session", params=["gnu", "busybox", "bsdtar", "toybox"])
+@pytest.fixture(scope="session", params=WITH_TAR)
 def pod(fleet: Fleet, request: pytest.FixtureRequest) -> str:
     if request.param not in fleet.kinds(request.param):
         pytest.skip("this machine can't be that kind")
@@ -141,6 +141,8 @@ def expected(case: Case) -> dict[str, str]:
     return found | {name: f"{come}: {sources.get(name.rpartition('/')[2], 'a.txt')}" for name in case.lands}
 
 
+# Shell, mkdir and mv settle it, not tar: on the fake cluster the two kinds that have their own of these are enough.
+@pytest.mark.parametrize("pod", WITH_TAR if REAL else ["gnu", "busybox"], indirect=True)
 @pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: f"{CASES[n].source}→{CASES[n].destination}")
 def test_cp_lands_where_the_table_says(fleet: Fleet, pod: str, here: Path, number: int) -> None:
     case = CASES[number]

@@ -3,11 +3,12 @@ links, and so are `latest`, `current` and `/var/run`.
 """
 
 import base64
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import WITH_TAR, Fleet, asynccp, labels_for, sh, snapshot
+from tests.e2e.fleet import WITH_TAR, Fleet, asynccp, labels_for, selector, sh, snapshot
 from tests.e2e.real import RealFleet
 
 MAKE = """
@@ -21,18 +22,27 @@ PLACE = "/tmp/linked"
 RELEASE = {"version": "seven\n", "bin/run": "run\n", "start": "run\n"}
 
 
+@dataclass(frozen=True)
+class Linked:
+    """A pod of each kind, with the same links in each: one command copies from, or to, all of them."""
+
+    labels: str
+    pods: list[str]
+
+    def __call__(self, path: str) -> tuple[str, str]:
+        return "-l", f"{self.labels}:{path}"
+
+    def all(self, what: str) -> dict[str, str]:
+        return dict.fromkeys(self.pods, what)
+
+
 @pytest.fixture(scope="module")
-def pods(fleet: Fleet) -> dict[str, str]:
+def linked(fleet: Fleet) -> Linked:
     labels = labels_for("links")
-    made = {kind: fleet.add(kind, f"links-{kind}", labels) for kind in fleet.kinds(*WITH_TAR)}
-    for pod in made.values():
+    made = [fleet.add(kind, f"links-{kind}", labels) for kind in fleet.kinds(*WITH_TAR)]
+    for pod in made:
         sh(fleet, pod, "sh", "-c", MAKE, "sh", PLACE)
-    return made
-
-
-@pytest.fixture(params=WITH_TAR)
-def pod(request: pytest.FixtureRequest, pods: dict[str, str]) -> str:
-    return pods.get(request.param) or pytest.skip(f"there is no {request.param} here")
+    return Linked(selector(labels), made)
 
 
 def texts(directory: Path) -> dict[str, str]:
@@ -42,50 +52,55 @@ def texts(directory: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["newest", "logs/app.log"])
 def test_a_link_to_a_file_brings_the_file_under_the_links_name(
-    fleet: Fleet, pod: str, tmp_path: Path, name: str
+    fleet: Fleet, linked: Linked, tmp_path: Path, name: str
 ) -> None:
-    ran = asynccp(fleet, "pull", f"{pod}:{PLACE}/{name}", tmp_path, "--checksum", "-o", "json")
-    assert (ran.code, ran.outcomes) == (0, {pod: "complete"}), ran.errors
-    here = tmp_path / pod / Path(name).name
-    assert here.is_file()
-    assert not here.is_symlink()
-    assert here.read_text() == "line\n"
+    ran = asynccp(fleet, "pull", *linked(f"{PLACE}/{name}"), tmp_path, "--checksum", "-o", "json")
+    assert (ran.code, ran.outcomes) == (0, linked.all("complete")), ran.errors
+    for pod in linked.pods:
+        here = tmp_path / pod / Path(name).name
+        assert here.is_file()
+        assert not here.is_symlink()
+        assert here.read_text() == "line\n"
 
 
 @pytest.mark.parametrize("name", ["current", "live", "absolute"])
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_link_to_a_directory_brings_its_content(
-    fleet: Fleet, pod: str, tmp_path: Path, name: str, slash: str
+    fleet: Fleet, linked: Linked, tmp_path: Path, name: str, slash: str
 ) -> None:
-    ran = asynccp(fleet, "pull", f"{pod}:{PLACE}/{name}{slash}", tmp_path, "--checksum", "-o", "json")
-    assert (ran.code, ran.outcomes) == (0, {pod: "complete"}), ran.errors
-    here = tmp_path / pod if slash else tmp_path / pod / name
-    assert not here.is_symlink()
-    assert texts(here) == RELEASE
-    assert (here / "start").is_symlink(), "links below the one that was named stay links"
+    ran = asynccp(fleet, "pull", *linked(f"{PLACE}/{name}{slash}"), tmp_path, "--checksum", "-o", "json")
+    assert (ran.code, ran.outcomes) == (0, linked.all("complete")), ran.errors
+    for pod in linked.pods:
+        here = tmp_path / pod if slash else tmp_path / pod / name
+        assert not here.is_symlink()
+        assert texts(here) == RELEASE
+        assert (here / "start").is_symlink(), "links below the one that was named stay links"
 
 
 @pytest.mark.parametrize("name", ["current", "newest", "dangling", "loop"])
-def test_the_link_itself_is_copied_on_request(fleet: Fleet, pod: str, tmp_path: Path, name: str) -> None:
-    ran = asynccp(fleet, "pull", f"{pod}:{PLACE}/{name}", tmp_path, "--no-follow", "-o", "json")
-    assert (ran.code, ran.outcomes) == (0, {pod: "complete"}), ran.errors
+def test_the_link_itself_is_copied_on_request(fleet: Fleet, linked: Linked, tmp_path: Path, name: str) -> None:
+    ran = asynccp(fleet, "pull", *linked(f"{PLACE}/{name}"), tmp_path, "--no-follow", "-o", "json")
+    assert (ran.code, ran.outcomes) == (0, linked.all("complete")), ran.errors
     target = {"current": "releases/7", "newest": "logs/app.log", "dangling": "nowhere", "loop": "loop"}[name]
-    assert str((tmp_path / pod / name).readlink()) == target
+    assert {pod: str((tmp_path / pod / name).readlink()) for pod in linked.pods} == linked.all(target)
 
 
 @pytest.mark.parametrize("name", ["dangling", "loop"])
-def test_a_link_that_leads_nowhere_is_a_failure_that_says_so(fleet: Fleet, pod: str, tmp_path: Path, name: str) -> None:
-    ran = asynccp(fleet, "pull", f"{pod}:{PLACE}/{name}", tmp_path, "-o", "json")
+def test_a_link_that_leads_nowhere_is_a_failure_that_says_so(
+    fleet: Fleet, linked: Linked, tmp_path: Path, name: str
+) -> None:
+    ran = asynccp(fleet, "pull", *linked(f"{PLACE}/{name}"), tmp_path, "-o", "json")
     assert ran.code == 1
-    assert ran.errors[pod] == f"{PLACE}/{name} is a symbolic link that leads nowhere in the container"
-    assert ran.report["pods"][0]["hint"] == "--no-follow copies the link itself"
+    assert ran.errors == linked.all(f"{PLACE}/{name} is a symbolic link that leads nowhere in the container")
+    assert {one["hint"] for one in ran.report["pods"]} == {"--no-follow copies the link itself"}
 
 
-def test_a_link_that_leads_out_is_no_complete_copy_of_itself(fleet: Fleet, pod: str, tmp_path: Path) -> None:
-    ran = asynccp(fleet, "pull", f"{pod}:{PLACE}/absolute", tmp_path, "--no-follow", "-o", "json")
-    assert (ran.code, ran.outcomes) == (1, {pod: "failed"})
-    assert ran.errors[pod].startswith(f"nothing of {PLACE}/absolute can be copied: its target, ")
-    assert ran.errors[pod].endswith("/releases/7, leads out of the pod's directory")
+def test_a_link_that_leads_out_is_no_complete_copy_of_itself(fleet: Fleet, linked: Linked, tmp_path: Path) -> None:
+    ran = asynccp(fleet, "pull", *linked(f"{PLACE}/absolute"), tmp_path, "--no-follow", "-o", "json")
+    assert (ran.code, ran.outcomes) == (1, linked.all("failed"))
+    for error in ran.errors.values():
+        assert error.startswith(f"nothing of {PLACE}/absolute can be copied: its target, ")
+        assert error.endswith("/releases/7, leads out of the pod's directory")
 
 
 # --- what the cluster mounts
@@ -170,24 +185,36 @@ def local(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_link_that_is_pushed_arrives_as_what_it_leads_to(fleet: Fleet, pod: str, local: Path) -> None:
-    sh(fleet, pod, "sh", "-c", 'rm -rf "$1"; mkdir "$1"', "sh", "/tmp/pushed")
-    ran = asynccp(fleet, "push", local / "version", local / "current", f"{pod}:/tmp/pushed", "-o", "json")
-    assert (ran.code, ran.outcomes) == (0, {pod: "complete"}), ran.errors
-    said = sh(fleet, pod, "sh", "-c", 'cd "$1"; cat version current/version current/bin/run', "sh", "/tmp/pushed")
-    assert said == b"seven\nseven\nrun\n"
-    assert "symlink" not in {facts.kind for facts in snapshot(fleet, pod, "/tmp/pushed").values()}
+@pytest.fixture
+def pushed_to(fleet: Fleet, linked: Linked) -> str:
+    """An empty directory in each pod."""
+    for pod in linked.pods:
+        sh(fleet, pod, "sh", "-c", 'rm -rf "$1"; mkdir "$1"', "sh", "/tmp/pushed")
+    return "/tmp/pushed"
 
 
-def test_a_link_that_is_pushed_stays_one_on_request(fleet: Fleet, pod: str, local: Path) -> None:
-    sh(fleet, pod, "sh", "-c", 'rm -rf "$1"; mkdir "$1"', "sh", "/tmp/pushed")
-    ran = asynccp(fleet, "push", local / "version", f"{pod}:/tmp/pushed/", "--no-follow", "-o", "json")
+def test_a_link_that_is_pushed_arrives_as_what_it_leads_to(
+    fleet: Fleet, linked: Linked, pushed_to: str, local: Path
+) -> None:
+    ran = asynccp(fleet, "push", local / "version", local / "current", *linked(pushed_to), "-o", "json")
+    assert (ran.code, ran.outcomes) == (0, linked.all("complete")), ran.errors
+    for pod in linked.pods:
+        said = sh(fleet, pod, "sh", "-c", 'cd "$1"; cat version current/version current/bin/run', "sh", pushed_to)
+        assert said == b"seven\nseven\nrun\n"
+        assert "symlink" not in {facts.kind for facts in snapshot(fleet, pod, pushed_to).values()}
+
+
+def test_a_link_that_is_pushed_stays_one_on_request(fleet: Fleet, linked: Linked, pushed_to: str, local: Path) -> None:
+    ran = asynccp(fleet, "push", local / "version", *linked(f"{pushed_to}/"), "--no-follow", "-o", "json")
     assert ran.code == 0, ran.errors
-    assert sh(fleet, pod, "sh", "-c", 'readlink "$1/version"', "sh", "/tmp/pushed") == b"current/version\n"
+    for pod in linked.pods:
+        assert sh(fleet, pod, "sh", "-c", 'readlink "$1/version"', "sh", pushed_to) == b"current/version\n"
 
 
-def test_a_dangling_link_that_is_pushed_is_said_before_anything_moves(fleet: Fleet, pod: str, local: Path) -> None:
-    ran = asynccp(fleet, "push", local / "dangling", f"{pod}:/tmp/pushed")
+def test_a_dangling_link_that_is_pushed_is_said_before_anything_moves(
+    fleet: Fleet, linked: Linked, local: Path
+) -> None:
+    ran = asynccp(fleet, "push", local / "dangling", *linked("/tmp/pushed"))
     assert ran.code == 1
     assert f"{local}/dangling" in ran.err
     assert "nowhere" in ran.err

@@ -5,6 +5,7 @@ from pathlib import Path
 import anyio
 
 from asynccp import Listener, Options, Report
+from asynccp.events import Event, Observer
 from asynccp.kube.exec import STDIN, STDOUT
 from asynccp.options import Concurrency, Deadlines, Failures
 from asynccp.report import Outcome, Result
@@ -26,12 +27,23 @@ class Finish(Listener):
         self.ended.append((result, anyio.current_time()))
 
 
-async def copy(ours: Fleet, direction: str, options: Options, *, stalls: bool) -> tuple[Report, Finish, float]:
-    """Copy to or from all pods, of which the first stalls or not; return also how long the healthy ones took."""
+async def copy(
+    ours: Fleet, direction: str, options: Options, *, stalls: bool, beside: Observer | None = None
+) -> tuple[Report, Finish, float]:
+    """Copy to or from all pods, of which the first stalls or not; return also how long the healthy ones took.
+
+    beside: hears the events too.
+    """
     finish, begun = Finish(), anyio.current_time()
+
+    def hear(event: Event) -> None:
+        finish(event)
+        if beside:
+            beside(event)
+
     if stalls:
         ours.cluster.strike(ours.pods[0], faults.Silence(PLACES[direction], deaf=True))
-    report = await (ours.push if direction == "push" else ours.pull)(options, finish)
+    report = await (ours.push if direction == "push" else ours.pull)(options, hear)
     ours.cluster.heal()
     await ours.cluster.wait_idle()
     healthy = [at for result, at in finish.ended if result.outcome is Outcome.COMPLETE]

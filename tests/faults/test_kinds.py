@@ -17,6 +17,7 @@ from asynccp.report import Outcome, Result
 from asynccp.testing import faults
 from asynccp.testing.faults import Fault, Place
 from tests.faults.fleet import fleet
+from tests.faults.hurry import Hurries, HurryingLoop
 from tests.faults.storm import different
 
 MIDDLE = {"push": Place(STDIN, 150_000), "pull": Place(STDOUT, 150_000)}
@@ -27,6 +28,7 @@ OPTIONS = Options(
 )
 SILENT = "the session ended before the pod had said its last word"
 COMPLETE, FAILED = Outcome.COMPLETE, Outcome.FAILED
+PATIENT = {"silence", "silence-deaf", "unanswered"}  # what is left of a run when the others are over
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         async with fleet(tmp_path_factory.mktemp(direction), len(CASES)) as ours:
             for pod, one in zip(ours.pods, CASES.values(), strict=True):
                 ours.cluster.strike(pod, replace(one.fault(MIDDLE[direction]), always=True))
-            report = await (ours.push if direction == "push" else ours.pull)(OPTIONS)
+            hurries = Hurries(len(CASES), len(PATIENT))
+            report = await (ours.push if direction == "push" else ours.pull)(OPTIONS, hurries)
+            hurries.loop.calm()
             ours.cluster.heal()
             with anyio.fail_after(20):
                 await ours.cluster.wait_idle()
@@ -108,7 +112,7 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
                     assert different(ours.directory / "tree", there / "tree") == ""
             return dict(zip(CASES, (by_pod[pod.name] for pod in ours.pods), strict=True))
 
-    return direction, anyio.run(run)
+    return direction, anyio.run(run, backend_options={"loop_factory": HurryingLoop})
 
 
 @pytest.mark.parametrize("name", CASES)

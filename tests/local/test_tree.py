@@ -119,18 +119,18 @@ def test_what_can_not_be_ours_stays(make: Callable[[Path], None], tmp_path: Path
     assert (tmp_path / STALE).exists()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".asynccp-0123abcd.partial",  # a person's own
-        ".asynccp-0123abcd0123abcd.partial",
-        STALE.upper(),
-        STALE.removesuffix(".partial"),
-        STALE.removeprefix("."),
-        f"{STALE}~",
-        STALE.replace(".partial", ".report"),
-    ],
-)
+ALIKE = {
+    "a person's own": ".asynccp-0123abcd.partial",
+    "a wrong checksum": ".asynccp-0123abcd0123abcd.partial",
+    "in capitals": STALE.upper(),
+    "no ending": STALE.removesuffix(".partial"),
+    "no dot": STALE.removeprefix("."),
+    "an editor's": f"{STALE}~",
+    "a report": STALE.replace(".partial", ".report"),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE.values(), ids=list(ALIKE))
 def test_names_that_are_only_alike_stay(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     extract(tmp_path, archive(file(b"f", b"1")))

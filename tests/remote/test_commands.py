@@ -173,13 +173,17 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def box_of(place: Path) -> BoxOf:
+def made(place: Path) -> dict[str, Path]:
+    """The boxes that this machine can be, by kind."""
+    return {kind: box for kind in boxes.ALL if (box := boxes.make(place, kind))}
+
+
+@pytest.fixture(scope="module")
+def box_of(made: dict[str, Path]) -> BoxOf:
     """Return the box of a kind; skip the test if the machine has not what belongs in it."""
-    made = {kind: boxes.make(place, kind) for kind in boxes.ALL}
 
     def get(kind: str) -> Path:
-        box = made[kind]
-        return box if box is not None else pytest.skip(f"this machine can't be {kind}")
+        return made.get(kind) or pytest.skip(f"this machine can't be {kind}")
 
     return get
 
@@ -996,21 +1000,37 @@ def test_nothing_is_left_at_whatever_moment_a_client_vanishes(box: Path, directi
         assert not (tmp_path / "to").exists()
 
 
-def test_a_pull_that_nobody_hears_ends_itself_though_its_stdin_stays_open(box: Path, large: Path) -> None:
+@pytest.fixture
+def side_by_side(made: dict[str, Path]) -> list[Path]:
+    """All boxes with a tar, for what takes seconds in each."""
+    return [made[kind] for kind in boxes.WITH_TAR if kind in made]
+
+
+def test_a_pull_that_nobody_hears_ends_itself_though_its_stdin_stays_open(
+    side_by_side: list[Path], large: Path
+) -> None:
     """So it is when containerd is killed: the shim holds stdin open, and nobody takes what tar writes."""
-    with Process(box, pull_command(PullRequest(token=TOKEN, path=str(large))), large.parent, life_s=1) as pod:
-        pod.line("hello")
-        pod.wait_until_blocked()
-        pod.exit_code()
+    asked = pull_command(PullRequest(token=TOKEN, path=str(large)))
+    with contextlib.ExitStack() as stack:
+        pods = [stack.enter_context(Process(box, asked, large.parent, life_s=2)) for box in side_by_side]
+        for pod in pods:
+            pod.line("hello")
+            pod.wait_until_blocked()
+        for pod in pods:
+            pod.exit_code()
 
 
-def test_a_push_that_nobody_feeds_ends_itself_and_leaves_nothing(box: Path, tmp_path: Path) -> None:
+def test_a_push_that_nobody_feeds_ends_itself_and_leaves_nothing(side_by_side: list[Path], tmp_path: Path) -> None:
     archive = cut_tree(tmp_path)
-    with Process(box, to_receive("to", archive.records), tmp_path, life_s=1) as pod:
-        pod.line("hello")
-        pod.stdin.write(archive.bytes[:1000])
-        pod.exit_code()
-    assert not (tmp_path / "to").exists(), "it was not there before"
+    with contextlib.ExitStack() as stack:
+        asked = {box: to_receive(f"to-{box.name}", archive.records) for box in side_by_side}
+        pods = [stack.enter_context(Process(box, one, tmp_path, life_s=2)) for box, one in asked.items()]
+        for pod in pods:
+            pod.line("hello")
+            pod.stdin.write(archive.bytes[:1000])
+        for pod in pods:
+            pod.exit_code()
+    assert not list(tmp_path.glob("to-*")), "they were not there before"
 
 
 # --- a pull that continues
