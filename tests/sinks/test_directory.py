@@ -783,8 +783,9 @@ def unprivileged(tmp_path: Path) -> Iterator[None]:
         yield
         return
     os.chown(tmp_path, 65534, -1)
-    os.chmod(tmp_path.parent, 0o755)
-    os.chmod(tmp_path.parent.parent, 0o755)
+    top = Path(tempfile.gettempdir()).resolve()
+    for above in list(tmp_path.relative_to(top).parents)[:-1]:  # pytest's own, which are closed
+        os.chmod(top / above, 0o755)
     os.seteuid(65534)
     yield
     os.seteuid(0)
