@@ -12,6 +12,8 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)  # its classifiers
 
 CONSTRAINTS = "tests/constraints.txt"
+# A worker for each core takes a file at a time, since the tests of one may share a fleet. `-n 0` for one process.
+SIDE_BY_SIDE = ("-n", "auto", "--dist", "loadfile")
 
 
 def _install(session: nox.Session, *groups: str) -> None:
@@ -24,7 +26,7 @@ def _install(session: nox.Session, *groups: str) -> None:
 def tests(session: nox.Session) -> None:
     """Everything that needs no cluster; the end-to-end tests run on the fake one."""
     _install(session, "test")
-    session.run("pytest", *session.posargs, env={"ASYNCCP_TEST_KUBECONFIG": ""})
+    session.run("pytest", *SIDE_BY_SIDE, *session.posargs, env={"ASYNCCP_TEST_KUBECONFIG": ""})
 
 
 @nox.session(python=PYTHONS)
