@@ -91,9 +91,9 @@ def cluster(session: nox.Session) -> None:
 
 @nox.session
 def trust(session: nox.Session) -> None:
-    """Measure what is promised, and write tests/TRUST.md: all of it, or the names given; some on $KUBECONFIG."""
+    """Measure what is promised, and write benchmarks/TRUST.md: all of it, or the names given; some on $KUBECONFIG."""
     _install(session, "test")
-    session.run("python", "-m", "tests.trust", *session.posargs)
+    session.run("python", "-m", "benchmarks.trust", *session.posargs)
 
 
 @nox.session
@@ -121,4 +121,4 @@ def autobahn(session: nox.Session) -> None:
     env = {"PYTHONUSERBASE": base, "PYTHON2": python2}
     suite = "autobahntestsuite==25.10.1"  # never in an environment of ours: it brings a Twisted of 2019
     session.run(python2, "-m", "pip", "install", "-q", "--user", suite, env=env, external=True)
-    session.run("python", "-m", "tests.autobahn", *session.posargs, env=env)
+    session.run("python", "-m", "benchmarks.trust.autobahn", *session.posargs, env=env)

@@ -1,4 +1,4 @@
-"""python -m tests.trust [NAME...] [--scale SHARE]: measure promises, and write the table of all of them anew.
+"""python -m benchmarks.trust [NAME...] [--scale SHARE]: measure promises, and write the table of all of them anew.
 
 Without a name, every promise is measured. Figures of those that are not measured this time stay as they were, with
 their date. A promise that isn't held ends the run with 1, after the table was written.
@@ -17,8 +17,7 @@ from typing import Any
 HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
 TABLE = HERE.parent / "TRUST.md"
-SUPPORT = {"__init__", "__main__", "cluster", "kubectl", "row"}
-NAMES = sorted(path.stem for path in HERE.glob("*.py") if path.stem not in SUPPORT)
+NAMES = sorted(path.stem for path in HERE.glob("promises/*.py") if path.stem != "__init__")
 
 HEAD = """\
 # What asynccp promises, and how it was held
@@ -32,13 +31,13 @@ real cluster runs on the one that `$KUBECONFIG` names.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.trust")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.trust")
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*NAMES, []], help=", ".join(NAMES))
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full number of cases (1)")
     asked = parser.parse_args()
     for name in asked.names or NAMES:
         print(f"trust: {name}", flush=True)
-        rows = importlib.import_module(f"tests.trust.{name}").measure(asked.scale)
+        rows = importlib.import_module(f"benchmarks.trust.promises.{name}").measure(asked.scale)
         scale = f" --scale {asked.scale:g}" if asked.scale != 1 else ""
         figures = known()  # anew: others may have measured meanwhile
         figures[name] = {

@@ -1,4 +1,4 @@
-"""The decoder and the encoder of archives, by tables. H01 … are explained in tests/hostile."""
+"""The decoder and the encoder of archives, by tables. H01 … are explained in benchmarks/trust/hostile."""
 
 import os
 import shutil
@@ -260,7 +260,7 @@ def test_sparse_map_may_be_longer_than_a_block() -> None:
     assert sum(event == ("Data", b"x" * 512) for event in events) == 500
 
 
-# What is refused (the table of all that is: tests/hostile)
+# What is refused (the table of all that is: benchmarks/trust/hostile)
 
 LONG = b"x" * 101
 

@@ -21,7 +21,7 @@ from asynccp.auth.access import Access
 from asynccp.auth.renewal import Renewal
 from asynccp.options import Concurrency
 from asynccp.testing.server import FakeCluster
-from tests.auth.credentials import KINDS, PODS, AfterTheFirst, an_id_token, outlive
+from benchmarks.trust.credentials.outlive import KINDS, PODS, AfterTheFirst, an_id_token, outlive
 from tests.kube.gateways import (
     base64_of,
     client_pair,

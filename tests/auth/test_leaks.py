@@ -11,7 +11,7 @@ from asynccp.auth.access import Access
 from asynccp.auth.kubeconfig import read_kubeconfig
 from asynccp.testing.server import FakeCluster
 from asynccp.ui.text import closing
-from tests.auth.leaks import FAILURES, fail, one_error, planted
+from benchmarks.trust.credentials.leaks import FAILURES, fail, one_error, planted
 from tests.auth.test_credentials import names_seen
 from tests.kube.gateways import write_kubeconfig
 
@@ -24,7 +24,7 @@ async def test_a_failure_tells_no_secret(
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Not in its words, not in a traceback, a log, or on a terminal; `tests.trust` runs the same by command."""
+    """Not in its words, not in a traceback, a log, or on a terminal; `benchmarks.trust` runs the same by command."""
     caplog.set_level(logging.DEBUG)
     async with planted(failure, tmp_path) as (ground, environment):
         for name, value in environment.items():

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.trust.faults.liars import bomb, hole
 from tests.e2e import component
 from tests.e2e.fleet import WITH_TAR, Fleet, Ran, asynccp, labels_for, selector, sh
 from tests.e2e.processes import signal_tar
 from tests.e2e.real import RealFleet
 from tests.e2e.running import Running, eventually, size_below
-from tests.faults.liars import bomb, hole
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

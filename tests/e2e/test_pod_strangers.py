@@ -1,6 +1,6 @@
 """Another container of the pod, which may write where a push goes, gets nothing outside of there changed.
 
-The storm: `python -m tests.trust swaps`.
+The storm: `python -m benchmarks.trust swaps`.
 """
 
 import itertools

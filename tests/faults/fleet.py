@@ -16,7 +16,7 @@ from asynccp.testing.faults import Fault
 from asynccp.testing.kinds import KINDS
 from asynccp.testing.pod import Container, FakePod
 from asynccp.testing.server import FakeCluster
-from tests.faults.storm import build
+from benchmarks.trust.faults.storm import build
 
 LABELS = {"app": "web"}
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.faults.changes import pushes
+from benchmarks.trust.faults.changes import pushes
 
 
 async def test_a_source_that_changes_is_told_of_by_name_and_no_pod_gets_a_mixture(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import anyio
 import pytest
 
 from asynccp.testing.faults import Fault, Silence, StruckLink
+from benchmarks.trust.faults.stalled import PLACES
+from benchmarks.trust.faults.storm import WITH_TAR, different
 from tests.faults.fleet import Fleet, fleet
-from tests.faults.stalled import PLACES
-from tests.faults.storm import WITH_TAR, different
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from asynccp.options import Deadlines, Failures, Verification
 from asynccp.report import Outcome, Result
 from asynccp.testing import faults
 from asynccp.testing.faults import Fault, Place
+from benchmarks.trust.faults.storm import different
 from tests.faults.fleet import fleet
 from tests.faults.hurry import Hurries, HurryingLoop
-from tests.faults.storm import different
 
 MIDDLE = {"push": Place(STDIN, 150_000), "pull": Place(STDOUT, 150_000)}
 OPTIONS = Options(

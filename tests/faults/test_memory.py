@@ -13,10 +13,10 @@ from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.options import Compression, Failures
 from asynccp.report import Outcome
 from asynccp.testing.pod import Container, FakePod
+from benchmarks.trust.faults.liars import fifos, liar
+from benchmarks.trust.faults.memory import MIB, peak_of_a_pull
 from tests.archives import archive, block
 from tests.faults.fleet import LABELS, Fleet, fleet
-from tests.faults.liars import fifos, liar
-from tests.faults.memory import MIB, peak_of_a_pull
 
 # What a transfer works with.
 HEAVY = {"Ingest", "DirectorySink", "Unpacker", "Account", "TarDecoder", "Prefix", "Share", "Claims"}

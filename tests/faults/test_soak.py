@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from asynccp.report import Outcome
-from tests.faults.soak import Soaked, soak
+from benchmarks.trust.faults.soak import Soaked, soak
 
 
 def test_copies_that_fail_or_are_interrupted_leave_nothing_in_the_process_or_in_a_pod(tmp_path: Path) -> None:

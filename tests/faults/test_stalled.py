@@ -8,9 +8,9 @@ import pytest
 from asynccp import Options
 from asynccp.report import Outcome
 from asynccp.ui.text import closing
+from benchmarks.trust.faults.stalled import copy
 from tests.faults.fleet import fleet
 from tests.faults.hurry import Hurries, HurryingLoop
-from tests.faults.stalled import copy
 
 
 @pytest.fixture

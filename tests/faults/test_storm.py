@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from asynccp.report import Outcome
-from tests.faults.storm import Ended, Finding, build, contents, different, left_behind, storm, torn
+from benchmarks.trust.faults.storm import Ended, Finding, build, contents, different, left_behind, storm, torn
 
 SEEDS = range(60)
 
@@ -19,7 +19,7 @@ async def test_whatever_fails_a_transfer_is_complete_or_failed_and_named_and_not
 def test_what_the_storm_finds_says_how_to_see_it_again() -> None:
     ended = Ended([Finding(17, "torn", "a/large")])
     assert ended.count("torn") == 1
-    assert str(ended.findings[0]) == "torn: a/large\n    again: python -m tests.faults 17"
+    assert str(ended.findings[0]) == "torn: a/large\n    again: python -m benchmarks.trust.faults 17"
 
 
 def test_the_storm_would_see_a_loss_a_torn_file_and_what_is_left(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.hostile.cuts import cuts, flips, is_refused_on_disk, is_reported, real_archive, verdict_of_flip
-from tests.hostile.fuzz import events
+from benchmarks.trust.hostile.cuts import cuts, flips, is_refused_on_disk, is_reported, real_archive, verdict_of_flip
+from benchmarks.trust.hostile.fuzz import events
 
 REAL = real_archive()
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from asynccp.archive.tar import TarDecoder
 from asynccp.errors import AsyncCpError
+from benchmarks.trust.hostile.fuzz import fuzz, wrong_events
+from benchmarks.trust.hostile.mutations import mutation
+from benchmarks.trust.hostile.readers import READERS, compare
 from tests.archives import archive, file, long_name, pax, record, sparse
-from tests.hostile.fuzz import fuzz, wrong_events
-from tests.hostile.mutations import mutation
-from tests.hostile.readers import READERS, compare
 
 MIB = 1024 * 1024
 

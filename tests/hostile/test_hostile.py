@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.case import MAX_SIZE_BY_BYTE, STEPS, run, surroundings
-from tests.hostile.interpreters import interpreters, verdicts
-from tests.hostile.race import race
-from tests.hostile.table import CASES
+from benchmarks.trust.hostile.case import MAX_SIZE_BY_BYTE, STEPS, run, surroundings
+from benchmarks.trust.hostile.interpreters import interpreters, verdicts
+from benchmarks.trust.hostile.race import race
+from benchmarks.trust.hostile.table import CASES
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""The Autobahn test suite against our end of a WebSocket; `python -m tests.autobahn`, or `nox -s autobahn`."""
+"""The Autobahn test suite against our end of a WebSocket; `python -m benchmarks.trust.autobahn`, `nox -s autobahn`."""

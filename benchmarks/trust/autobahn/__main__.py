@@ -1,6 +1,6 @@
 """Run the Autobahn test suite's fuzzing server against our client, and print what it found.
 
-    python -m tests.autobahn [CASE ...]        such as 5.* 7.1.1; without one all but compression, which we don't offer
+    python -m benchmarks.trust.autobahn [CASE ...]    5.* 7.1.1; else all but compression, which we don't offer
 
 The suite runs on Python 2.7 alone: $PYTHON2, or python2.7, which has it; `nox -s autobahn` installs it. By itself it
 listens to the whole network, and shows its directory there on port 8080; here it listens on loopback, for one client.
@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.autobahn.echo import converse
+from benchmarks.trust.autobahn.echo import converse
 
 SECTIONS = {
     1: "framing",

@@ -1,6 +1,6 @@
 """Secrets planted in every field that can hold one, and failures that would quote them: what comes out of the command.
 
-For the tests, and for `tests.trust.credentials`, which counts them.
+For the tests, and for `benchmarks.trust.promises.credentials`, which counts them.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """Every kind of credentials, with what makes them new: a run that outlives the old ones must be complete.
 
-For the tests, and for `tests.trust.credentials`, which counts them.
+For the tests, and for `benchmarks.trust.promises.credentials`, which counts them.
 """
 
 from collections.abc import AsyncIterator, Callable

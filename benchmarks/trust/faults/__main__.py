@@ -1,4 +1,4 @@
-"""python -m tests.faults SEED…: run cases of the storm again, each alone, and say what they are and how they ended."""
+"""python -m benchmarks.trust.faults SEED…: run cases of the storm again, each alone, and say how they ended."""
 
 import sys
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 
-from tests.faults.storm import Case, storm
+from benchmarks.trust.faults.storm import Case, storm
 
 
 async def main(seeds: list[int]) -> int:

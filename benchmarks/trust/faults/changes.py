@@ -28,7 +28,7 @@ from asynccp.report import Outcome
 from asynccp.target import Transfer
 from asynccp.testing.pod import FakePod
 from asynccp.testing.server import FakeCluster
-from tests.faults.storm import build, contents
+from benchmarks.trust.faults.storm import build, contents
 
 SIZES = {"top": 50_000, "d/small": 3_000, "d/large": 900_000, "e/f/other": 300_000}
 PODS = 2

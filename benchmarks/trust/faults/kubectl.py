@@ -14,7 +14,7 @@ from asynccp.testing.faults import Fault, Flip
 from asynccp.testing.kinds import KINDS
 from asynccp.testing.pod import Container, FakePod
 from asynccp.testing.server import FakeCluster
-from tests.faults.storm import Case, build, contents, torn
+from benchmarks.trust.faults.storm import Case, build, contents, torn
 
 MOST_S = 20  # a kubectl that hangs is ended then
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from asynccp.testing.faults import Silence
 from asynccp.testing.kinds import gnu
 from asynccp.testing.pod import Container, FakePod
+from benchmarks.trust.faults.stalled import PLACES
 from tests.e2e.fakefleet import served
 from tests.e2e.fleet import peak_memory
-from tests.faults.stalled import PLACES
 
 MIB = 1024 * 1024
 LABELS = {"app": "memory"}

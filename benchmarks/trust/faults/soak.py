@@ -17,9 +17,9 @@ from asynccp.options import Deadlines, Failures
 from asynccp.report import Outcome
 from asynccp.testing import faults
 from asynccp.testing.faults import Fault, Place
+from benchmarks.trust.faults.stalled import PLACES
+from benchmarks.trust.faults.storm import WITH_TAR, left_behind, open_descriptors
 from tests.faults.fleet import Fleet, fleet
-from tests.faults.stalled import PLACES
-from tests.faults.storm import WITH_TAR, left_behind, open_descriptors
 
 OPTIONS = Options(deadlines=Deadlines(stall_after_s=10.0, open_timeout_s=20.0), failures=Failures(retries=0))
 MADE: list[Callable[[Place], Fault]] = [

@@ -11,8 +11,8 @@ from asynccp.options import Concurrency, Deadlines, Failures
 from asynccp.report import Outcome, Result
 from asynccp.testing import faults
 from asynccp.testing.faults import Place
+from benchmarks.trust.faults.storm import SCRIPT_SIZES
 from tests.faults.fleet import Fleet, fleet
-from tests.faults.storm import SCRIPT_SIZES
 
 PLACES = {"push": Place(STDIN, SCRIPT_SIZES["push"] + 1000), "pull": Place(STDOUT, 1000)}  # in the archive
 

@@ -157,7 +157,7 @@ class Finding:
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.detail}\n    again: python -m tests.faults {self.seed}"
+        return f"{self.what}: {self.detail}\n    again: python -m benchmarks.trust.faults {self.seed}"
 
 
 @dataclass

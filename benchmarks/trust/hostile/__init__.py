@@ -16,5 +16,5 @@ H01 to H34 number the kinds of attack that extractors of other projects fell for
 
 The rest of the names say where an idea came from (kubectl, CPython, Go, tokio-tar, node-tar, tar-rs, libarchive, GNU
 tar, BusyBox). Ideas only: every archive is made here, by `tests.archives`. Standard library and asynccp's lower layers
-alone, so that `python -m tests.hostile` runs on any Python; it prints every verdict as JSON.
+alone, so that `python -m benchmarks.trust.hostile` runs on any Python; it prints every verdict as JSON.
 """

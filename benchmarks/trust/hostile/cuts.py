@@ -5,9 +5,9 @@ from pathlib import Path
 
 from asynccp.archive.tar import TarDecoder
 from asynccp.errors import AsyncCpError, ProtocolViolation
+from benchmarks.trust.hostile.fuzz import events
 from tests import archives
 from tests.archives import BLOCK, archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
-from tests.hostile.fuzz import events
 from tests.sinks.extracting import extracting
 
 LONG = b"/".join([b"long" * 25] * 3)

@@ -1,9 +1,9 @@
 """The archive around the members: extensions, checksums, the end; what two readers would read in two ways."""
 
 from asynccp.limits import DEFAULT_LIMITS, Limits
+from benchmarks.trust.hostile.case import OK, Case, complete, malformed
 from tests import archives
 from tests.archives import END, archive, block, directory, file, long_name, mended, pax, record, symlink
-from tests.hostile.case import OK, Case, complete, malformed
 
 BLOCK = archives.BLOCK
 LONG = b"x" * 101

@@ -1,6 +1,6 @@
 """Fuzz: mutations through the decoder and the extractor; what must hold for every one of them.
 
-`python -m tests.hostile.fuzz SEED` replays one, and shows what happens.
+`python -m benchmarks.trust.hostile.fuzz SEED` replays one, and shows what happens.
 """
 
 import random
@@ -11,8 +11,8 @@ from pathlib import Path
 from asynccp.archive.tar import Data, Event, Hole, Member, MemberEnd, Rest, TarDecoder, member_path
 from asynccp.errors import AsyncCpError
 from asynccp.text import printable
-from tests.hostile.case import Case, run, surroundings
-from tests.hostile.mutations import mutation
+from benchmarks.trust.hostile.case import Case, run, surroundings
+from benchmarks.trust.hostile.mutations import mutation
 
 EXTRACTED = 4  # every fourth mutation is extracted too
 

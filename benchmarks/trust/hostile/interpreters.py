@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 PROBE = "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')"
 
@@ -32,7 +32,7 @@ def interpreters() -> dict[str, str]:
 
 def verdicts(executable: str) -> dict[str, dict[str, Any]]:
     """Run the table on an interpreter; return name → verdict."""
-    argv = [executable, "-X", "utf8", "-m", "tests.hostile"]
+    argv = [executable, "-X", "utf8", "-m", "benchmarks.trust.hostile"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=600, check=False)
     if done.returncode:
         raise RuntimeError(f"{executable}: {done.stderr.decode(errors='replace')[-2000:]}")

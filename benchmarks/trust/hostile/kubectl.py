@@ -3,8 +3,8 @@
 Where kubectl cleans a name up, or skips a member with exit code 0, asynccp refuses: the pod fails, and is named.
 """
 
+from benchmarks.trust.hostile.case import ABSOLUTE, Case, complete, left_out, unsafe
 from tests.archives import archive, directory, file, symlink
-from tests.hostile.case import ABSOLUTE, Case, complete, left_out, unsafe
 
 BASE = bytes(ABSOLUTE) + b"/base"  # kubectl's test knows its directory; absolute names lead to the canaries here
 

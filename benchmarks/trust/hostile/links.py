@@ -3,8 +3,8 @@
 import os
 
 from asynccp.ours import partial_name
+from benchmarks.trust.hostile.case import ABSOLUTE, Case, complete, left_out, unsafe
 from tests.archives import archive, block, directory, file, hard_link, long_name, symlink
-from tests.hostile.case import ABSOLUTE, Case, complete, left_out, unsafe
 
 OUT = b"../../outside"
 CANARY = bytes(ABSOLUTE)

@@ -1,9 +1,9 @@
 """What members are and how much of it: special files, modes, owners, numbers, sparse files, names that come twice."""
 
 from asynccp.limits import Limits
+from benchmarks.trust.hostile.case import OK, Case, complete, left_out, malformed, unsafe
 from tests import archives
 from tests.archives import archive, block, directory, file, hard_link, pax, sparse, symlink
-from tests.hostile.case import OK, Case, complete, left_out, malformed, unsafe
 
 GIB = 1024**3
 

@@ -1,7 +1,7 @@
 """Mutations of sound archives, one for each seed: members rearranged, fields replaced, checksums mended.
 
 Random bytes never pass a checksum, so what is changed is the structure. Plain `random`, not Hypothesis: a hundred
-thousand in minutes, and any finding comes back with its seed: `python -m tests.hostile.fuzz SEED`.
+thousand in minutes, and any finding comes back with its seed: `python -m benchmarks.trust.hostile.fuzz SEED`.
 """
 
 import random

@@ -1,9 +1,9 @@
 """Names of members: out of the root, absolute, none at all, with every trick that hides it; and names too long."""
 
 from asynccp.limits import Limits
+from benchmarks.trust.hostile.case import ABSOLUTE, Case, complete, malformed, unsafe
 from tests import archives
 from tests.archives import archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
-from tests.hostile.case import ABSOLUTE, Case, complete, malformed, unsafe
 
 LONG = b"x" * 101
 CANARY = bytes(ABSOLUTE)

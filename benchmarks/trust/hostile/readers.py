@@ -20,7 +20,7 @@ from pathlib import Path
 from asynccp.archive.tar import Data, Event, Hole, Member, TarDecoder
 from asynccp.entry import Kind, LeftOut
 from asynccp.errors import AsyncCpError
-from tests.hostile.mutations import generated, mutation
+from benchmarks.trust.hostile.mutations import generated, mutation
 from tests.sinks.extracting import extracting
 
 READERS = {"GNU tar": ("tar", "--no-same-owner", "--delay-directory-restore"), "bsdtar": ("bsdtar", "--no-same-owner")}

@@ -1,6 +1,6 @@
 """All hostile archives, in one table."""
 
-from tests.hostile import framing, kubectl, links, members, names
+from benchmarks.trust.hostile import framing, kubectl, links, members, names
 
 CASES = {case.name: case for module in (names, links, members, framing, kubectl) for case in module.CASES}
 assert len(CASES) == sum(len(module.CASES) for module in (names, links, members, framing, kubectl)), (

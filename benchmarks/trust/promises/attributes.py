@@ -3,11 +3,11 @@
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.trust.cluster import kubectl_cp, real_fleet
+from benchmarks.trust.row import Row
 from tests.e2e.fleet import WITH_TAR, asynccp
 from tests.e2e.real import RealFleet
 from tests.e2e.shared import VOLUME, add_shared, as_root
-from tests.trust.cluster import kubectl_cp, real_fleet
-from tests.trust.row import Row
 
 # Of a tree as README pushes it onto `/`: mode, owner and group.
 THERE = {

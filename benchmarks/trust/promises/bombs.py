@@ -7,9 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.trust.faults.liars import among, lies
+from benchmarks.trust.row import Row
 from tests.e2e.running import Running
-from tests.faults.liars import among, lies
-from tests.trust.row import Row
 
 GOOD, SIZE, ROUNDS, ENDS = 20, 16 * 1024 * 1024, 11, 200
 MOST_FACTOR, MOST_END_S = 1.2, 2.0

@@ -7,8 +7,8 @@ from pathlib import Path
 import anyio
 
 from asynccp.testing.server import FakeCluster
+from benchmarks.trust.row import Row
 from tests.corruption import carry_out, corruptions
-from tests.trust.row import Row
 
 
 def measure(scale: float) -> list[Row]:

@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 import anyio
 
 from asynccp import Outcome
-from tests.auth import leaks
-from tests.auth.credentials import KINDS, PODS, outlive
-from tests.trust.row import Row
+from benchmarks.trust.credentials import leaks
+from benchmarks.trust.credentials.outlive import KINDS, PODS, outlive
+from benchmarks.trust.row import Row
 
 
 def measure(scale: float) -> list[Row]:

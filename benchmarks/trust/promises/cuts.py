@@ -5,9 +5,17 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.hostile.cuts import cuts, flips, headers, is_refused_on_disk, is_reported, real_archive, verdict_of_flip
-from tests.trust.kubectl import kubectl
-from tests.trust.row import Row
+from benchmarks.trust.hostile.cuts import (
+    cuts,
+    flips,
+    headers,
+    is_refused_on_disk,
+    is_reported,
+    real_archive,
+    verdict_of_flip,
+)
+from benchmarks.trust.kubectl import kubectl
+from benchmarks.trust.row import Row
 
 KUBECTL_CUTS = 200  # 0.1 s each
 KUBECTL_FLIPS = 200

@@ -1,7 +1,7 @@
 """S3: archives that we accept are the same files to GNU tar, bsdtar and Python's tarfile."""
 
-from tests.hostile.readers import READERS, compare
-from tests.trust.row import Row
+from benchmarks.trust.hostile.readers import READERS, compare
+from benchmarks.trust.row import Row
 
 SEEDS = 3_000
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import anyio
 
 from asynccp.report import Outcome
-from tests.faults.kubectl import kubectl_storm
-from tests.faults.storm import Ended, storm
-from tests.trust.row import Row
+from benchmarks.trust.faults.kubectl import kubectl_storm
+from benchmarks.trust.faults.storm import Ended, storm
+from benchmarks.trust.row import Row
 
 SEEDS, FIRST_SEED, BATCH, KUBECTL_SEEDS = 2000, 1000, 250, 60
 WHATS = {

@@ -2,8 +2,8 @@
 
 import time
 
-from tests.hostile.fuzz import fuzz
-from tests.trust.row import Row
+from benchmarks.trust.hostile.fuzz import fuzz
+from benchmarks.trust.row import Row
 
 MUTATIONS = 40_000
 
@@ -13,7 +13,7 @@ def measure(scale: float) -> list[Row]:
     first = int(time.time()) // 86_400 * 100_000_000
     findings = fuzz(first, round(MUTATIONS * scale))
     for one in findings.found:
-        print("fuzz:", one, "(python -m tests.hostile.fuzz SEED)", flush=True)
+        print("fuzz:", one, "(python -m benchmarks.trust.hostile.fuzz SEED)", flush=True)
     return [
         Row(
             what="Whatever an archive says, only our own errors are raised, and any slicing of it says the same",

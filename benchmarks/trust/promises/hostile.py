@@ -4,15 +4,15 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from tests.hostile.case import MAX_SIZE_BY_BYTE, STEPS, Case, Verdict, run, snapshot, surroundings, watched
-from tests.hostile.interpreters import interpreters, verdicts
-from tests.hostile.race import race
-from tests.hostile.table import CASES
-from tests.trust.kubectl import Kubectl, kubectl
-from tests.trust.row import Row
+from benchmarks.trust.hostile.case import MAX_SIZE_BY_BYTE, STEPS, Case, Verdict, run, snapshot, surroundings, watched
+from benchmarks.trust.hostile.interpreters import interpreters, verdicts
+from benchmarks.trust.hostile.race import race
+from benchmarks.trust.hostile.table import CASES
+from benchmarks.trust.kubectl import Kubectl, kubectl
+from benchmarks.trust.row import Row
 
 RACE_S = 60.0
-KINDS = {  # what a breach is called in the table → the words of `tests.hostile.case`
+KINDS = {  # what a breach is called in the table → the words of `benchmarks.trust.hostile.case`
     "escapes": ("outside,",),
     "outward links": ("the link",),
     "special files": ("special file",),

@@ -17,11 +17,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.trust.cluster import kubectl_cp, real_fleet
+from benchmarks.trust.row import Row
 from tests.e2e import component
 from tests.e2e.fleet import WITH_TAR, Ran, asynccp, command, environment, labels_for, selector, sh
 from tests.e2e.real import RealFleet
-from tests.trust.cluster import kubectl_cp, real_fleet
-from tests.trust.row import Row
 
 VICTIMS = (*component.NAMES, "pod", "client")
 ROUNDS = 4  # for each victim, pushes and pulls by turns: 20 in all, which take about 10 minutes

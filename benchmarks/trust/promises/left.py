@@ -13,11 +13,11 @@ from asynccp.engine.pull import pull
 from asynccp.engine.push import push
 from asynccp.kube.cluster import connect
 from asynccp.target import Selection, parse_selectors
+from benchmarks.trust.cluster import kubectl_cp, left, left_at_last, real_fleet
+from benchmarks.trust.row import Row
 from tests.e2e.fleet import WITH_TAR, labels_for, selector, sh
 from tests.e2e.real import RealFleet
 from tests.e2e.running import Running
-from tests.trust.cluster import kubectl_cp, left, left_at_last, real_fleet
-from tests.trust.row import Row
 
 COPIES = 1000  # with each pod, pushes and pulls by turns
 KILLS = 60

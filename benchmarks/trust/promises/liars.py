@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.trust.faults.liars import MIB, Lie, liars, lies_of_many
+from benchmarks.trust.row import Row
 from tests.e2e.fleet import peak_memory
-from tests.faults.liars import MIB, Lie, liars, lies_of_many
-from tests.trust.row import Row
 
 PODS, MOST_MIB = 1000, 300
 

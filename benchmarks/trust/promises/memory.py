@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from tests.faults.memory import MIB, peak_of_a_pull
-from tests.trust.row import Row
+from benchmarks.trust.faults.memory import MIB, peak_of_a_pull
+from benchmarks.trust.row import Row
 
 PODS, SIZE, STALL_AFTER_S, BASE_MIB, PER_CONNECTION_MIB = 100, 24 * MIB, 30, 100, 1
 

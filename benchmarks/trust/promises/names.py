@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
+from benchmarks.trust.cluster import kubectl_cp, real_fleet
+from benchmarks.trust.row import Row
 from tests.e2e.fleet import WITH_TAR, asynccp, labels_for, selector
 from tests.e2e.names import NASTY, build, build_one
 from tests.e2e.real import RealFleet
-from tests.trust.cluster import kubectl_cp, real_fleet
-from tests.trust.row import Row
 
 
 def measure(scale: float) -> list[Row]:

@@ -20,10 +20,10 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from asynccp.testing.kinds import Kind, gnu, no_tar
 from asynccp.testing.pod import Container, FakePod
 from asynccp.testing.server import FakeCluster
+from benchmarks.trust.row import Row
 from tests.e2e.fleet import command
 from tests.e2e.pairs import MOST_APART_S, SEED, pairs
 from tests.e2e.running import eventually
-from tests.trust.row import Row
 
 PAIRS, TIMEOUTS = 500, 20
 SIZE = 64 * 1024 * 1024

@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 
 from asynccp.report import Outcome
-from tests.faults.soak import soak
-from tests.trust.row import Row
+from benchmarks.trust.faults.soak import soak
+from benchmarks.trust.row import Row
 
 SECONDS, MOST_GROWTH_MIB = 300, 4.0
 

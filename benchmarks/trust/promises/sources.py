@@ -16,9 +16,9 @@ from anyio import to_thread
 from asynccp import Options
 from asynccp.testing.pod import FakePod
 from asynccp.testing.server import FakeCluster
-from tests.faults.changes import OF_DIRECTORIES, OF_FILES, PODS, Change, became, prepare, pushes, torn
-from tests.faults.storm import contents
-from tests.trust.row import Row
+from benchmarks.trust.faults.changes import OF_DIRECTORIES, OF_FILES, PODS, Change, became, prepare, pushes, torn
+from benchmarks.trust.faults.storm import contents
+from benchmarks.trust.row import Row
 
 SEEDS, KUBECTL_SEEDS = 500, 50
 _WAYS = [*OF_FILES, *OF_DIRECTORIES]

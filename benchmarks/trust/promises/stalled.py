@@ -4,8 +4,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from tests.faults.stalled import measured
-from tests.trust.row import Row
+from benchmarks.trust.faults.stalled import measured
+from benchmarks.trust.row import Row
 
 PODS, ROUNDS, SIZE, STALL_AFTER_S, MOST_FACTOR = 100, 7, 1_000_000, 15.0, 1.1
 

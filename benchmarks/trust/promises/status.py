@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from asynccp.ui.text import closing
+from benchmarks.trust.row import Row
 from tests.engine import truth
 from tests.engine.clock import JumpingLoop, running_clock
-from tests.trust.row import Row
 
 
 def measure(_: float) -> list[Row]:

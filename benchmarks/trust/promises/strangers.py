@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from asynccp.cli.demo import Stage
+from benchmarks.trust.row import Row
 from tests.testing.strangers import Heard, visit, witnesses
-from tests.trust.row import Row
 
 
 def measure(scale: float) -> list[Row]:

@@ -4,11 +4,11 @@ import itertools
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.trust.cluster import kubectl_cp, real_fleet
+from benchmarks.trust.row import Row
 from tests.e2e.fleet import WITH_TAR, asynccp
 from tests.e2e.real import RealFleet
 from tests.e2e.strangers import VOLUME, Stranger, add_pod, digest, prepare
-from tests.trust.cluster import kubectl_cp, real_fleet
-from tests.trust.row import Row
 
 OPTIONS = ((), ("--dir-perms",), ("--partial",), ("--in-place",), ("--checksum",))
 MODES = ("777", "1777")

@@ -5,11 +5,11 @@ import json
 import subprocess
 from pathlib import Path
 
+from benchmarks.trust.cluster import kubectl_cp, real_fleet
+from benchmarks.trust.row import Row
 from tests.e2e.fleet import command, environment, labels_for, selector, sh
 from tests.e2e.real import RealFleet
 from tests.e2e.running import stop_half_of_the_time
-from tests.trust.cluster import kubectl_cp, real_fleet
-from tests.trust.row import Row
 
 MIB = 1024 * 1024
 SIZE = 128 * MIB

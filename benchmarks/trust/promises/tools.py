@@ -4,13 +4,13 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.trust.cluster import kubectl_cp, left_at_last, put_beside, real_fleet
+from benchmarks.trust.row import Row
 from tests.e2e.boxed import NEEDED, TOOLS, add_boxed, take_away
 from tests.e2e.fleet import asynccp
 from tests.e2e.real import RealFleet
 from tests.e2e.shared import VOLUME, as_root, seen_by_side
 from tests.trees import describe
-from tests.trust.cluster import kubectl_cp, left_at_last, put_beside, real_fleet
-from tests.trust.row import Row
 
 KINDS = ("gnu", "bsdtar", "toybox")  # BusyBox's shell has its programs built in
 DIRECTIONS = ("push", "pull")

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from benchmarks.trust.cluster import kubectl_cp, put_beside, real_fleet
+from benchmarks.trust.row import Row
 from tests.e2e.fleet import WITH_TAR, asynccp, labels_for
 from tests.e2e.real import RealFleet
 from tests.e2e.shared import VOLUME, as_root, seen_by_side, shared_spec
 from tests.remote.variables import VARIABLES
 from tests.trees import Facts, describe
-from tests.trust.cluster import kubectl_cp, put_beside, real_fleet
-from tests.trust.row import Row
 
 
 def measure(scale: float) -> list[Row]:

@@ -1,0 +1,1 @@
+"""Credentials: whether a run outlives them, and whether a failure tells them."""
