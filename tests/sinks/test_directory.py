@@ -1,4 +1,4 @@
-"""What is on the disk after an archive, by tables. H01 … are explained in tests/hostile."""
+"""What is on the disk after an archive, by tables. H01 … are explained in benchmarks/trust/hostile."""
 
 import errno
 import hashlib
@@ -422,7 +422,7 @@ def _add_sparse_files(source: Path) -> None:
     os.utime(source, (trees.SOME_TIME_S, trees.SOME_TIME_S))
 
 
-# Hostile archives (the table of all of them: tests/hostile)
+# Hostile archives (the table of all of them: benchmarks/trust/hostile)
 
 
 @pytest.mark.parametrize("size", [0, 1, 512, 1024, 1536, 2047, 2048, 2560, 3071])
