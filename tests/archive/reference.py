@@ -20,7 +20,12 @@ def sentinel(entries: Sequence[Entry]) -> Entry:
 def content_of(entry: Entry) -> bytes:
     """Return bytes that differ from entry to entry and from place to place; never zero, which padding is."""
     seed = sum(entry.path) % 251
-    return bytes((seed + index * 7 + index // 255) % 255 + 1 for index in range(entry.size))
+    return b"".join(_line((seed + number) % 255) for number in range(entry.size // 255 + 1))[: entry.size]
+
+
+@functools.cache
+def _line(seed: int) -> bytes:
+    return bytes((seed + index * 7) % 255 + 1 for index in range(255))
 
 
 @functools.cache
