@@ -1,4 +1,7 @@
-"""One fleet for the whole run: the fake cluster, or the real one that $ASYNCCP_TEST_KUBECONFIG names."""
+"""One fleet for all tests here: the fake cluster, or the real one that $ASYNCCP_TEST_KUBECONFIG names.
+
+It ends with them, since other tests count descriptors and threads, and this cluster has a thread of this process.
+"""
 
 import os
 from collections.abc import Iterator
@@ -26,7 +29,7 @@ def _no_blocking_call() -> None:
     """What is tested here runs in a process of its own; only the fake cluster runs in this one."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     directory = tmp_path_factory.mktemp("fleet")
     if REAL:
@@ -41,7 +44,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield FakeFleet(cluster, portal, directory)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web(fleet: Fleet) -> dict[str, list[str]]:
     """Two pods of each kind that has a tar, labelled app=web-XXXXXX: kind → pods. `web["labels"]` is the selector."""
     labels = labels_for("web")

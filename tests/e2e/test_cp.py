@@ -67,7 +67,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="session", params=WITH_TAR)
+@pytest.fixture(scope="package", params=WITH_TAR)
 def pod(fleet: Fleet, request: pytest.FixtureRequest) -> str:
     if request.param not in fleet.kinds(request.param):
         pytest.skip("this machine can't be that kind")
@@ -159,7 +159,7 @@ def test_kubectl_cp_does_the_same_but_where_the_table_says_why_not(
     assert (does == expected(case)) is (case.why == ""), does
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def judged(fleet: Fleet) -> str:
     return fleet.add("gnu", "cp-judged", labels_for("cp"))
 

@@ -22,7 +22,7 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "config"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def slim(fleet: Fleet) -> str:
     """One healthy pod and one of each kind that can't copy; the selector of all of them."""
     labels = labels_for("slim")
