@@ -7,6 +7,7 @@ from asynccp.archive.header import BLOCK, END, encode_header, header_size, paddi
 from asynccp.archive.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, TarDecoder, member_path
 from asynccp.entry import Entry, Kind
 from asynccp.errors import AsyncCpError
+from asynccp.ours import ours_above
 from asynccp.text import printable
 from tests import archives
 from tests.archive.test_tar import decode, rich_archive
@@ -18,7 +19,7 @@ RICH = rich_archive()
 HEADERS = [position for position in range(0, len(RICH), BLOCK) if RICH[position + 257 :][:5] == b"ustar"]
 
 components = st.binary(min_size=1, max_size=80).filter(
-    lambda name: not set(name) & {0, 0x2F} and name not in (b".", b"..")
+    lambda name: not set(name) & {0, 0x2F} and name not in (b".", b"..") and not ours_above(name)
 )
 paths = st.lists(components, min_size=1, max_size=5).map(b"/".join)
 targets = st.binary(min_size=1, max_size=150).filter(lambda target: 0 not in target)
