@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from asynccp import Options
+from asynccp.options import Concurrency, Deadlines, Failures
 from asynccp.report import Outcome
 from asynccp.ui.text import closing
 from benchmarks.trust.faults.stalled import copy
@@ -20,7 +21,11 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("direction", ["push", "pull"])
 async def test_99_pods_end_before_the_stalled_ones_deadline_which_then_is_named(tmp_path: Path, direction: str) -> None:
-    options = Options(stall_after_s=30.0, retries=0, sessions=100, sessions_per_node=100)
+    options = Options(
+        deadlines=Deadlines(stall_after_s=30.0),
+        failures=Failures(retries=0),
+        concurrency=Concurrency(sessions=100, sessions_per_node=100),
+    )
     async with fleet(tmp_path, 100, sizes={"file": 200_000}) as ours:
         report, finish, _ = await copy(ours, direction, options, stalls=True, beside=Hurries(100, 1))
     *others, (last, _) = finish.ended
