@@ -74,10 +74,11 @@ def test_an_argument_with_a_colon_that_exists_here_is_local(
 
 
 @pytest.mark.parametrize("arguments", [["-", "web-0:/d"], ["web-0:/f", "-"]])
-def test_standard_input_and_output_are_refused_and_a_file_of_that_name_is_not(arguments: list[str]) -> None:
-    with pytest.raises(UsageError, match="standard input") as caught:
+def test_standard_output_is_for_a_pull_alone_and_a_file_of_that_name_is_not_refused(arguments: list[str]) -> None:
+    with pytest.raises(UsageError, match="only a pull has it") as caught:
         split_arguments(arguments, ["-"])
     assert "./-" in caught.value.hint
+    assert split_arguments(arguments, stdout=True)[0] == ["-"]
 
 
 EXAMPLE = "asynccp push ./config -l app=web:/etc/app"

@@ -63,8 +63,9 @@ def pull(
     """Copy files of every matched pod to this machine, each pod's into a directory of its own.
 
     /var/log lands as ./logs/POD/log, /var/log/ as its contents in ./logs/POD. A TARGET is written as for push.
+    A DIRECTORY that is called - is standard output: one tar of all that would lie in it.
     """
-    directories, remotes = _split(arguments, arguments[-1:])
+    directories, remotes = _split(arguments, arguments[-1:], stdout=True)
     if not directories:
         raise nothing_local("directory", remotes[-1], remotes, example("pull"))
     if len(directories) > 1:
@@ -195,6 +196,6 @@ async def _to_its_end(verbose: int, work: Callable[..., Awaitable[int]], *argume
     return code
 
 
-def _split(arguments: list[str], perhaps_local: list[str]) -> tuple[list[str], list[str]]:
+def _split(arguments: list[str], perhaps_local: list[str], *, stdout: bool = False) -> tuple[list[str], list[str]]:
     """Split arguments into local paths and remote ones. perhaps_local: those that are local if they exist here."""
-    return split_arguments(arguments, [one for one in perhaps_local if os.path.lexists(one)])
+    return split_arguments(arguments, [one for one in perhaps_local if os.path.lexists(one)], stdout=stdout)

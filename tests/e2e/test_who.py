@@ -196,7 +196,7 @@ def test_a_file_with_a_colon_that_exists_is_local(fleet: Fleet, called: str, tmp
 
 def test_a_dash_is_refused_and_a_file_of_that_name_is_not(fleet: Fleet, called: str, tmp_path: Path) -> None:
     (tmp_path / "-").write_text("x")
-    for arguments in (("push", "-", f"{called}:/tmp/dash"), ("pull", f"{called}:/tmp/dash/-", "-")):
+    for arguments in (("push", "-", f"{called}:/tmp/dash"), ("cp", f"{called}:/tmp/dash/-", "-")):
         ran = asynccp(fleet, *arguments, cwd=tmp_path)
         assert ran.code == 2
         assert "'-' is no file" in said(ran)

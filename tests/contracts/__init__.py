@@ -1,0 +1,1 @@
+"""What every implementation of a seam must do: each clause of a protocol is a test, each implementation a parameter."""
