@@ -1,4 +1,8 @@
-"""Cluster and Session: the only seam between the engine and what is out there."""
+"""Cluster and Session: the only seam between the engine and what is out there.
+
+Each clause below is a test in `tests/contracts`, which every implementation passes. What is raised is of `errors`, its
+text and that of `ending` is escaped, and a method may be cancelled at any await.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -18,26 +22,34 @@ class Session(Protocol):
 
     @property
     def ending(self) -> str:
-        """How the session ended, in words, escaped; empty before it has, and for a regular end (Close 1000)."""
+        """Why the session ended, in words; empty before it has, and for a regular end (Close 1000, or no code)."""
 
     async def send(self, data: bytes | memoryview) -> None:
-        """Send bytes to stdin; return when the transport has room for more. Raises SessionLost."""
+        """Send bytes to stdin; return when the transport has room for more.
+
+        Raises SessionLost once the session is over. Before that is known, bytes may be lost in silence.
+        """
 
     async def send_chunk(self, chunk: Chunk) -> None:
-        """Send a chunk to stdin, which is framed once for all sessions. Otherwise as `send`."""
+        """Send a chunk to stdin, which is framed once for all sessions, as `send` does: behind what was sent before."""
 
     async def close_stdin(self) -> None:
-        """End stdin. For V5 alone: V4 has no such message. Raises SessionLost."""
+        """End stdin, behind what was sent before; once more changes nothing. For V5 alone: V4 has no such message.
+
+        Raises SessionLost.
+        """
 
     async def receive(self) -> Event | None:
-        """Return what comes next, None when the session is over. Not calling it is how to slow the pod down.
+        """Return what comes next; None when the session is over, and ever after. Not calling it slows the pod down.
 
-        Messages of stdout that have come together may be one. What an event holds is good until the next call. Raises
-        ProtocolViolation for what no server sends.
+        Stdout and stderr keep their own orders, and neither keeps the other's; the status is the last event. None
+        without a status before it: the session was lost, and `ending` may say why. Messages of stdout that have come
+        together may be one. What an event holds is good until the next call. Raises ProtocolViolation for what no
+        server sends.
         """
 
     async def ping(self) -> None:
-        """Keep the connection from looking idle. Raises SessionLost."""
+        """Keep the connection from looking idle; no answer is awaited. Raises SessionLost."""
 
 
 class Cluster(Protocol):
@@ -54,15 +66,22 @@ class Cluster(Protocol):
     def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
         """Yield pages of v1.Pod as JSON that `selector` matches; namespace None means all.
 
-        A pod, workload or service that is named and does not exist gives no page; one without pods an empty page.
-        Raises ClusterError, UsageError, and NoTargets for a service whose pods nobody can tell.
+        fields: a field selector, for labels and workloads; empty for none. A pod, workload or service that is named
+        and does not exist gives no page; one without pods, and labels that no pod has, an empty page.
+
+        Raises ClusterError when the server can't be asked, or refuses; UsageError for a selector that is none; and
+        NoTargets for a workload or service whose pods nobody can tell.
         """
 
     async def find_pod(self, target: Target) -> Json | None:
         """Return the pod as it is now, None when it is gone. Raises ClusterError."""
 
     def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AbstractAsyncContextManager[Session]:
-        """Run a command in the target, with stdin, stdout and stderr; leaving the context ends the session.
+        """Run a command in the target, with stdin, stdout and stderr. argv: bytes that are no UTF-8 as surrogates.
 
-        Raises ConnectFailed, Refused, ProtocolRefused (the server does not speak `protocol`).
+        To leave the context ends the session within CLOSE_GRACE_S, however it is left. Of the command that ends stdin,
+        no more: one that does not read it goes on in the pod.
+
+        Raises, before there is a session: ConnectFailed, when the server is not there, or overloaded; ProtocolRefused,
+        when it does not speak `protocol`; Refused for all else, such as a pod that is gone.
         """
