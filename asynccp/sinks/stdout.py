@@ -1,6 +1,6 @@
 """Standard output as a destination: the files of all pods as one tar, each pod's below a directory of its own.
 
-    asynccp pull -l app=web:/var/log - | tar xf -
+    asynccp pull web-0:/var/log web-1:/var/log - | tar xf -
 
 A member begins only when all of it is here, in memory or in a temporary file: so a pod whose session is lost leaves no
 torn one behind, and members of many pods do not mix. Where a pod had to start over a name may come twice, and counts as
@@ -42,7 +42,7 @@ class Stdout:
     def __init__(self) -> None:
         if os.isatty(1):
             raise UsageError(
-                "an archive is nothing for a terminal", hint="asynccp pull -l app=web:/var/log - | tar xf -"
+                "an archive is nothing for a terminal", hint="give it to a file, or to a program: | tar xf -"
             )
         sys.stdout.flush()
         self._fd = os.dup(1)

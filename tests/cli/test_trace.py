@@ -45,7 +45,8 @@ def test_a_file_is_for_its_owner_alone_and_keeps_what_it_had(file: Path) -> None
     assert all(map(LINE.fullmatch, lines))
 
 
-def test_what_a_line_holds_is_one_line_and_safe_to_show(file: Path) -> None:
+def test_what_a_line_holds_is_one_line_and_safe_to_show(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("asynccp"), "propagate", False)  # pytest's own log takes no such characters
     with traced(0):
         LOG.debug("%s", "\x1b[2J\nforged \u202e\udcff" + 10_000 * "x")
     _, line = file.read_text().splitlines()
