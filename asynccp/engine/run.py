@@ -3,6 +3,7 @@
 A failed transfer is a result; anything that is no TransferError is a defect of ours, and stops the run.
 """
 
+import logging
 import random
 from collections.abc import Sequence
 from typing import Protocol
@@ -25,6 +26,7 @@ from asynccp.options import Options
 from asynccp.report import Outcome, Report, Result, outcome_of
 from asynccp.target import Skipped, Target, Transfer, what_became_of
 
+_LOG = logging.getLogger("asynccp.engine")
 _ASK_TIMEOUT_S = 5.0  # for the question what became of a pod
 GONE = "run it again for the pods that are there now"
 _MAY_BE_THE_PODS_END = (SessionLost, Stalled, ConnectFailed, CommandFailed, Refused)
@@ -151,8 +153,17 @@ class Run:
             became = await became_of(state.transfer.target, self._cluster)
         if not became and self._budget.allows(error, state.tries):
             wait_s = delay_s(state.tries, chance=random.random(), after_s=error.after_s)  # noqa: S311 (not a secret)
+            _LOG.debug(
+                "%s: attempt %d failed, again in %.1f s: %s: %s",
+                state.transfer,
+                state.tries,
+                wait_s,
+                attempt.error_class,
+                error,
+            )
             self._observer(Retrying(state.transfer, attempt, wait_s))
             return wait_s
+        _LOG.debug("%s: attempt %d failed: %s: %s", state.transfer, state.tries, attempt.error_class, error)
         words, hint = (f"{became} ({error})", GONE) if became else (str(error), error.hint)
         return state.result(outcome_of(error), words, hint, attempt.error_class)
 

@@ -1,5 +1,6 @@
 """Sessions: opens those of one run, by whichever subprotocol and shell will do, and at its pace."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
@@ -17,6 +18,9 @@ from asynccp.remote.agent import RemoteAgent, Request, TarAgent
 from asynccp.remote.messages import Hello
 from asynccp.remote.script import Command
 from asynccp.target import Target, Transfer
+from asynccp.text import printable
+
+_LOG = logging.getLogger("asynccp.engine")
 
 
 class Greeted(NamedTuple):
@@ -61,12 +65,16 @@ class Sessions:
                     hello = await conversation.hello(transfer.path, target, extra_stall_s=extra_stall_s)
                 except (ProtocolRefused, ShellMissing) as refusal:
                     self._protocols.learn(refusal, target.image, protocol)
+                    _LOG.debug("%s: another way is tried: %s", target, refusal)
                     tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
                     continue
                 found = Greeted(conversation, hello, protocol[:2], half_close=hello.counter == "none")
                 if found.half_close and protocol == V4:  # which can't
                     self._protocols.uncounted.add(target.image)
+                    _LOG.debug("%s: nothing there can count, so its stdin has to be closed", target)
                     continue
+                codec, counter = printable(hello.codec, 20), printable(hello.counter, 20)
+                _LOG.debug("%s: hello by %s, counter %s, codec %s", target, found.protocol, counter, codec or "none")
                 yield found
                 return
 
