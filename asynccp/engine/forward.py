@@ -50,7 +50,7 @@ async def forward(
 ) -> Report:
     """Carry the plan out; return how it ended. As `push`."""
     options = options or Options()
-    job = ForwardJob(plan, Sessions(cluster, options, plan.token), cluster, options)
+    job = ForwardJob(plan, Sessions(cluster, options, plan.token), cluster)
     return await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
 
 
@@ -59,12 +59,12 @@ class ForwardJob:
 
     direction = "forward"
 
-    def __init__(self, plan: ForwardPlan, sessions: Sessions, cluster: Cluster, options: Options) -> None:
+    def __init__(self, plan: ForwardPlan, sessions: Sessions, cluster: Cluster) -> None:
         self._plan = plan
         self._sessions = sessions
         self._cluster = cluster
-        self._options = options
-        self.digests_size = options.limits.memory
+        self._options = sessions.options
+        self.digests_size = self._options.limits.memory
 
     async def attempt(self, state: TransferState) -> None:
         plan, name = self._plan, pull_name(self._plan.source.path)

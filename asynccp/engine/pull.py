@@ -76,7 +76,7 @@ async def pull(
     options = options or Options()
     destination = destination_of(plan.destination, options)
     async with Writer() as writer:
-        job = PullJob(plan, Sessions(cluster, options, plan.token), destination, writer, options)
+        job = PullJob(plan, Sessions(cluster, options, plan.token), destination, writer)
         try:
             return await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
         finally:
@@ -89,14 +89,12 @@ class PullJob:
 
     direction = "pull"
 
-    def __init__(
-        self, plan: PullPlan, sessions: Sessions, destination: Destination, writer: Writer, options: Options
-    ) -> None:
+    def __init__(self, plan: PullPlan, sessions: Sessions, destination: Destination, writer: Writer) -> None:
         self.token = plan.token
         self.sessions = sessions
         self.destination = destination
         self.writer = writer
-        self.options = options
+        self.options = options = sessions.options
         self.memory = Memory(options.limits.memory)
         self.compression = Pulls(options.compression, anyio.current_time())
         self.digests_size = options.limits.memory

@@ -56,7 +56,7 @@ async def push(
     options = options or Options()
     far = FAR_S <= cluster.connect_s < math.inf or options.concurrency.rate_per_s > 0
     offer = await offer_push(plan.layout, options.compression, far=far)
-    job = PushJob(plan, Sessions(cluster, options, plan.layout.token), offer, options)
+    job = PushJob(plan, Sessions(cluster, options, plan.layout.token), offer)
     return await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
 
 
@@ -66,11 +66,11 @@ class PushJob:
     direction = "push"
     digests_size = None  # we know what we push
 
-    def __init__(self, plan: PushPlan, sessions: Sessions, offer: Offer, options: Options) -> None:
+    def __init__(self, plan: PushPlan, sessions: Sessions, offer: Offer) -> None:
         self._plan = plan
         self._sessions = sessions
         self._offer = offer
-        self._options = options
+        self._options = sessions.options
         self._archives = _Archives(plan.layout)
         self._digests = _Digests(plan.entries)
 

@@ -36,11 +36,14 @@ class Greeted(NamedTuple):
 
 
 class Sessions:
-    """token: of the run. agent: what the pods are asked by."""
+    """token: of the run. agent: what the pods are asked by.
+
+    options: those of the run, under which to wait for one's turn is no stall.
+    """
 
     def __init__(self, cluster: Cluster, options: Options, token: str, agent: RemoteAgent | None = None) -> None:
         self._cluster = cluster
-        self._options = patient(options)
+        self.options = patient(options)
         self._token = token
         self._agent = agent or TarAgent()
         self._pace = Pace(options.concurrency.rate_per_s) if options.concurrency.rate_per_s else None
@@ -84,13 +87,13 @@ class Sessions:
 
         Raises as `Cluster.open_exec`, and ConnectFailed when the server does not answer.
         """
-        timeout_s = self._options.deadlines.open_timeout_s
+        timeout_s = self.options.deadlines.open_timeout_s
         async with AsyncExitStack() as stack:
             with anyio.move_on_after(timeout_s) as limit:
                 session = await stack.enter_async_context(self._cluster.open_exec(target, command.argv, protocol))
                 if self._pace:
                     session = self._pace.of(session)
-                conversation = Conversation(session, self._token, self._options)
+                conversation = Conversation(session, self._token, self.options)
                 await conversation.tell(command.script)
             if limit.cancelled_caught:
                 raise ConnectFailed(f"the API server did not answer within {timeout_s:.0f} s")

@@ -14,7 +14,7 @@ from asynccp.entry import Entry, Kind
 from asynccp.options import CHUNK_SIZE, RECORD_SIZE, Compression, Concurrency, Deadlines, Failures, Options
 
 from ..archive.reference import member
-from .scripted import Pod, pull_plan, push_plan, scripted, targets
+from .scripted import TOKEN, Pod, pull_plan, push_plan, scripted, targets
 
 MIB = 1024 * 1024
 
@@ -112,3 +112,27 @@ async def test_a_pull_from_many_pods_takes_as_long_as_its_bytes_at_that_rate(tmp
         report = await pull(cluster, pull_plan(str(tmp_path), targets(5)), options=options)
     assert report.ok, [one.error for one in report.results]
     assert anyio.current_time() - begun == pytest.approx(5 * len(archive) / 100_000, rel=0.1)
+
+
+async def test_a_count_whose_turn_is_late_is_waited_for_and_tells_that_something_is_missing(tmp_path: Path) -> None:
+    """Notes wait behind others' bytes as well: a pod that can't be heard in time has not counted too slowly."""
+    archive = member(Entry(b"log", Kind.FILE, 1000)) + bytes(1024)
+
+    async def script(pod: Pod) -> None:
+        await pod.hello("count=dd counts=yes")
+        await pod.say(archive)
+        await pod.done("rc=0")
+        await anyio.sleep(60)
+        await pod.note("census entries=2 bytes=2000")
+        while (asked := await pod.hear()).startswith(b"old\n"):
+            await pod.say(b"2  %sasynccp %s summed\n" % (asked.removeprefix(b"old\n")[:-1], TOKEN.encode()))
+        await pod.end()
+
+    async with scripted(script) as cluster:
+        options = Options(
+            concurrency=Concurrency(rate_per_s=1_000_000),
+            failures=Failures(retries=0),
+            compression=Compression.NONE,
+        )
+        report = await pull(cluster, pull_plan(str(tmp_path), targets(1)), options=options)
+    assert "1 entry is missing of the 2" in report.results[0].error
