@@ -14,13 +14,13 @@ from asynccp.engine.conversation import Conversation
 from asynccp.engine.state import TransferState
 from asynccp.engine.verify import Comparison, begins_the_same, count_old, differing, digests_differ, states
 from asynccp.entry import LeftOut
-from asynccp.errors import CommandFailed, SourceMissing, SourceShrank, TransferError
+from asynccp.errors import CommandFailed, ProtocolViolation, SourceMissing, SourceShrank, TransferError
 from asynccp.events import Sized
 from asynccp.options import SLOWEST_WALK_PER_S, Options
 from asynccp.remote.census import missing
 from asynccp.remote.commands import pull_name
 from asynccp.remote.complaints import Complaint, Complaints, changed, failure, judge
-from asynccp.remote.dialogue import tar_code
+from asynccp.remote.dialogue import LineReader, tar_code
 from asynccp.remote.messages import Done, Hello
 from asynccp.remote.notes import Note
 from asynccp.report import Outcome
@@ -52,6 +52,8 @@ class Account:
         self._harmless: set[bytes] = set()  # paths that changed, but not for the worse
         self._hollow: list[LeftOut] = []
         self._can_tell = hello.has_stat
+        self._trailer = LineReader(conversation.token, "done", after_zeros=True)
+        conversation.brings = True
         conversation.complaints.requested = pull_name(path)
         conversation.complaints.goes_on = hello.names_all
         conversation.hear_notes(self._hear)
@@ -81,7 +83,22 @@ class Account:
                 path = b"/".join(filter(None, (self._conversation.complaints.requested, below)))
                 self._hollow.append(LeftOut(path, f"it is of type {printable(kind, 20)}: {_HOLLOW}"))
 
-    async def ask(self, options: Options, comparison: Comparison | None) -> None:
+    async def hear_end(self, data: bytes, options: Options, comparison: Comparison | None) -> None:
+        """Take what stands behind the archive. When it has the pod's last word: find out what that means, and let the
+        pod go. comparison: of what came, if that is wanted. Raises DigestsDiffer.
+        """
+        if not (found := self._trailer.feed(data)):
+            return
+        line, after = found
+        if after:
+            raise ProtocolViolation("the pod sent output after its last word")
+        conversation = self._conversation
+        conversation.last_word, conversation.brings = Done.read(line.facts), False
+        await conversation.hear_stderr_out()
+        await self._ask(options, comparison)
+        await conversation.acknowledge()
+
+    async def _ask(self, options: Options, comparison: Comparison | None) -> None:
         """Ask the pod about what may be missing, or have changed. To be called when all of its tar's words have come.
 
         comparison: of what came, if that is wanted. Raises DigestsDiffer.

@@ -26,14 +26,12 @@ from asynccp.engine.sessions import Greeted, Sessions
 from asynccp.engine.state import Negotiated, TransferState
 from asynccp.engine.steps import Publish
 from asynccp.entry import LeftOut, NotKept
-from asynccp.errors import CommandFailed, ProtocolViolation, TransferError
+from asynccp.errors import CommandFailed, TransferError
 from asynccp.events import Listener, Observer
 from asynccp.kube.base import Cluster
 from asynccp.options import CHUNK_SIZE, Options
 from asynccp.plan.forward import ForwardPlan
 from asynccp.remote.commands import PullRequest, PushRequest, pull_name
-from asynccp.remote.dialogue import LineReader
-from asynccp.remote.messages import Done
 from asynccp.report import Report
 from asynccp.sinks.ingest import Ingest
 from asynccp.sinks.recoded import RecodedSink
@@ -172,21 +170,13 @@ class _Archive:
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         """Yield what is handed on of the giving pod's archive; return when that is whole."""
-        giving, trailer = self._giving, LineReader(self._plan.token, "done", after_zeros=True)
-        giving.brings = True
         while (data := await self._given()) is not None:
             rest = self._ingest.feed(data)
             for piece in self._sink.drained():
                 yield piece
-            if rest and (found := trailer.feed(rest)):
-                line, after = found
-                if after:
-                    raise ProtocolViolation("the pod sent output after its last word")
-                giving.last_word, giving.brings = Done.read(line.facts), False
+            if rest:
                 with self._taking.at_rest():
-                    await giving.hear_stderr_out()
-                    await self._account.ask(self._options, None)
-                    await giving.acknowledge()
+                    await self._account.hear_end(rest, self._options, None)
         if error := self._account.error() or self._account.nothing():
             raise error
         self._ingest.finish()

@@ -47,8 +47,8 @@ from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, C
 from asynccp.plan.plan import Gather, PullPlan
 from asynccp.remote.commands import PullRequest, pull_name
 from asynccp.remote.complaints import Complaints
-from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE, LineReader
-from asynccp.remote.messages import Done, Hello
+from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE
+from asynccp.remote.messages import Hello
 from asynccp.report import Report
 from asynccp.sinks.base import Destination, Place
 from asynccp.sinks.destinations import destination_of
@@ -283,7 +283,6 @@ class _PullSession:
         self._account = account
         self._overlap = overlap
         self._share = share
-        self._trailer = LineReader(job.token, "done", after_zeros=True)
         self._unpacker: Unpacker | None = None
         self._unseen_size, self._unseen_cpu_s = 0, 0.0  # what the policy has not been told
 
@@ -293,31 +292,19 @@ class _PullSession:
         Raises what keeps the transfer from being complete, and _BetterCompressed.
         """
         conversation = self._conversation
-        conversation.brings = True
         if codec := self._state.negotiated.compression:  # in a thread: the codec's library may have to be loaded
             self._unpacker = await to_thread.run_sync(Unpacker, codec)
         while (data := await conversation.stdout()) is not None:
             size, rest = await self._written(data)
             self._state.advance(size, len(data))
             self._look(data, policy)
-            if rest and (found := self._trailer.feed(rest)):
-                line, after = found
-                if after:
-                    raise ProtocolViolation("the pod sent output after its last word")
-                await self._settle(Done.read(line.facts))
+            if rest:
+                await self._account.hear_end(rest, self._job.options, self._comparison())
         error = self._account.error()
         if conversation.last_word and self._ingest.ended:
             await self._worked(Work(self._ingest.finishing(), self._ingest.sink.is_full))
         if error := error or self._account.nothing():
             raise error
-
-    async def _settle(self, done: Done) -> None:
-        """Find out what the pod's last word means, and let it go."""
-        conversation = self._conversation
-        conversation.last_word, conversation.brings = done, False
-        await conversation.hear_stderr_out()
-        await self._account.ask(self._job.options, self._comparison())
-        await conversation.acknowledge()
 
     def _comparison(self) -> Comparison | None:
         algorithm = self._state.negotiated.checksum
