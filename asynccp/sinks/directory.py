@@ -25,6 +25,7 @@ from asynccp.local.destination import landing
 from asynccp.local.digest import digest_below
 from asynccp.local.tree import Tree
 from asynccp.local.umask import umask
+from asynccp.local.write import write_all
 from asynccp.sinks.base import Place, Sink
 from asynccp.sinks.ingest import READ_BACK_SIZE
 from asynccp.text import printable
@@ -125,7 +126,7 @@ class DirectorySink(Sink):
 
     def write(self, data: memoryview) -> None:
         if self._small is None:
-            _write(self._fd, data)
+            write_all(self._fd, data)
         else:
             self._small.append(data)
 
@@ -215,7 +216,7 @@ class DirectorySink(Sink):
         pieces, self._small = self._small or [], None
         self._fd = self._tree.create_file(self._parent_fd)
         for piece in pieces:
-            _write(self._fd, piece)
+            write_all(self._fd, piece)
 
     def _make_file(self, entry: Entry, content: list[memoryview]) -> None:
         """Write a whole file."""
@@ -224,7 +225,7 @@ class DirectorySink(Sink):
             fd = self._tree.open_passing(self._parent_fd)
             try:
                 for piece in content:
-                    _write(fd, piece)
+                    write_all(fd, piece)
                 self._set_attributes(fd, entry)
             finally:
                 os.close(fd)
@@ -301,14 +302,6 @@ class DirectorySink(Sink):
             self._modes = 0o777 & ~umask()
         os.fchmod(fd, entry.mode & self._modes)
         os.utime(fd, ns=(time.time_ns(), entry.mtime_ns))
-
-
-def _write(fd: int, data: memoryview) -> None:
-    while data:
-        written = os.write(fd, data)
-        if not written:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        data = data[written:]
 
 
 @contextmanager

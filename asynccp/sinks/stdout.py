@@ -22,6 +22,7 @@ from typing import BinaryIO
 from asynccp.archive.format import TAR
 from asynccp.entry import Entry, Kind, LeftOut
 from asynccp.errors import DestinationError, UsageError
+from asynccp.local.write import write_all
 from asynccp.sinks.base import Place, Sink
 
 QUEUED_SIZE = 32 * 1024 * 1024
@@ -100,19 +101,19 @@ class Stdout:
         try:
             while member := self._next():
                 header, content, size = member
-                self._write(header)
+                write_all(self._fd, header)
                 if isinstance(content, bytearray):
-                    self._write(content)
+                    write_all(self._fd, content)
                 else:
                     with content:
                         for begin in range(0, size, _PIECE_SIZE):
-                            self._write(os.pread(content.fileno(), min(_PIECE_SIZE, size - begin), begin))
-                self._write(bytes(TAR.padding(size)))
+                            write_all(self._fd, os.pread(content.fileno(), min(_PIECE_SIZE, size - begin), begin))
+                write_all(self._fd, bytes(TAR.padding(size)))
                 with self._news:
                     self._gone += 1
                     self._queued_size -= size
                     self._news.notify_all()
-            self._write(TAR.end)
+            write_all(self._fd, TAR.end)
         except OSError as exc:
             with self._news:
                 self._error = exc.strerror or str(exc)
@@ -125,11 +126,6 @@ class Stdout:
         with self._news:
             self._news.wait_for(lambda: self._queue or self._ended)
             return self._queue.popleft() if self._queue else None
-
-    def _write(self, data: bytes | bytearray) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
 
 
 class TarSink(Sink):
@@ -152,9 +148,8 @@ class TarSink(Sink):
     def write(self, data: memoryview) -> None:
         if isinstance(self._content, bytearray):
             self._content += data
-            return
-        while data:
-            data = data[self._content.write(data) :]
+        else:
+            write_all(self._content.fileno(), data)
 
     def hole(self, size: int) -> None:
         if isinstance(self._content, bytearray):
@@ -168,8 +163,8 @@ class TarSink(Sink):
             content.truncate(entry.size)  # a hole at its end
         link = self._placed(entry.link) if entry.kind is Kind.HARDLINK else entry.link
         header = TAR.encode_header(replace(entry, path=self._placed(entry.path), link=link))
-        self._content = bytearray()
         self._last = self._destination.put((header, content, entry.size if entry.kind is Kind.FILE else 0))
+        self._content = bytearray()
         self.entries += 1
         self.size += entry.size
 
