@@ -54,6 +54,7 @@ class Stdout:
         self._put = self._gone = 0  # how many members
         self._ended = False
         self._error = ""
+        self._is_told = False  # a pod has failed with it
         self._thread = Thread(target=self._write_all, name="asynccp stdout", daemon=True)
         self._thread.start()
 
@@ -81,7 +82,9 @@ class Stdout:
             return self._gone >= number
 
     def close(self) -> None:
-        """Write what is left, and the archive's end. Raises DestinationError when that could not be done."""
+        """Write what is left, and the archive's end. Raises DestinationError when that could not be done, unless a pod
+        has failed for it: then the report says it.
+        """
         with self._news:
             self._ended = True
             self._news.notify_all()
@@ -91,10 +94,12 @@ class Stdout:
             self._thread.join(CLOSE_S)
         if self._thread.is_alive():
             self._error = f"its reader has stood still for {CLOSE_S:.0f} s"
-        self._check()
+        if not self._is_told:
+            self._check()
 
     def _check(self) -> None:
         if self._error:
+            self._is_told = True
             raise DestinationError(f"standard output can't be written: {self._error}")
 
     def _write_all(self) -> None:

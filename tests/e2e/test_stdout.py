@@ -1,9 +1,11 @@
 """`pull … -`: the files of all pods as one tar on standard output, whole members only, and nothing else there."""
 
 import io
+import json
 import os
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -53,14 +55,16 @@ def test_a_pull_to_standard_output_is_one_tar_of_all_pods(fleet: Fleet, pods: Po
     assert ran.stdout.endswith(bytes(1024)), "its end, and no report behind it"
 
 
-def test_a_reader_that_goes_fails_every_pod_by_name(fleet: Fleet, pods: Pods) -> None:
+def test_a_reader_that_goes_fails_every_pod_by_name(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    ran = pulled(fleet, pods, stdout=writing)
+    ran = pulled(fleet, pods, "--report", str(tmp_path / "report"), stdout=writing)
     os.close(writing)
     assert ran.returncode == 1
     assert b"standard output can't be written: Broken pipe" in ran.stderr
     assert b"Traceback" not in ran.stderr
+    errors = {one["pod"]: one["error"] for one in json.loads((tmp_path / "report").read_text())["pods"]}
+    assert errors == dict.fromkeys(pods[1], "standard output can't be written: Broken pipe"), "there is a report as well"
 
 
 def test_what_can_not_be_compared_is_refused_before_anything_is_read(fleet: Fleet, pods: Pods) -> None:
