@@ -86,7 +86,8 @@ def cluster(session: nox.Session) -> None:
     if not kubeconfig:
         session.error("set KUBECONFIG to the cluster to test on")
     _install(session, "test")
-    session.run("pytest", "-rP", *(session.posargs or ["tests/e2e", "tests/contracts"]), env={"ASYNCCP_TEST_KUBECONFIG": kubeconfig})
+    what = session.posargs or ["tests/e2e", "tests/contracts"]
+    session.run("pytest", "-rP", *what, env={"ASYNCCP_TEST_KUBECONFIG": kubeconfig})
 
 
 @nox.session

@@ -64,7 +64,9 @@ def test_a_reader_that_goes_fails_every_pod_by_name(fleet: Fleet, pods: Pods, tm
     assert b"standard output can't be written: Broken pipe" in ran.stderr
     assert b"Traceback" not in ran.stderr
     errors = {one["pod"]: one["error"] for one in json.loads((tmp_path / "report").read_text())["pods"]}
-    assert errors == dict.fromkeys(pods[1], "standard output can't be written: Broken pipe"), "there is a report as well"
+    assert errors == dict.fromkeys(pods[1], "standard output can't be written: Broken pipe"), (
+        "there is a report as well"
+    )
 
 
 def test_what_can_not_be_compared_is_refused_before_anything_is_read(fleet: Fleet, pods: Pods) -> None:
