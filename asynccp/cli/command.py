@@ -36,7 +36,7 @@ class Command(typer.core.TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         panels = {
-            title: [_row(flag) for flag in flags if self.name in flag.on.split()] for title, flags in PANELS.items()
+            title: [_row(flag) for flag in flags if self.name in flag.commands] for title, flags in PANELS.items()
         }
         panels["Report"].append(self.get_help_option(ctx).get_help_record(ctx))  # type: ignore[union-attr, arg-type]
         for title, rows in panels.items():

@@ -53,6 +53,11 @@ class Flag(NamedTuple):
         return self.names.rpartition(" ")[2]
 
     @property
+    def commands(self) -> list[str]:
+        """Those that have it."""
+        return self.on.split()
+
+    @property
     def parameter(self) -> str:
         """What typer calls it."""
         return self.long.removeprefix("--").replace("-", "_")
@@ -330,7 +335,7 @@ FLAGS = tuple(flag for panel in PANELS.values() for flag in panel)
 
 def flags_of(command: str) -> Iterator[Flag]:
     """Yield the flags of a command, as --help has them."""
-    return (flag for flag in FLAGS if command in flag.on.split())
+    return (flag for flag in FLAGS if command in flag.commands)
 
 
 def request_of(command: str, words: Mapping[str, Any]) -> Request:

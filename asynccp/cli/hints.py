@@ -35,5 +35,5 @@ def hearing_flags(observer: "Observer", command: str) -> "Observer":
 
 def _called(flag: Flag, command: str) -> str:
     """Return a flag as a hint of this command names it: what another one has is called that one's."""
-    commands = flag.on.split()
-    return flag.short if not command or command in commands else f"{flag.short} of asynccp {commands[0]}"
+    is_known = not command or command in flag.commands
+    return flag.short if is_known else f"{flag.short} of asynccp {flag.commands[0]}"
