@@ -125,7 +125,7 @@ class _Archive:
         name = pull_name(plan.source.path)
         self._sink = RecodedSink(name)
         watch = Watch(since_s=time.time(), pads=giving.hello.tar == "bsdtar")
-        self._ingest = Ingest(self._sink, name, limits=options.limits, watch=watch, resumes=False)
+        self._ingest = Ingest(self._sink, name, limits=options.limits, watch=watch, resumes=False, format=giving.format)
         self._account = Account(giving.conversation, state, self._ingest, giving.hello, path=plan.source.path)
         self.left_out: list[LeftOut] = []
 

@@ -48,7 +48,6 @@ from asynccp.plan.plan import Gather, PullPlan
 from asynccp.remote.commands import PullRequest, pull_name
 from asynccp.remote.complaints import Complaints
 from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE
-from asynccp.remote.messages import Hello
 from asynccp.report import Report
 from asynccp.sinks.base import Destination, Place
 from asynccp.sinks.destinations import destination_of
@@ -219,7 +218,7 @@ class _PullTransfer:
             overlap = self._ingest.prefix.follow()
         else:
             await self.close()
-            await self._open(hello)
+            await self._open(found)
             state.observer(Started(state.transfer, None))
         assert self._ingest
         account = Account(conversation, state, self._ingest, hello, path=self._path)
@@ -252,15 +251,23 @@ class _PullTransfer:
             checksum=algorithm_of(found.hello) if options.verification.checksum else "",
         )
 
-    async def _open(self, hello: Hello) -> None:
+    async def _open(self, found: Greeted) -> None:
         """Begin to take an archive in."""
-        options, gather, name = self._job.options, self._gather, pull_name(self._path)
+        hello, gather, name = found.hello, self._gather, pull_name(self._path)
+        options = self._job.options
         place = Place(directory=gather.directory, name=name, onto=gather.onto, is_directory=hello.is_directory)
         sink = await to_thread.run_sync(self._job.destination.open, place)
         self._share = self._job.memory.share(self._taken)
         watched = options.verification.checksum or options.verification.strict_sources
         watch = Watch(since_s=time.time(), every=watched, pads=hello.tar == "bsdtar")
-        self._ingest = Ingest(sink, name, limits=options.limits, watch=watch, has_room=self._share.has_room)
+        self._ingest = Ingest(
+            sink,
+            name,
+            limits=options.limits,
+            watch=watch,
+            has_room=self._share.has_room,
+            format=found.format,
+        )
 
 
 class _PullSession:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import anyio
 
+from asynccp.archive.format import ArchiveFormat
 from asynccp.engine.conversation import Conversation
 from asynccp.engine.pace import Pace, patient
 from asynccp.engine.protocols import Protocols
@@ -26,12 +27,14 @@ _LOG = logging.getLogger("asynccp.engine")
 class Greeted(NamedTuple):
     """A session whose pod has said hello. protocol: its subprotocol, as `Negotiated` has it.
 
+    format: of the archive that it sends or is sent.
     half_close: the pod can't count what it is sent, so that the end of its stdin must be told.
     """
 
     conversation: Conversation
     hello: Hello
     protocol: str
+    format: ArchiveFormat
     half_close: bool
 
 
@@ -71,7 +74,9 @@ class Sessions:
                     _LOG.debug("%s: another way is tried: %s", target, refusal)
                     tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
                     continue
-                found = Greeted(conversation, hello, protocol[:2], half_close=hello.counter == "none")
+                found = Greeted(
+                    conversation, hello, protocol[:2], self._agent.format, half_close=hello.counter == "none"
+                )
                 if found.half_close and protocol == V4:  # which can't
                     self._protocols.uncounted.add(target.image)
                     _LOG.debug("%s: nothing there can count, so its stdin has to be closed", target)
