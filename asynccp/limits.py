@@ -6,7 +6,7 @@ has more. A breach fails that pod alone and removes its unfinished file; files t
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynccp.errors import Knob, UsageError
 from asynccp.text import printable
@@ -15,8 +15,7 @@ _SIZE = r"([0-9]{1,19})([KMGT]?)(?:iB)?"  # compiled when a size is read: a star
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Limits of one pod's archive.
 
     entries: names on the disk, directories included that are only parents of others. ext4 has room for about as many

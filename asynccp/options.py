@@ -1,7 +1,7 @@
 """Every knob: its unit, its default, and why that default. Those that a caller may turn are in groups."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from asynccp.limits import DEFAULT_LIMITS, Limits
 
@@ -78,8 +78,7 @@ class Compression(StrEnum):
         return () if self in (Compression.AUTO, Compression.NONE) else (self.value,)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Concurrency:
+class Concurrency(NamedTuple):
     """How much goes on at the same time.
 
     sessions: exec sessions at once. 64: on a real node 200 at once were no faster, and each costs the node 0.1 CPU-s.
@@ -92,8 +91,7 @@ class Concurrency:
     rate_per_s: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Deadlines:
+class Deadlines(NamedTuple):
     """How long silence may last.
 
     stall_after_s: a transfer that moves no byte for so long is ended. A pod with a slow disk may be silent for a
@@ -108,8 +106,7 @@ class Deadlines:
     open_timeout_s: float = 60.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failures:
+class Failures(NamedTuple):
     """What counts as a failure, and what one leads to.
 
     retries: further attempts for a transfer whose connection failed (`engine.retry` has the rules). Four wait for 8
@@ -123,8 +120,7 @@ class Failures:
     strict: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verification:
+class Verification(NamedTuple):
     """What is proved beyond the archive's completeness, at the cost of reading every file once more.
 
     checksum: compare every file's digest at both ends before a transfer counts as complete.
@@ -135,8 +131,7 @@ class Verification:
     strict_sources: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What is kept of an entry besides its bytes.
 
     preserve_owner: keep numeric owners; needs root at the writing end.
@@ -152,8 +147,7 @@ class Attributes:
     follow: bool = True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Publishing:
+class Publishing(NamedTuple):
     """How a push takes its place when all of it has come to the pod.
 
     partial: put the rest in place when some of it can't be (a mounted file, a directory in the way).
@@ -164,8 +158,27 @@ class Publishing:
     in_place: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Options:
+class Sync(NamedTuple):
+    """What a push does about what is there already: rsync's options of these names.
+
+    always: everything is sent, whatever is there. Else what is the same is not (`plan.delta`).
+    existing: nothing new is made. ignore_existing: nothing that is there is changed. update: no file that has a later
+        time in the pod is.
+    delete: what the sources don't have is removed, below the destination of a `dir/` source or below `DEST/dir`.
+        delete_excluded: so is what a filter excludes. most_deleted: a pod that would lose more entries is refused, and
+        nothing of it changed; None: there is no such limit.
+    """
+
+    always: bool = False
+    existing: bool = False
+    ignore_existing: bool = False
+    update: bool = False
+    delete: bool = False
+    delete_excluded: bool = False
+    most_deleted: int | None = None
+
+
+class Options(NamedTuple):
     """What a caller may choose about how a run is carried out: one group for each module, or two, that obeys it.
 
     limits: of what one pod of a pull may send.
@@ -178,6 +191,7 @@ class Options:
     verification: Verification = Verification()
     attributes: Attributes = Attributes()
     publishing: Publishing = Publishing()
+    sync: Sync = Sync()
     compression: Compression = Compression.AUTO
     limits: Limits = DEFAULT_LIMITS
     want_size: bool = False

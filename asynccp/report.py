@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import Interrupted, SourceChanged, TransferError
@@ -143,8 +143,7 @@ def cause(result: Result) -> str:
     return re.sub(rf"({before}){re.escape(target.pod)}(?![\w-]|\.\w)", r"\1POD", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Transfers that ended alike, for one cause and with one hint: three hundred of them are told once."""
 
     outcome: Outcome

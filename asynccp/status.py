@@ -1,10 +1,9 @@
 """ExitStatus: how a remote command ended, as the API server says it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
+class ExitStatus(NamedTuple):
     """The command's exit code, or None when it never ran, or its end isn't known.
 
     message: the server's own text, escaped.

@@ -15,7 +15,7 @@ exists on this machine (a log that is named by the time of day).
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from asynccp.errors import UsageError
 from asynccp.text import exact, printable
@@ -59,8 +59,7 @@ STANDARD_OUTPUT = "-"  # the destination of a pull: one archive
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"  # kubectl's podcmd.go; the API server ignores it
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(NamedTuple):
     """What one remote argument asks for.
 
     kind: `labels` (name is a label selector), `pod`, or a key of WORKLOADS.
@@ -80,8 +79,7 @@ class Selector:
         ) + where
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What a whole request asks for: the union of its selectors, and where they look.
 
     namespaces: empty means the one that the configuration names. fields: a field selector, for labels and workloads.

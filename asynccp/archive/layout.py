@@ -18,7 +18,7 @@ it proves that the pod's tar came to the archive's end, and the pod compares wha
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynccp.archive.format import TAR, ArchiveFormat
 from asynccp.entry import Entry, Kind
@@ -27,8 +27,7 @@ from asynccp.options import CHUNK_SIZE, RECORD_SIZE
 _LINKS = (Kind.HARDLINK, Kind.SYMLINK)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Part of one member, `start` to `stop` of it, that stands at `offset` of a slice of the archive.
 
     A member is its header, its content and its padding, in this order.

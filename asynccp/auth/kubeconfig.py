@@ -10,8 +10,7 @@ Values may be secret and so appear in no message: names, paths, fields and line 
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import yaml
@@ -29,8 +28,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYA
 _GONE = {"gcp": "gke-gcloud-auth-plugin", "azure": "kubelogin"}  # auth providers that kubectl 1.26 took out
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What a context names. cluster, user: their fields, with every path absolute. user_file: where the user stands."""
 
     context: str
@@ -41,8 +39,7 @@ class Choice:
     namespace: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
+class _Named(NamedTuple):
     name: str
     fields: Fields
     file: str

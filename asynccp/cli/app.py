@@ -3,7 +3,6 @@
 What a copy needs is imported by the command that copies: --help and --version are there in a third of the time.
 """
 
-import dataclasses
 import gc
 import os
 import sys
@@ -108,7 +107,7 @@ def check(arguments: Annotated[list[str], words("TARGET...", default_factory=lis
     labels, targets = (
         [one if ":" in one else f"{one}:/" for one in written] for written in (request.labels, arguments)
     )
-    selection = dataclasses.replace(request, labels=tuple(labels)).selection(targets)
+    selection = request._replace(labels=tuple(labels)).selection(targets)
     from asynccp.cli.check import check as look
 
     _exit(look, request, selection)

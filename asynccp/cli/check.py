@@ -7,7 +7,7 @@ on one pod of each image; and if not, what is to be granted.
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import anyio
@@ -132,7 +132,7 @@ def _apart(selection: Selection, default: str) -> Iterator[tuple[Selection, str 
     """Yield a selection for each search, so that what one is refused keeps no other from being asked."""
     for selector, namespace in selection.searches(default):
         where = (namespace,) if namespace else ()
-        yield replace(selection, selectors=(selector,), namespaces=where, all_namespaces=not where), namespace
+        yield selection._replace(selectors=(selector,), namespaces=where, all_namespaces=not where), namespace
 
 
 async def _found(cluster: Cluster, selection: Selection, namespace: str | None) -> _Search:

@@ -8,7 +8,6 @@ So a new flag is a field of a group with its reason (`options`, or `cli.request`
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -351,4 +350,4 @@ def request_of(command: str, words: Mapping[str, Any]) -> Request:
 def _with(group: Any, path: str, value: object) -> Any:
     """Return a group with another value for the field at a dotted path."""
     field, _, rest = path.partition(".")
-    return replace(group, **{field: _with(getattr(group, field), rest, value) if rest else value})
+    return group._replace(**{field: _with(getattr(group, field), rest, value) if rest else value})

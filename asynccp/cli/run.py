@@ -6,7 +6,6 @@ Apart from `cli.app`, which makes it of words, because what this needs takes hal
 
 import asyncio
 import contextlib
-import dataclasses
 import functools
 import json
 import shlex
@@ -58,10 +57,10 @@ async def cp(request: Request, source: str | Selector, destination: str | Select
     """Copy as kubectl cp does: where nobody looks in silence, and in the last namespace that is named."""
     show = request.showing
     quiet = not show.verbose and not show.dry_run and not sys.stderr.isatty()
-    request = dataclasses.replace(request, showing=dataclasses.replace(show, quiet=quiet))
+    request = request._replace(showing=show._replace(quiet=quiet))
 
     def selection(of: Selector) -> Selection:
-        return dataclasses.replace(request.where, selectors=(of,), namespaces=request.where.namespaces[-1:])
+        return request.where._replace(selectors=(of,), namespaces=request.where.namespaces[-1:])
 
     if isinstance(source, Selector) and isinstance(destination, Selector):
         from asynccp.engine.forward import forward
@@ -89,7 +88,7 @@ async def _perform(
 ) -> int:
     """Plan, show, carry out, report; return the exit code."""
     show = request.showing
-    options = dataclasses.replace(request.options, want_size=sys.stderr.isatty() and not show.quiet)
+    options = request.options._replace(want_size=sys.stderr.isatty() and not show.quiet)
     if show.report:
         await to_thread.run_sync(try_report, show.report)
     async with contextlib.AsyncExitStack() as stack:

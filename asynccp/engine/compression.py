@@ -4,7 +4,7 @@ A push is decided before it begins, by the way and by the sources; a pull by wha
 in the pods, and what compresses is the pods' own CPU.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from anyio import to_thread
 
@@ -32,8 +32,7 @@ SHRINKS = 0.6
 CPU-seconds, to unpack it the pods 6 to 7."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """What a pod may compress or unpack with, the best first; when it is nothing, `reason` says why."""
 
     codecs: tuple[str, ...] = ()

@@ -11,7 +11,6 @@ more is not late.
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import replace
 
 import anyio
 
@@ -81,8 +80,7 @@ class ForwardJob:
                     arrived = await Delivery(taking, state, archive, steps).run()
                     tasks.cancel_scope.cancel()
         path, is_named = plan.destination.path, taking.hello.is_named
-        state.arrived = replace(
-            arrived,
+        state.arrived = arrived._replace(
             size=archive.size_sent,
             entries=archive.entries,
             left_out=[*arrived.left_out, *archive.left_out],

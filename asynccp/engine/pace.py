@@ -3,8 +3,6 @@
 Whoever wants to send or has received waits its turn. While nothing is received, TCP's window closes, and the pod waits.
 """
 
-import dataclasses
-
 import anyio
 
 from asynccp.chunk import Chunk
@@ -89,11 +87,8 @@ def patient(options: Options) -> Options:
     if not options.concurrency.rate_per_s:
         return options
     longest_turn_s = options.concurrency.sessions * PART_SIZE / options.concurrency.rate_per_s
-    return dataclasses.replace(
-        options,
-        deadlines=dataclasses.replace(
-            options.deadlines,
-            stall_after_s=options.deadlines.stall_after_s + longest_turn_s,
-            late_after_s=options.deadlines.late_after_s + longest_turn_s,
-        ),
+    deadlines = options.deadlines
+    patient_ones = deadlines._replace(
+        stall_after_s=deadlines.stall_after_s + longest_turn_s, late_after_s=deadlines.late_after_s + longest_turn_s
     )
+    return options._replace(deadlines=patient_ones)

@@ -9,7 +9,6 @@ put everything there.
 import math
 import os
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import anyio
@@ -85,7 +84,7 @@ class PushJob:
             )
             arrived = await delivery.run()
         landed = plan.landing(transfer.path, named=found.hello.is_named)
-        state.arrived = replace(arrived, size=plan.size, entries=len(plan.entries), landed=landed)
+        state.arrived = arrived._replace(size=plan.size, entries=len(plan.entries), landed=landed)
 
     async def release(self, state: TransferState) -> None:
         """Nothing is kept: an attempt starts over."""

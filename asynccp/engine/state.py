@@ -6,6 +6,7 @@ what a copy decides by are values that go from hand to hand.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import anyio
 
@@ -16,8 +17,7 @@ from asynccp.report import Attempt, Outcome, Result
 from asynccp.target import Transfer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Negotiated:
+class Negotiated(NamedTuple):
     """What one session has been agreed on with its pod, by the pod's hello. Fields as in `Result`."""
 
     protocol: str = ""
@@ -26,8 +26,7 @@ class Negotiated:
     checksum: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
+class Arrived(NamedTuple):
     """What stands whole where it was to go, and what does not. Fields as in `Result`.
 
     is_partial: something besides entries that was asked for could not be done.
@@ -58,8 +57,8 @@ class TransferState:
     attempt_begun: float = 0.0
     archive_size: int = 0
     wire_size: int = 0
-    negotiated: Negotiated = Negotiated()
-    arrived: Arrived = Arrived()
+    negotiated: Negotiated = field(default=Negotiated())
+    arrived: Arrived = field(default=Arrived())
     digests: dict[bytes, str] = field(default_factory=dict)
 
     def advance(self, size: int, wire_size: int) -> None:

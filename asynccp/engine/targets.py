@@ -1,14 +1,12 @@
 """TargetSource: where a run's transfers come from: all at once from a plan, or one by one as pods come and go."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from asynccp.target import Skipped, Transfer
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Transfers that became known together, each once in a run, and pods that take no part."""
 
     transfers: Sequence[Transfer]
@@ -22,8 +20,7 @@ class TargetSource(Protocol):
         """Yield what is found, in the order of the report. Raises ClusterError, which ends the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(NamedTuple):
     """What was found when the run was planned."""
 
     transfers: Sequence[Transfer]

@@ -6,7 +6,7 @@ that a pod says, which would have us wait for days.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynccp.archive.watch import Change, State, change
 from asynccp.checksum import ALGORITHMS
@@ -46,8 +46,7 @@ def check_watched(hello: Hello) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """How files here are compared with those in a pod.
 
     algorithm: the program in the pod that digests. here: returns the digest of a file on this machine, None when it

@@ -9,8 +9,7 @@ v4 can't close stdin, v5 can (`CLOSE_STDIN`). Servers send an empty message firs
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from asynccp.errors import ProtocolViolation
 from asynccp.status import ExitStatus
@@ -25,13 +24,11 @@ CLOSE_STDIN = bytes((CLOSE, STDIN))
 MAX_MESSAGE_SIZE = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Stdout:
+class Stdout(NamedTuple):
     data: memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Stderr:
+class Stderr(NamedTuple):
     data: memoryview
 
 

@@ -11,7 +11,6 @@ import ssl
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -68,8 +67,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Upgraded:
+class Upgraded(NamedTuple):
     """A connection that speaks another protocol now. `rest`: what came of that already."""
 
     transport: asyncio.Transport

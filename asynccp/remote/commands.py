@@ -15,7 +15,7 @@ Rules that the scripts obey, each learned on a real cluster:
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynccp.options import LIFE_S
 from asynccp.remote.script import ABSOLUTE_SHELL, SHELL, Command, command, load
@@ -29,8 +29,7 @@ _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class PushRequest:
+class PushRequest(NamedTuple):
     """What a pod is asked to receive.
 
     directory: that receives. records: units of RECORD_SIZE of the first archive and of the second (0: there is none);
@@ -54,8 +53,7 @@ class PushRequest:
     in_place: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class PullRequest:
+class PullRequest(NamedTuple):
     """What a pod is asked for: an archive of `path`, all of whose names start with `pull_name(path)`.
 
     records: how many times RECORD_SIZE bytes of it are here already; digest: their SHA-256, in hexadecimal.

@@ -27,7 +27,7 @@ import functools
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynccp.archive.watch import Fate
 from asynccp.entry import LeftOut
@@ -45,8 +45,7 @@ _WORDS_SIZE = 600  # bytes of one line, and of all, that an error quotes
 _NAMED = 10  # entries that an error names
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(NamedTuple):
     """One entry, by its path in the archive. reason: in words, escaped; empty where the tar gave none."""
 
     path: bytes

@@ -18,7 +18,7 @@ trusted: every line is parsed as hostile input, and has a bound.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynccp.errors import (
     CommandFailed,
@@ -47,8 +47,7 @@ _BANNER_TAIL_SIZE = 200  # bytes of it that are kept
 _FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the dialogue: `hello` or `done`, and its facts."""
 
     word: str

@@ -8,14 +8,12 @@ What a pod says is untrusted: a number that is none, or too long to be one, is a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 _MOST_DIGITS = 18
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hello:
+class Hello(NamedTuple):
     """What the script has found.
 
     problem: why it can't do what was asked, None when it can. file_system: its type, where that is the problem.
@@ -60,8 +58,7 @@ class Hello:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(NamedTuple):
     """What became of a push's archive. code: tar's; None when it wasn't told. has_last: the last member was extracted.
 
     entries, size: how many stand there now, and their bytes; None where nobody could count.
@@ -82,8 +79,7 @@ class Received:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Done(NamedTuple):
     """How it ended. code: of the last program that counts; None when it wasn't told.
 
     settled: of a push, whether directories that were there got what was asked for; None of a pull. handed: whether what

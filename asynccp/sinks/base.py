@@ -13,15 +13,13 @@ OSError inside `translated`. After an error only `abort` may follow.
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from asynccp.archive.prefix import Stored
 from asynccp.entry import Entry, LeftOut
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """Where one pod's copy belongs in a destination.
 
     directory: the pod's, relative to the destination; empty for the destination itself.

@@ -1,7 +1,6 @@
 """An error tells a program what to turn by its name in the library, and a person by the flag that does it."""
 
 import ast
-import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ FLAGS_OF_OURS = {
     if flag.startswith("-")
 }
 GROUPS = (Attributes, Deadlines, Limits, Publishing, Selection, Verification)
-FIELDS = {f"{one.__name__}.{field.name}" for one in GROUPS for field in dataclasses.fields(one)}
+FIELDS = {f"{one.__name__}.{field}" for one in GROUPS for field in one._fields}
 PARAMETERS = {
     f"{call.__name__}({name}=…)" for call in (connect, parse_selectors) for name in inspect.signature(call).parameters
 }
