@@ -35,7 +35,7 @@ MAY_KNOW = {
     "net": VOCABULARY | {"net"},
     "auth": VOCABULARY | {"auth", "net"},
     "kube": VOCABULARY | {"kube", "auth", "net"},
-    "remote": VOCABULARY | {"remote", "archive"},
+    "remote": VOCABULARY | {"remote", "archive", "plan.manifest"},
     "local": VOCABULARY | {"local", "archive"},
     "sinks": VOCABULARY | {"sinks", "archive", "local"},
     "engine": VOCABULARY | {"engine", "archive", "kube.base", "kube.exec", "local", "plan", "remote", "sinks"},

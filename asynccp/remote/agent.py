@@ -6,10 +6,17 @@ It puts a request into a command that speaks the dialogue (`remote.dialogue`), i
 from typing import Protocol
 
 from asynccp.archive.format import TAR, ArchiveFormat
-from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
+from asynccp.remote.commands import (
+    ListRequest,
+    PullRequest,
+    PushRequest,
+    list_command,
+    pull_command,
+    push_command,
+)
 from asynccp.remote.script import Command
 
-Request = PushRequest | PullRequest
+Request = PushRequest | PullRequest | ListRequest
 
 
 class RemoteAgent(Protocol):
@@ -29,4 +36,6 @@ class TarAgent:
     def command(self, request: Request, *, shell: str) -> Command:
         if isinstance(request, PushRequest):
             return push_command(request, shell=shell)
+        if isinstance(request, ListRequest):
+            return list_command(request, shell=shell)
         return pull_command(request, shell=shell)

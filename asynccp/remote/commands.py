@@ -18,12 +18,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from asynccp.options import LIFE_S
+from asynccp.remote.digests import encode_name, encode_names
 from asynccp.remote.script import ABSOLUTE_SHELL, SHELL, Command, command, load
 
 _COMMON = ("environment", "lifetime", "request", "digests", "census", "mounts")
-PUSH_PARTS = (*_COMMON, "receive", "place", "stage", "publish", "push")
-PULL_PARTS = (*_COMMON, "pull")
-_PUSH, _PULL = load(*PUSH_PARTS), load(*PULL_PARTS)
+PUSH_PARTS = (*_COMMON, "receive", "place", "stage", "batches", "publish", "push")
+PULL_PARTS = (*_COMMON, "source", "client", "pull")
+LIST_PARTS = (*_COMMON, "source", "client", "batches", "listing", "list")
+_PUSH, _PULL, _LIST = load(*PUSH_PARTS), load(*PULL_PARTS), load(*LIST_PARTS)
 
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
@@ -72,6 +74,23 @@ class PullRequest(NamedTuple):
     follow: bool = True
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ListRequest:
+    """What a pod is asked to tell: what is at `path`, and below it.
+
+    names: below `path`, of which alone it is to tell: paths as in a manifest, none of them below another. Without
+    any it is all, `path` included.
+    follow: if `path` is a link, it stands for what it leads to; no other link is followed.
+    one_file_system: what is in a mount point below a name is left out.
+    """
+
+    token: str
+    path: str
+    names: Sequence[bytes] = ()
+    follow: bool = True
+    one_file_system: bool = False
+
+
 def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
     """Return the command that extracts the archives from stdin and puts them in their place."""
     path, records, needed = request.directory, request.records or (1, 1), []
@@ -112,6 +131,18 @@ def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:
         "follow": _flag(request.follow),
     }
     return _command(request.token, _PULL, directory, name, words, shell)
+
+
+def list_command(request: ListRequest, *, shell: str = SHELL) -> Command:
+    """Return the command that tells what is there. The names stand behind the script: argv would not take them all."""
+    directory, name = (_argument(request.path), ".") if request.names else _split(request.path)
+    words: dict[str, str | int] = {
+        "itself": encode_name(pull_name(request.path)).decode(),
+        "follow": _flag(request.follow),
+        "one_file_system": _flag(request.one_file_system),
+    }
+    asked = _command(request.token, _LIST, directory, name, words, shell)
+    return asked._replace(script=asked.script + encode_names(request.names or (b"",)))
 
 
 def may_rename(request: PushRequest) -> bool:

@@ -41,7 +41,17 @@ def questions(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 def encode_question(paths: Sequence[bytes], what: str = "sum") -> bytes:
     """Return the question about these paths for the pod's stdin: the first word says what of them."""
-    return b"%b\n" % what.encode() + b"".join(b"./%b\n" % _escaped(path) for path in paths) + b"\n"
+    return b"%b\n" % what.encode() + encode_names(paths)
+
+
+def encode_names(paths: Iterable[bytes]) -> bytes:
+    """Return the paths as lines for the pod's stdin, and the empty line that ends them."""
+    return b"".join(b"%b\n" % encode_name(path) for path in paths) + b"\n"
+
+
+def encode_name(path: bytes) -> bytes:
+    """Return a path as printf's `%b` reads it, and so that no program takes it for an option."""
+    return b"./" + _escaped(path)
 
 
 class AnswerReader:

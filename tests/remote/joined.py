@@ -1,4 +1,4 @@
-"""python -m tests.remote.joined DIRECTORY: write the scripts, joined, as push.sh and pull.sh, to be read by shellcheck.
+"""python -m tests.remote.joined DIRECTORY: write the scripts, joined, as push.sh, pull.sh …, to be read by shellcheck.
 
 Its parts share variables, so it must see all of them. Before them stand those that the command's words set, or any name
 would do for one; what is never a mistake here is not told.
@@ -8,17 +8,28 @@ import sys
 from pathlib import Path
 
 import asynccp.remote
-from asynccp.remote.commands import PULL_PARTS, PUSH_PARTS, PullRequest, PushRequest, pull_command, push_command
+from asynccp.remote.commands import (
+    LIST_PARTS,
+    PULL_PARTS,
+    PUSH_PARTS,
+    ListRequest,
+    PullRequest,
+    PushRequest,
+    list_command,
+    pull_command,
+    push_command,
+)
 from asynccp.remote.script import Command
 
 SCRIPTS = Path(asynccp.remote.__file__).parent / "scripts"
 COMMANDS: dict[str, tuple[tuple[str, ...], Command]] = {
     "push": (PUSH_PARTS, push_command(PushRequest(token="0" * 16, directory="/a", records=(1, 0)))),
     "pull": (PULL_PARTS, pull_command(PullRequest(token="0" * 16, path="/a"))),
+    "list": (LIST_PARTS, list_command(ListRequest(token="0" * 16, path="/a"))),
 }
 NEVER_A_MISTAKE = {
     "SC1007": "`a= b=` empties both",
-    "SC2034": "a part is for both scripts, but not all of it",
+    "SC2034": "a part is for several scripts, but not all of it",
     "SC2119": "who passes arguments may be called through `piped`",
     "SC2120": "likewise",
     "SC2209": "the name of a program is a value",
@@ -29,6 +40,11 @@ NEVER_A_MISTAKE = {
 def words(command: Command) -> list[str]:
     """Return the names of the variables that a command sets."""
     return [word.partition("=")[0] for word in command.argv[8:]]
+
+
+def travelling(kind: str) -> str:
+    """Return a script as it travels, without what may stand behind it."""
+    return COMMANDS[kind][1].script.decode().partition("\n#")[0] + "\n"
 
 
 def joined(kind: str) -> str:

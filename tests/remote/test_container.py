@@ -13,11 +13,11 @@ from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push
 from .. import trees
 from . import boxes
 from .boxes import TOKEN, Process
-from .joined import joined
+from .joined import COMMANDS, joined
 from .test_commands import Archive, BoxOf, take
 from .variables import VARIABLES
 
-WORDS = {word for kind in ("push", "pull") for word in re.findall(r"\b[a-z_]+\b", joined(kind))}
+WORDS = {word for kind in COMMANDS for word in re.findall(r"\b[a-z_]+\b", joined(kind))}
 """Of the scripts: all names of their variables are among them."""
 
 

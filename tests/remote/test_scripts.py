@@ -8,7 +8,7 @@ import pytest
 
 from asynccp.remote.script import stripped
 
-from .joined import COMMANDS, SCRIPTS, joined, words
+from .joined import COMMANDS, SCRIPTS, joined, travelling, words
 
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 
@@ -23,7 +23,7 @@ def run(shell: str, script: str, *, check_only: bool = True) -> subprocess.Compl
 @pytest.mark.parametrize("kind", COMMANDS)
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_script_is_one_that_every_shell_can_read(shell: str, kind: str) -> None:
-    for text in (joined(kind), COMMANDS[kind][1].script.decode()):
+    for text in (joined(kind), travelling(kind)):
         checked = run(shell, text)
         assert (checked.returncode, checked.stderr) == (0, "")
 
@@ -32,7 +32,7 @@ def test_a_script_is_one_that_every_shell_can_read(shell: str, kind: str) -> Non
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("shell", SHELLS)
 def test_of_a_script_that_was_cut_off_nothing_is_run(shell: str, kind: str, share: float) -> None:
-    text = COMMANDS[kind][1].script.decode()
+    text = travelling(kind)
     body = text[: text.rindex("}")]
     cut = run(shell, body[: int(share * len(body))], check_only=False)
     assert cut.returncode != 0
@@ -54,7 +54,7 @@ def test_each_part_is_in_a_script() -> None:
 
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_comments_and_indentation_do_not_travel(kind: str) -> None:
-    lines = COMMANDS[kind][1].script.decode().splitlines()[:-1]  # the last line is the token's
+    lines = travelling(kind).splitlines()
     assert [line for line in lines if not line or line.startswith((" ", "\t", "#"))] == []
 
 

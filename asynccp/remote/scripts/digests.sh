@@ -4,11 +4,15 @@ sum=none
 for c in sha256sum md5sum cksum; do
     if command -v $c >/dev/null; then sum=$c; break; fi
 done
+decode() { # LINE: sets `l` to what was written as printf's %b reads it
+    l=$1
+    case $l in *\\*) l=$(printf '%b_' "$l"); l=${l%_} ;; esac
+}
 answer() {
     base=$1 what=$2
     set --
     while IFS= read -r l <&3 && [ "$l" ]; do
-        case $l in *\\*) l=$(printf '%b_' "$l"); l=${l%_} ;; esac
+        decode "$l"
         set -- "$@" "$l"
     done
     (

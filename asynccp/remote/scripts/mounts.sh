@@ -29,6 +29,13 @@ mounts() {
     unset IFS
     set +f
 }
+is_mounted() { # PATH, as `below` has it
+    case "
+$below" in *"
+$1
+"*) return 0 ;; esac
+    return 1
+}
 # pseudo TYPE: whether the files of a file system have their size when they are read, and not before.
 pseudo() {
     case $1 in

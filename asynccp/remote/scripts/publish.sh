@@ -43,8 +43,7 @@ obstacles() {
 }
 # publish RELATIVE: puts the content of a staged directory (empty, or a path with a slash at its end) into the working
 # directory. A directory that isn't there yet is renamed as a whole; one that is keeps its mode, owner and times, and gets
-# what is in the new one. A symbolic link to a directory counts as one: what a container has behind /bin stays there. At
-# most 200 at once: a system takes 2 MiB of arguments, and a path has up to 4 KiB.
+# what is in the new one. A symbolic link to a directory counts as one: what a container has behind /bin stays there.
 overwritten=0 handed=yes settled=yes depth=0 merged=0
 publish() {
     hands=
@@ -78,15 +77,6 @@ overwrite() {
     overwritten=$((overwritten + 1))
     if [ $overwritten -le 1000 ]; then note "overwritten $1"; fi
 }
-is_mounted() {
-    case "
-$below" in *"
-$1
-"*) return 0 ;; esac
-    return 1
-}
-some= i=0
-while [ $i -lt 200 ]; do i=$((i + 1)) some="$some \"\${$i}\""; done
 put() { # HANDS ENTRY...
     hands=$1
     shift

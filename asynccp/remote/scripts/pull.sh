@@ -3,30 +3,13 @@
 need tar
 # The time of this is when it was first looked at, as long as it is held: no entry that is older may be missing.
 if [ -d /proc/$$ ]; then exec 6</proc/$$; fi
-p=$d/$n
-if [ "$n" = . ] && [ -e "$d" ] && [ ! -d "$d" ]; then refuse no-contents; fi
-if [ ! -e "$p" ]; then
-    if [ "$n" = . ] && [ -d "$d" ]; then refuse unreadable; fi
-    [ -h "$p" ] || refuse missing
-    [ ! "$follow" ] || refuse dangling
-elif [ ! -r "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then refuse unreadable
-fi
-directory= r=$p
-if [ -d "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then directory=yes; fi
-if [ ! $directory ] && [ "$follow" ] && [ -h "$p" ]; then
-    r=$(readlink -f "$p" 2>/dev/null)
-    [ "$r" ] || r=$p
-fi
-mounts "$r"
-if pseudo "$type"; then refuse "pseudo type=$type"; fi
 # A path that was named and is a link is followed, as by `cp -RH`; links below it are copied as links.
 create=cf what=$n
 if [ "$follow" ] && [ -h "$p" ]; then
     if [ -d "$p" ]; then what=$n/. p=$p/; else create=chf; fi
 fi
 # libarchive's tar ends at the first entry that it can't read, unless it is told each one's name.
-lists= kind= stat=
-if command -v stat >/dev/null; then stat=yes; fi
+lists= kind=
 case $(trap : TERM; tar --version 2>/dev/null </dev/null) in
 bsdtar*)
     kind=bsdtar
@@ -127,15 +110,7 @@ send 3<&- &
 sender=$! kids="$kids $!"
 look 3<&- 4>&- >/dev/null &
 kids="$kids $!"
-# The client's line acknowledges, or asks; that it never comes is how a client that died is known: it leaves tar blocked
-# on a full pipe for ever, but stdin does reach its end. A background command gets /dev/null for stdin (POSIX 2.9.3).
-{
-    a=
-    read -r a <&3 || if [ "$group" ]; then kill -TERM -$$; else kill "$sender" $$; fi 2>/dev/null
-    case $a in sum) exit 1 ;; state) exit 2 ;; old) exit 3 ;; esac
-    exit 0
-} &
-waiter=$! kids="$kids $!"
+attend $sender
 wait $sender
 rc=$?
 # A tar that was killed ended inside a member, where `done` can't be told from content: the exit code is the message.
@@ -157,16 +132,4 @@ fi
 } &
 kids="$kids $!"
 wait $!
-wait $waiter
-case $? in
-0) a=ok ;;
-1) a=sum ;;
-2) a=state ;;
-3) a=old ;;
-*) end $rc ;;
-esac
-while [ "$a" != ok ]; do
-    answer "$d" "$a"
-    read -r a <&3 || end 1
-done
-end $rc
+converse "$d" $rc

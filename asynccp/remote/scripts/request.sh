@@ -1,6 +1,7 @@
 refuse() {
     say "hello problem=$1"
-    read -r _
+    a=
+    while [ "$a" != ok ] && read -r a; do :; done # names may come before it
     end 1
 }
 need() { for c; do command -v "$c" >/dev/null || refuse "no-$c"; done; }

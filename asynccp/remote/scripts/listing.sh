@@ -1,0 +1,173 @@
+# list_below DIRECTORY NAME...: starts to tell what is there, as `lister`, in the background beside who hears that the
+# client is gone: `listing`, items, `listed`. A NAME is `./a`, or `./` for all, written as printf's %b reads it. What isn't there is
+# not told, and no link is followed. Items (PATH begins with a NAME, or is `.`):
+#   how=printf     TYPE MODE SIZE TIME UID GID DEVICE INODE NAMES PATH NUL LINK NUL
+#   how=xargs|walk //MODE SIZE DATE TIME ZONE UID GID DEVICE INODE NAMES PATH//QUOTED LF
+# No PATH has two slashes in a row, so newlines in one do no harm, and where a link ends its size tells. `mount PATH` and
+# `unlisted PATH`, in the same form, are the mount points, and directories whose content can't be seen.
+#
+# One process for many files: GNU find is one. Any other has stat beside it, by `xargs`; and a shell between them gathers,
+# since toybox's stat has a write for each line, each of which would be a message to the client (100,000 entries: 19 s,
+# gathered 5). Where there is no find, the shell's own patterns do it.
+#
+# `find -exec stat` is not safe to end: who would have waited for stat is gone as soon. Of `xargs` and what stands before
+# and behind it nothing heeds TERM: `cat`, who has their words last, does; then each ends since nobody reads it any more,
+# the last one first. What they have to say on stderr, `unlisted` says, and the code: 0 only if all could be told. The exit code
+# of `lister` says whether there is a `listed`.
+list_below() {
+    tell_below "$@" 3<&- &
+    lister=$! kids="$kids $!"
+}
+tell_below() {
+    trap gone=yes TERM
+    export TZ=UTC0 QUOTING_STYLE=literal f='//%f %s %y %u %g %d %i %h %n//%N'
+    mounts "$1"
+    how=none word='//%s ./%s\n' xdev=${one_file_system:+-xdev}
+    if [ "$group" ] && cd -P "$1" 2>/dev/null; then choose; fi
+    shift
+    say "listing how=$how"
+    rc=1
+    [ $how = none ] || rc=$(
+        trap : TERM
+        {
+            {
+                trap : TERM
+                tell_all "$@"
+                echo "$rc" >&6
+            } | cat >&4 6>&-
+        } 6>&1
+    ) || rc=
+    # Where something was killed an item may have no end, in which no line of ours could be told from it.
+    case $gone$rc in [01]) (printf // && say "listed rc=$rc") ;; *) exit 137 ;; esac # a subshell heeds TERM
+}
+# shellcheck disable=SC2016,SC2086 # for a shell of its own; an option, or none
+choose() {
+    command -v cat >/dev/null || return
+    if find . $xdev -prune -readable -printf '%y%D' >/dev/null 2>&1; then how=printf word='%s ./%s\000\000'
+    elif ! stat -c "$f" . >/dev/null 2>&1; then return
+    elif [ "$(trap '' TERM; { find . $xdev -prune -print0 | xargs -0 -n 1000 sh -c 'echo "$1"' sh; } 2>/dev/null)" = . ]
+    then how=xargs
+    else how=walk
+    fi
+}
+tell_all() { # NAME...
+    rc=0
+    set -f
+    IFS='
+'
+    # shellcheck disable=SC2059 # it is ours
+    for l in $below; do printf "$word" mount "$l"; done
+    unset IFS
+    set +f
+    tell "$@"
+}
+tell() { # NAME...
+    while [ $# -gt 200 ]; do
+        eval "tell $some"
+        shift 200
+    done
+    for e; do
+        shift
+        decode "$e"
+        l=${l%/}
+        if [ -e "$l" ] || [ -h "$l" ]; then set -- "$@" "$l"; fi
+    done
+    if [ $# != 0 ]; then "tell_by_$how" "$@"; fi
+}
+# shellcheck disable=SC2086 # an option, or none
+tell_by_printf() {
+    find "$@" $xdev \( -type d \( ! -readable -o ! -executable \) -printf 'unlisted %p\0\0' \) , \
+        -printf '%y%m %s %T@ %U %G %D %i %n %p\0%l\0' 2>/dev/null || rc=$?
+    [ $rc -lt 2 ] || exit
+}
+# shellcheck disable=SC2016 # what a shell of its own reads
+gather='o=$(trap : TERM; stat -c "$f" "$@" 2>/dev/null; [ $? -lt 2 ] && echo .) || exit 255; printf %s "${o%.}"'
+# shellcheck disable=SC2016 # likewise
+unseen='for e; do { [ -r "$e" ] && [ -x "$e" ]; } || printf "//unlisted %s\n" "$e"; done'
+# shellcheck disable=SC2086 # an option, or none
+tell_by_xargs() {
+    exec 7>&1
+    o=$(
+        trap : TERM
+        {
+            {
+                trap '' TERM
+                find "$@" $xdev -print0 2>/dev/null
+                echo "found $?" >&8
+            } | {
+                trap '' TERM
+                xargs -0 -n 1000 sh -c "$gather" sh >&7 8>&-
+                echo "gathered $?" >&8
+            }
+        } 8>&1
+    )
+    case $o in *'gathered 0'*) ;; *) exit 2 ;; esac
+    case $o in *'found 0'*) return ;; *'found 1'*) rc=1 ;; *) exit 2 ;; esac
+    {
+        trap '' TERM
+        find "$@" $xdev -type d -print0 2>/dev/null
+    } | {
+        trap '' TERM
+        xargs -0 -n 1000 sh -c "$unseen" sh
+    }
+}
+tell_by_walk() {
+    by_stat "$@"
+    for e; do
+        shift
+        set -- "$@" "$e/"
+    done
+    walk "$@"
+}
+by_stat() {
+    while [ $# -gt 200 ]; do
+        eval "by_stat $some"
+        shift 200
+    done
+    eval "$gather"
+}
+# walk DIRECTORY/...: a pattern that matches nothing stands for itself, which nothing is called.
+walk() {
+    while [ $# -gt 20 ]; do
+        eval "walk $few"
+        shift 20
+    done
+    for e; do
+        shift
+        if [ ! -d "$e" ] || [ -h "${e%/}" ] || is_beyond "${e%/}"; then continue; fi
+        if [ -r "$e" ] && [ -x "$e" ]; then set -- "$@" "$e"
+        else
+            printf '//unlisted %s\n' "${e%/}"
+            rc=1
+        fi
+    done
+    if [ $# = 0 ]; then return; fi
+    i=0 k= m=
+    for e; do
+        i=$((i + 1))
+        k="$k \"\${$i}\"* \"\${$i}\".[!.]* \"\${$i}\"..?*" m="$m \"\${$i}\"*/ \"\${$i}\".[!.]*/ \"\${$i}\"..?*/"
+    done
+    eval "by_stat $k"
+    eval "walk $m"
+}
+is_beyond() { # DIRECTORY
+    if [ ! "$one_file_system" ] || ! is_mounted "${1#./}"; then return 1; fi
+    # shellcheck disable=SC2046 # numbers
+    set -- $(trap : TERM; stat -c %d "$1" "$1/..")
+    [ "$1" != "$2" ]
+}
+# hear_names: sets `names` to the lines that the client sends, up to an empty one.
+hear_names() {
+    names= o= i=0
+    while IFS= read -r l <&3; do
+        if [ ! "$l" ]; then
+            names=$names$o
+            return
+        fi
+        o="$o$l
+"
+        i=$((i + 1))
+        if [ $((i % 200)) = 0 ]; then names=$names$o o=; fi # a shell copies all of what it adds to
+    done
+    return 1
+}
