@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
+from asynccp.difference import Difference
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import Interrupted, SourceChanged, TransferError
 from asynccp.target import Skipped, Target, Transfer
@@ -47,6 +48,35 @@ class Attempt:
         return {"error": self.error, "class": self.error_class, "seconds": round(self.seconds, 3)}
 
 
+class Tally(NamedTuple):
+    """What a copy made of what was there: how many entries were new, changed, only had an attribute set, were the same,
+    were removed; and how many bytes of content were saved, because they were there. passed_over: by `options.Sync`.
+    """
+
+    new: int = 0
+    changed: int = 0
+    set: int = 0
+    same: int = 0
+    removed: int = 0
+    saved: int = 0
+    passed_over: int = 0
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.new or self.changed or self.set or self.removed)
+
+    def to_json(self) -> dict[str, int]:
+        return {
+            "new": self.new,
+            "changed": self.changed,
+            "set": self.set,
+            "same": self.same,
+            "removed": self.removed,
+            "saved_bytes": self.saved,
+            "passed_over": self.passed_over,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How one transfer ended.
@@ -64,6 +94,7 @@ class Result:
     grown: files that were appended to while they were read: complete up to the size that the pod told. grown_unnamed:
     how many more of them.
     landed: where it came to stand, when that was decided in the pod (a push of one file or directory); else empty.
+    tally: None where nothing was compared. differences: what a comparison alone has found.
     """
 
     transfer: Transfer
@@ -89,6 +120,8 @@ class Result:
     landed: str = ""
     grown_unnamed: int = 0
     digests_unnamed: int = 0
+    tally: Tally | None = None
+    differences: tuple[Difference, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -112,6 +145,8 @@ class Result:
             "grown": [exact(path) for path in self.grown],
             **({"grown_unnamed": self.grown_unnamed} if self.grown_unnamed else {}),
             "landed": exact(self.landed) or None,
+            "tally": self.tally.to_json() if self.tally else None,
+            **({"differences": [one.to_json() for one in self.differences]} if self.differences else {}),
             **self._checksum_json(),
         }
 

@@ -16,6 +16,7 @@ ENDS = (".py", "/__init__.py")
 VOCABULARY = {
     "checksum",
     "chunk",
+    "difference",
     "entry",
     "errors",
     "events",

@@ -25,6 +25,14 @@ COPIES = "push pull cp"
 EVERY = "push pull cp check"
 
 
+def whole(word: str) -> int:
+    """Return a whole number. Raises UsageError."""
+    try:
+        return int(word)
+    except ValueError:
+        raise UsageError(f"a whole number was expected, not '{printable(word)}'") from None
+
+
 class Flag(NamedTuple):
     """One flag of some commands.
 
@@ -169,6 +177,26 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "options.verification.checksum",
             "Compare the SHA-256 of every file at both ends; the report has them.",
         ),
+        Flag("--ignore-times --force", "push", "options.sync.always", "Send everything, also what is the same there."),
+        Flag(
+            "--delete",
+            "push",
+            "options.sync.delete",
+            "Remove what the source doesn't have: of dir/ in the destination, of dir in DEST/dir.",
+            knob=Knob.DELETE,
+        ),
+        Flag(
+            "--max-delete",
+            "push",
+            "options.sync.most_deleted",
+            "Leave a pod alone that would lose more entries.",
+            "N",
+            read=whole,
+            knob=Knob.MOST_DELETED,
+        ),
+        Flag("--existing", "push", "options.sync.existing", "Make nothing that isn't there yet."),
+        Flag("--ignore-existing", "push", "options.sync.ignore_existing", "Change nothing that is there."),
+        Flag("--update", "push", "options.sync.update", "Leave files alone that are newer in the pod."),
         Flag(
             "--strict-sources",
             "pull",

@@ -9,7 +9,8 @@ Why not a queue for each pod, filled by one reader in lock-step: there a full qu
 stalled pod holds up the fleet until a timer throws it out; all sessions of a wave must be open before the first chunk,
 and a wave ends with its slowest pod. Here there are no waves, no timer and no deadlock, and the bound is the same.
 
-Memory: at most WINDOW_SIZE bytes of chunks, and one chunk for each session that is behind.
+Memory: at most WINDOW_SIZE bytes of chunks, of all archives of a run together, and one chunk for each session that is
+behind.
 """
 
 from collections import OrderedDict
@@ -25,24 +26,41 @@ from asynccp.local.read import read_chunk
 from asynccp.options import WINDOW_SIZE
 
 
-class Broadcast:
-    """The archive of one push in one form, as a window over its chunks.
+class Window:
+    """The chunks read last, of one archive or of several: at most `size` bytes, but for a single larger one."""
 
-    packing: gives the chunks of a compressed archive; None: it goes as it is.
+    def __init__(self, size: int = WINDOW_SIZE) -> None:
+        self._size = size
+        self._taken_size = 0
+        self._chunks: OrderedDict[tuple[object, int], Chunk] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def get(self, archive: object, index: int) -> Chunk | None:
+        return self._chunks.get((archive, index))
+
+    def put(self, archive: object, index: int, chunk: Chunk) -> None:
+        self._chunks[archive, index] = chunk
+        self._taken_size += chunk.wire_size
+        while self._taken_size > self._size and len(self._chunks) > 1:
+            self._taken_size -= self._chunks.popitem(last=False)[1].wire_size
+
+
+class Broadcast:
+    """One archive in one form, as a window over its chunks.
+
+    window: several may share one. packing: gives the chunks of a compressed archive; None: it goes as it is.
     """
 
-    def __init__(
-        self, layout: ArchiveLayout, window_size: int = WINDOW_SIZE, *, packing: Packing | None = None
-    ) -> None:
+    def __init__(self, layout: ArchiveLayout, window: Window | None = None, *, packing: Packing | None = None) -> None:
         self.size = layout.size
         self.entries = len(layout.entries)
         self.sent = layout.sent
         self._count = packing.parts if packing else layout.chunks
         self._layout = layout
         self._packing = packing
-        self._window_size = window_size
-        self._taken_size = 0
-        self._window: OrderedDict[int, Chunk] = OrderedDict()
+        self._window = Window() if window is None else window
         self._reading: dict[int, Event] = {}
         self._broken: TransferError | None = None
 
@@ -53,7 +71,7 @@ class Broadcast:
 
     async def chunk(self, index: int) -> Chunk:
         """Return chunk `index`. Raises SourceChanged, and then for everyone: no pod gets the rest of a torn archive."""
-        while (found := self._window.get(index)) is None:
+        while (found := self._window.get(self, index)) is None:
             if self._broken:
                 raise type(self._broken)(str(self._broken), hint=self._broken.hint)
             if (someone := self._reading.get(index)) is None:
@@ -74,8 +92,5 @@ class Broadcast:
         finally:
             del self._reading[index]
             done.set()
-        self._window[index] = chunk
-        self._taken_size += chunk.wire_size
-        while self._taken_size > self._window_size and len(self._window) > 1:
-            self._taken_size -= self._window.popitem(last=False)[1].wire_size
+        self._window.put(self, index, chunk)
         return chunk

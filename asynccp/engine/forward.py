@@ -18,8 +18,8 @@ from asynccp.archive.parts import RAW, part_line
 from asynccp.archive.watch import Watch
 from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.engine.account import Account
+from asynccp.engine.delivery import Delivery
 from asynccp.engine.group import single_error
-from asynccp.engine.push import Delivery
 from asynccp.engine.run import GONE, Run, became_of
 from asynccp.engine.sessions import Greeted, Sessions
 from asynccp.engine.state import Negotiated, TransferState

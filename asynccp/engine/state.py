@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import anyio
 
+from asynccp.difference import Difference
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import TransferError
 from asynccp.events import Advanced, Observer
-from asynccp.report import Attempt, Outcome, Result
+from asynccp.report import Attempt, Outcome, Result, Tally
 from asynccp.target import Transfer
 
 
@@ -39,6 +40,8 @@ class Arrived(NamedTuple):
     grown: Sequence[bytes] = ()
     landed: str = ""
     is_partial: bool = False
+    tally: Tally | None = None
+    differences: Sequence[Difference] = ()
 
 
 @dataclass(slots=True)
@@ -103,6 +106,8 @@ class TransferState:
             not_kept=tuple(arrived.not_kept),
             grown=tuple(arrived.grown),
             landed=arrived.landed,
+            tally=arrived.tally,
+            differences=tuple(arrived.differences),
         )
 
     def forget(self) -> None:

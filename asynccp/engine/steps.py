@@ -1,6 +1,6 @@
 """Steps: what a push has done in a pod between the archive's last byte and the acknowledgement, one after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from asynccp.engine.conversation import Conversation
@@ -14,6 +14,14 @@ class Step(Protocol):
     async def run(self, conversation: Conversation) -> None:
         """Do it. Raises what keeps the transfer from being complete: then no step follows, and the pod undoes what it
         can."""
+
+
+async def take(steps: Iterable[Step], conversation: Conversation) -> None:
+    """Take the steps, one after the other; none behind a last word that tells of a failure."""
+    for step in steps:
+        await step.run(conversation)
+        if conversation.last_word and conversation.last_word.code:
+            return
 
 
 class Verify:

@@ -67,7 +67,7 @@ async def differing(conversation: Conversation, sizes: Mapping[bytes, int], comp
         await conversation.send(encode_question(paths))
         ours = [await here(path, algorithm) for path in paths]
         conversation.record_progress()
-        theirs = await _answer(conversation, paths, algorithm)
+        theirs = await answer(conversation, paths, algorithm)
         for path, one, other in zip(paths, ours, theirs, strict=True):
             if one is None or one != other:
                 differ.append(path)
@@ -85,7 +85,7 @@ async def begins_the_same(
     await conversation.send(encode_question([path], f"head {size}"))
     ours = await comparison.here(path, comparison.algorithm)
     conversation.record_progress()
-    (theirs,) = await _answer(conversation, [path], comparison.algorithm)
+    (theirs,) = await answer(conversation, [path], comparison.algorithm)
     conversation.extra_stall_s = 0.0
     if ours is None or ours != theirs:
         return False
@@ -98,7 +98,7 @@ async def states(conversation: Conversation, came: Mapping[bytes, State]) -> dic
     found: dict[bytes, Change] = {}
     for paths in questions(came):
         await conversation.send(encode_question(paths, "state"))
-        told = await _answer(conversation, paths, "state")
+        told = await answer(conversation, paths, "state")
         found |= {path: change(came[path], one) for path, one in zip(paths, told, strict=True)}
     return found
 
@@ -106,7 +106,7 @@ async def states(conversation: Conversation, came: Mapping[bytes, State]) -> dic
 async def count_old(conversation: Conversation, path: bytes) -> str:
     """Return how many entries, `path` and below, have not changed since the session began; empty if nobody can tell."""
     await conversation.send(encode_question([path], "old"))
-    (told,) = await _answer(conversation, [path], "old")
+    (told,) = await answer(conversation, [path], "old")
     return told or ""
 
 
@@ -118,7 +118,8 @@ def digests_differ(paths: Sequence[bytes]) -> DigestsDiffer:
     return DigestsDiffer(f"{what} not the same here and in the container: {names}", hint=hint)
 
 
-async def _answer(conversation: Conversation, paths: Sequence[bytes], algorithm: str) -> list[str | None]:
+async def answer(conversation: Conversation, paths: Sequence[bytes], algorithm: str) -> list[str | None]:
+    """Return the pod's answer to a question about paths: a word or two for each, None for one that it leaves out."""
     reader = AnswerReader(conversation.token, paths, algorithm)
     while (data := await conversation.stdout()) is not None:
         if found := reader.feed(data):

@@ -10,47 +10,19 @@ directory the push goes through it, as `mv` and tar would; what is behind it was
 Names of one file (hard links) are sent together, or none of them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from enum import Enum
 from typing import NamedTuple
 
+from asynccp.difference import Difference, Sign, Why
 from asynccp.entry import Entry, Kind
 from asynccp.options import Attributes, Sync
 from asynccp.ours import ours_above
 from asynccp.plan.manifest import Item, Manifest, manifest_of
+from asynccp.report import Tally
 
 Same = Callable[[bytes], bool | None]
 """Tells whether a file has the same content at both ends, by its path; None when nobody was asked."""
-
-
-class Why(Enum):
-    """What of an entry differs. The words are for people and for JSON."""
-
-    SIZE = "size"
-    TIME = "time"
-    MODE = "mode"
-    OWNER = "owner"
-    CONTENT = "content"
-    LINK = "link"  # a symbolic link's text, or which file has this name
-    TYPE = "type"
-
-
-class Sign(Enum):
-    """What a push would do with an entry."""
-
-    NEW = "+"
-    CHANGED = ">"
-    EXTRA = "-"
-
-
-class Difference(NamedTuple):
-    """One entry that differs. why: empty for one that is at one end only. size: bytes of content to send, or, of an
-    extra one, that are there."""
-
-    sign: Sign
-    path: bytes
-    why: tuple[Why, ...] = ()
-    size: int = 0
 
 
 class Setting(NamedTuple):
@@ -67,7 +39,7 @@ class Delta(NamedTuple):
     differences: in the order of paths. send: the entries of the archive. settings: what is only set. remove: what is
     removed, what is in a directory before the directory. in_the_way: those of them that have to go before what is sent
     can take its place. same, same_size: how many entries are the same, and their bytes.
-    skipped: entries that were not looked at, because of `existing`, `ignore_existing` or `update`.
+    passed_over: entries that were not looked at, because of `existing`, `ignore_existing` or `update`.
     """
 
     differences: tuple[Difference, ...] = ()
@@ -77,7 +49,7 @@ class Delta(NamedTuple):
     in_the_way: tuple[bytes, ...] = ()
     same: int = 0
     same_size: int = 0
-    skipped: int = 0
+    passed_over: int = 0
 
 
 class Rules(NamedTuple):
@@ -131,6 +103,26 @@ def compare(entries: Sequence[Entry], there: Manifest, rules: Rules, same: Same 
         len(same_paths) - skipped,
         sum(wanted[path].size for path in {*same_paths, *set_paths}),
         skipped,
+    )
+
+
+def moved(delta: Delta) -> list[Difference]:
+    """Return what differs and is sent."""
+    set_paths = {path for one in delta.settings for path in one.paths}
+    return [one for one in delta.differences if one.sign is not Sign.EXTRA and one.path not in set_paths]
+
+
+def tally(delta: Delta) -> Tally:
+    """Return the numbers of a delta."""
+    signs = Counter(one.sign for one in moved(delta))
+    return Tally(
+        new=signs[Sign.NEW],
+        changed=signs[Sign.CHANGED],
+        set=len({path for one in delta.settings for path in one.paths}),
+        same=delta.same,
+        removed=len(delta.remove),
+        saved=delta.same_size,
+        passed_over=delta.passed_over,
     )
 
 

@@ -3,6 +3,7 @@
 A plan is what a dry run prints, and all that the engine needs besides a cluster.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,14 @@ class PushPlan:
         if not self.renames:
             return ""
         return path if named else f"{path.rstrip('/')}/{self.entries[0].path.decode('utf-8', 'surrogateescape')}"
+
+    @property
+    def roots(self) -> tuple[bytes, ...]:
+        """Below which paths a pod may have what the sources don't: empty for all of the destination."""
+        names = (os.path.basename(source) for source in self.sources)
+        directories = {entry.path for entry in self.entries if entry.kind is Kind.DIRECTORY}
+        roots = (b"" if name in ("", ".", "..") else os.fsencode(name) for name in names)
+        return tuple(root for root in roots if not root or root in directories)
 
     @property
     def entries(self) -> Sequence[Entry]:

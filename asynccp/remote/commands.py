@@ -22,10 +22,13 @@ from asynccp.remote.digests import encode_name, encode_names
 from asynccp.remote.script import ABSOLUTE_SHELL, SHELL, Command, command, load
 
 _COMMON = ("environment", "lifetime", "request", "digests", "census", "mounts")
-PUSH_PARTS = (*_COMMON, "receive", "place", "stage", "batches", "publish", "push")
+_PUSHING = ("receive", "place", "stage", "batches", "publish")
+PUSH_PARTS = (*_COMMON, *_PUSHING, "push")
+SYNC_PARTS = (*_COMMON, *_PUSHING, "client", "listing", "orders", "sync", "push")
 PULL_PARTS = (*_COMMON, "source", "client", "pull")
 LIST_PARTS = (*_COMMON, "source", "client", "batches", "listing", "list")
-_PUSH, _PULL, _LIST = load(*PUSH_PARTS), load(*PULL_PARTS), load(*LIST_PARTS)
+_PUSH, _SYNC = load(*PUSH_PARTS), load(*SYNC_PARTS)
+_PULL, _LIST = load(*PULL_PARTS), load(*LIST_PARTS)
 
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
@@ -40,6 +43,7 @@ class PushRequest(NamedTuple):
     parent, unless `directory` is one, or ends with a slash.
     identity: what tells the container from its replacement, and from others that share its volumes.
     codecs: programs that may unpack the archive, the best first; the pod's hello tells which of them it has taken.
+    question: names that the pod is to list before it receives (`remote.digests.encode_names`); empty: it lists nothing.
     Others: as in `options.Options`.
     """
 
@@ -53,6 +57,7 @@ class PushRequest(NamedTuple):
     dir_perms: bool = False
     partial: bool = False
     in_place: bool = False
+    question: bytes = b""
 
 
 class PullRequest(NamedTuple):
@@ -74,8 +79,7 @@ class PullRequest(NamedTuple):
     follow: bool = True
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ListRequest:
+class ListRequest(NamedTuple):
     """What a pod is asked to tell: what is at `path`, and below it.
 
     names: below `path`, of which alone it is to tell: paths as in a manifest, none of them below another. Without
@@ -115,8 +119,11 @@ def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
         "dir_perms": _flag(request.dir_perms),
         "partial": _flag(request.partial),
         "in_place": _flag(request.in_place),
+        "compare": _flag(bool(request.question)),
     }
-    return _command(request.token, _PUSH, directory, name, words, shell)
+    text = _SYNC if request.question else _PUSH
+    asked = _command(request.token, text, directory, name, words, shell)
+    return asked._replace(script=asked.script + request.question)
 
 
 def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:

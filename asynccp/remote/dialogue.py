@@ -1,12 +1,16 @@
 """The dialogue of one exec: the lines that the script in the pod says, around the archive.
 
     pod  → us   asynccp TOKEN hello KEY=VALUE …      what it found; before any byte of the archive
+    us   → pod  names, a line each, an empty line    of a push that compares
+    pod  → us   what is there (`remote.listing`)     likewise
+    us   → pod  heard, and questions about files     likewise
+    us   → pod  send RECORDS RECORDS CODEC           likewise; another hello follows. Or `none`: then `done` does
     …the archive, one way or the other…
     pod  → us   asynccp TOKEN received KEY=VALUE …   a push: all was extracted, beside its place
     us   → pod  questions about files                if they are wanted (`remote.digests`)
     us   → pod  go                                   a push: put it in its place
     pod  → us   asynccp TOKEN done KEY=VALUE …       it is in its place; or, of a pull, how its tar ended
-    us   → pod  questions about files                of a pull
+    us   → pod  questions about files                of a pull; of a push what to remove, and to set (`orders.sh`)
     us   → pod  one line on stdin                    we have it all: you may go
 
 What there is to tell beside the archive comes on stderr (`remote.notes`), the last of it `ended`, before `done`.
@@ -37,6 +41,8 @@ from asynccp.text import printable
 
 ACKNOWLEDGEMENT = b"ok\n"  # a line on stdin
 GO = b"go\n"  # likewise
+HEARD = b"heard\n"  # likewise: all of a listing is here
+NOTHING = b"none\n"  # likewise: nothing is sent
 MAX_LINE_SIZE = 4096  # bytes; ours are below 200
 MAX_PADDING_SIZE = 1024 * 1024  # bytes of zeros after the end marker; GNU tar and bsdtar write up to 10,240
 
@@ -107,6 +113,11 @@ class LineReader:
         unpadded = data[: self._zeros_left].lstrip(b"\0") + data[self._zeros_left :]
         self._zeros_left -= len(data) - len(unpadded)
         return unpadded
+
+
+def send_line(records: tuple[int, int], codec: str) -> bytes:
+    """Return the line that tells what a pod is sent after its listing: as `PushRequest.records`, and whether packed."""
+    return f"send {records[0]} {records[1]} {codec or 'plain'}\n".encode()
 
 
 def verdict(

@@ -22,7 +22,8 @@ class Hello(NamedTuple):
     is_busy: so is the node, and the codec was left out for that. is_named: a push's single entry gets the name that
     was written. tar: whose it is. resumes_at: records that a pull is continued behind; None where it starts over.
     is_directory: what a pull brings. counts, has_stat, names_all: it tells how many entries there are; can ask for
-    their state; feeds tar their names, so that tar goes on behind what it can't read.
+    their state; feeds tar their names, so that tar goes on behind what it can't read. compares: a listing follows, and
+    what is to be sent is to be said before the next hello.
     """
 
     problem: str | None = None
@@ -38,6 +39,7 @@ class Hello(NamedTuple):
     counts: bool = False
     has_stat: bool = True
     names_all: bool = False
+    compares: bool = False
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> Self:
@@ -55,6 +57,7 @@ class Hello(NamedTuple):
             counts=facts.get("counts") == "yes",
             has_stat=facts.get("stat") != "",
             names_all=facts.get("lists") == "yes",
+            compares=facts.get("compares") == "yes",
         )
 
 

@@ -65,7 +65,7 @@ class Pod:
             return b""
         assert message[0] == 0, "not for stdin"
         if not self._has_script:
-            assert message.endswith(f"#{TOKEN}\n".encode()), "the script is what comes first"
+            assert f"#{TOKEN}\n".encode() in message, "the script is what comes first"
             self._has_script = True
             return await self.hear()
         self.heard += len(message) - 1

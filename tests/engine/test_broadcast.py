@@ -9,7 +9,7 @@ import pytest
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.chunk import Chunk
 from asynccp.engine import broadcast as module
-from asynccp.engine.broadcast import Broadcast
+from asynccp.engine.broadcast import Broadcast, Window
 from asynccp.errors import SourceChanged
 from asynccp.local.read import read_chunk
 from asynccp.local.scan import scan
@@ -35,7 +35,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def small_window() -> Broadcast:
-    return Broadcast(LAYOUT, WINDOW * CHUNK_SIZE)
+    return Broadcast(LAYOUT, Window(WINDOW * CHUNK_SIZE))
 
 
 async def take(broadcast: Broadcast, delay_s: float = 0.0, first: int = 0) -> list[Chunk]:
@@ -101,7 +101,7 @@ async def test_a_slow_pod_does_not_delay_the_others_and_memory_stays_within_the_
 
 
 async def test_a_window_is_at_least_one_chunk(reads: list[int]) -> None:
-    broadcast = Broadcast(LAYOUT, 1)
+    broadcast = Broadcast(LAYOUT, Window(1))
     await take(broadcast)
     assert reads == list(range(LAYOUT.chunks))
 

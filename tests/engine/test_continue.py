@@ -333,7 +333,7 @@ async def test_digests_of_many_pods_are_read_once(source: Path, monkeypatch: pyt
         yield entry.size
         return SHA256
 
-    monkeypatch.setattr("asynccp.engine.push.digest_source", digest)
+    monkeypatch.setattr("asynccp.engine.digests.digest_source", digest)
     async with scripted(answers(SHA256)) as cluster:
         report = await push(cluster, plan_of(source, 20), options=Options(verification=Verification(checksum=True)))
     assert report.ok

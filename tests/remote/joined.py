@@ -12,6 +12,7 @@ from asynccp.remote.commands import (
     LIST_PARTS,
     PULL_PARTS,
     PUSH_PARTS,
+    SYNC_PARTS,
     ListRequest,
     PullRequest,
     PushRequest,
@@ -24,6 +25,7 @@ from asynccp.remote.script import Command
 SCRIPTS = Path(asynccp.remote.__file__).parent / "scripts"
 COMMANDS: dict[str, tuple[tuple[str, ...], Command]] = {
     "push": (PUSH_PARTS, push_command(PushRequest(token="0" * 16, directory="/a", records=(1, 0)))),
+    "sync": (SYNC_PARTS, push_command(PushRequest(token="0" * 16, directory="/a", records=(1, 0), question=b"\n"))),
     "pull": (PULL_PARTS, pull_command(PullRequest(token="0" * 16, path="/a"))),
     "list": (LIST_PARTS, list_command(ListRequest(token="0" * 16, path="/a"))),
 }

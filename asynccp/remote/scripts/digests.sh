@@ -34,6 +34,7 @@ answer() {
                 printf '%s%s\n' "$h" "$l"
             done
             ;;
+        *) obey "$what" "$@" ;;
         esac
     )
     say summed

@@ -1,9 +1,18 @@
-# A push: hello; the archive; `received`; questions; `go`; `done`; one line more.
+# A push: hello; the archive; `received`; questions; `go`; `done`; orders; one line more. Before it one that compares
+# has its own beginning (sync.sh).
 # shellcheck disable=SC2086 # words
 need tar mkdir mv rm $needed
 case $d in *[*?[]*) [ -d "$d" ] || refuse glob ;; esac
 case $renames$n in yes*[*?[]*) [ -e "$d/$n" ] || refuse glob ;; esac
 if [ -e "$d" ] && [ ! -d "$d" ]; then refuse not-a-directory; fi
+if [ "$compare" ]; then
+    hear_names || end 1
+    if [ $count != none ]; then
+        wanted=$renames
+        sync
+        renames=$wanted
+    fi
+fi
 leave() { # CODE: nothing was put in place
     trap '' INT PIPE TERM # nor may what removes it be ended
     unstage
@@ -48,7 +57,7 @@ if [ "$rc$whole" != 0yes ]; then
 fi
 a=go
 [ $count = none ] || while read -r a; do
-    case $a in sum) answer new "$a" ;; *) break ;; esac
+    case $a in sum | remove) answer new "$a" ;; *) break ;; esac
 done
 [ "$a" = go ] || leave 1
 
@@ -97,5 +106,5 @@ done
 if [ $rc != 0 ]; then unmake_directory; fi
 note ended
 say "done rc=$rc settled=$settled handed=$handed barred=$barred overwritten=$overwritten"
-read -r _
+if [ "$compare" ]; then take_orders; else read -r _; fi
 end $rc

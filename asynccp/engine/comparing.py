@@ -1,0 +1,155 @@
+"""Comparing: a pod tells what stands at a push's destination, and what is to be done about it is decided.
+
+It is told in the exec that copies (`remote/scripts/push.sh`), before anything there has been touched. What the sources
+don't have is not remembered, unless it is asked for: a destination may be a directory of millions.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import anyio
+from anyio import to_thread
+
+from asynccp.engine.conversation import Conversation
+from asynccp.engine.digests import Digests
+from asynccp.engine.group import single_error
+from asynccp.engine.sessions import Greeted
+from asynccp.engine.state import TransferState
+from asynccp.engine.verify import Comparison, differing
+from asynccp.errors import CommandMissing, DestinationError, Knob, ProtocolViolation, SessionLost
+from asynccp.options import Options
+from asynccp.plan.delta import Delta, Rules, compare, questionable
+from asynccp.plan.manifest import Item
+from asynccp.plan.plan import PushPlan
+from asynccp.remote.dialogue import HEARD
+from asynccp.remote.digests import encode_names
+from asynccp.remote.listing import ListingReader
+from asynccp.remote.messages import Hello
+from asynccp.target import Transfer
+from asynccp.text import counted
+
+MOST_NAMES = 100
+"""Names at the top of a destination that are asked for one by one; of more, all that is there is listed."""
+
+EXTRA_COST = 400
+"""Bytes of memory for an entry that the sources don't have, besides its name. All pods together may have as many as
+`Limits.memory` allows."""
+
+
+class There(NamedTuple):
+    """What stands at a destination. mounts: the mount points below it."""
+
+    manifest: Mapping[bytes, Item]
+    mounts: tuple[bytes, ...]
+
+
+class Comparing:
+    """Compares the pods of one push with its sources.
+
+    extras: what a pod has more is looked for, too.
+    """
+
+    def __init__(self, plan: PushPlan, options: Options, *, extras: bool = False) -> None:
+        self._plan = plan
+        self._options = options
+        self._extras = extras or options.sync.delete
+        self._room = options.limits.memory  # bytes for what pods have more
+
+    def question(self, transfer: Transfer) -> bytes:
+        """Return what a pod is asked, for its stdin: the names at the top of its destination, or everything there.
+
+        An entry that may get a name of its own is asked for by both.
+        """
+        plan = self._plan
+        names = list(dict.fromkeys(entry.path.partition(b"/")[0] for entry in plan.entries))
+        if plan.renames:
+            names.append(_last_name(transfer.path) or names[0])
+        elif len(names) > MOST_NAMES or (self._extras and b"" in plan.roots):
+            names = [b""]
+        return encode_names(names)
+
+    async def delta(self, found: Greeted, state: TransferState, digests: Digests) -> Delta:
+        """Hear what is there, and decide.
+
+        Raises DestinationError, CommandMissing, and what else keeps the pod from telling.
+        """
+        with single_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(found.conversation.watch)
+                delta = await self._delta(found, state, digests)
+                tasks.cancel_scope.cancel()
+        most = self._options.sync.most_deleted
+        if most is not None and len(delta.remove) > most:
+            raise DestinationError(
+                f"{counted(len(delta.remove), 'entry', 'entries')} would be removed, more than {most}; "
+                "nothing was changed",
+                hint=f"a dry run shows which; {Knob.MOST_DELETED} is the most that may be",
+            )
+        return delta
+
+    async def _delta(self, found: Greeted, state: TransferState, digests: Digests) -> Delta:
+        conversation, entries = found.conversation, self._plan.entries
+        there = await self._there(conversation, state, self._aliases(found.hello, state.transfer))
+        await conversation.send(HEARD)
+        rules = self._rules(there)
+        differ: set[bytes] | None = None
+        if sizes := questionable(entries, there.manifest, rules):
+            comparison = Comparison(state.negotiated.checksum, digests.get, state.digests)
+            differ = set(await differing(conversation, sizes, comparison))
+
+        def is_same(path: bytes) -> bool:
+            return differ is not None and path not in differ
+
+        return await to_thread.run_sync(compare, entries, there.manifest, rules, is_same)
+
+    def _aliases(self, hello: Hello, transfer: Transfer) -> dict[bytes, bytes]:
+        """Return what the one entry is called, by what the pod calls it."""
+        return {_last_name(transfer.path): self._plan.entries[0].path} if hello.is_named else {}
+
+    async def _there(self, conversation: Conversation, state: TransferState, aliases: Mapping[bytes, bytes]) -> There:
+        wanted = {entry.path for entry in self._plan.entries}
+        reader, found = ListingReader(conversation.token), dict[bytes, Item]()
+        while not reader.ended:
+            data = await conversation.stdout()
+            if data is None:
+                raise conversation.error() or SessionLost("the session ended before the pod had told what is there")
+            state.wire_size += len(data)
+            for name, item in reader.feed(data):
+                path = aliases.get(name, name)
+                if path in wanted:
+                    found[path] = item
+                elif self._extras and path:
+                    self._take_room(EXTRA_COST + len(path))
+                    found[path] = item
+        if reader.rest:
+            raise ProtocolViolation("the pod said more than what is there")
+        if reader.how == "none" and self._options.sync.delete:
+            raise CommandMissing(
+                "nothing can be removed: the container can't tell what it has, without find and stat",
+                hint=f"add them to the image, or push without {Knob.DELETE}",
+            )
+        return There(found, tuple(reader.mounts))
+
+    def _take_room(self, size: int) -> None:
+        self._room -= size
+        if self._room < 0:
+            raise DestinationError(
+                "there is too much in the container that the sources don't have to remember it all",
+                hint=f"raise {Knob.MEMORY}, or push into a directory of its own",
+            )
+
+    def _rules(self, there: There) -> Rules:
+        kept = {one.path for one in self._plan.left_out} | set(there.mounts)
+        below = tuple(path + b"/" for path in there.mounts)
+        return Rules(
+            checksum=self._options.verification.checksum,
+            sync=self._options.sync,
+            attributes=self._options.attributes,
+            roots=self._plan.roots,
+            extras=self._extras,
+            protected=lambda path: path in kept or path.startswith(below),
+        )
+
+
+def _last_name(path: str) -> bytes:
+    return path.rsplit("/", 1)[-1].encode("utf-8", "surrogateescape")

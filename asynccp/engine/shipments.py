@@ -1,0 +1,59 @@
+"""Shipments: what pods lack, as archives. Pods that lack the same share one, read and encoded once for each codec.
+
+All that are under way share one window (`engine.broadcast`), so that a fleet in which each pod lacks something else
+takes no more memory than one whose pods lack the same. Some that nobody uses are kept: pods come one after the other.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from asynccp.archive.layout import ArchiveLayout
+from asynccp.engine.broadcast import Broadcast, Window
+from asynccp.entry import Entry
+from asynccp.local.pack import Packing
+
+MOST_IDLE = 8
+
+
+class Shipment:
+    """One archive, in each form that a pod takes it in."""
+
+    def __init__(self, layout: ArchiveLayout, window: Window) -> None:
+        self.layout = layout
+        self.users = 0
+        self._window = window
+        self._forms: dict[str, Broadcast] = {}
+
+    def form(self, codec: str) -> Broadcast:
+        """Return the archive as one codec has it; as it is for none."""
+        if codec not in self._forms:
+            packing = Packing(self.layout, codec) if codec else None
+            self._forms[codec] = Broadcast(self.layout, self._window, packing=packing)
+        return self._forms[codec]
+
+
+class Shipments:
+    """whole: the archive of everything."""
+
+    def __init__(self, whole: ArchiveLayout) -> None:
+        self._whole = whole
+        self._window = Window()
+        self._known: dict[tuple[bytes, ...], Shipment] = {}
+
+    @contextmanager
+    def lent(self, entries: Sequence[Entry]) -> Iterator[Shipment]:
+        """Lend the archive of some of the entries, in their order."""
+        key = tuple(entry.path for entry in entries)  # hashed in no time: each bytes object knows its hash
+        if key not in self._known:
+            whole = self._whole
+            layout = whole if len(key) == len(whole.entries) else ArchiveLayout(entries, whole.token, whole.format)
+            self._known[key] = Shipment(layout, self._window)
+        shipment = self._known[key]
+        shipment.users += 1
+        try:
+            yield shipment
+        finally:
+            shipment.users -= 1
+            idle = [key for key, one in self._known.items() if not one.users]
+            for one in idle[:-MOST_IDLE]:
+                del self._known[one]

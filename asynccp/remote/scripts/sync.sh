@@ -1,0 +1,44 @@
+# Before a push that compares: hello; what is there, of the names that the client asks about; questions; `send`, and the
+# push goes on; or `none`, and after `done` and orders it is over. Nothing has been touched by then.
+sync() {
+    set -f
+    IFS='
+'
+    # shellcheck disable=SC2086 # lines
+    set -- $names
+    unset IFS
+    set +f
+    base=$d
+    if [ "$renames" ]; then # what the source is called comes first, and last what it is to be called
+        if [ -d "$d/$n" ]; then base=$d/$n renames=; else shift; fi
+        set -- "$1"
+    fi
+    say "hello count=$count sum=$sum z=$z named=$renames compares=yes"
+    list_below "$base" "$@"
+    attend $lister
+    wait $lister || end $?
+    wait $waiter
+    while read -r a <&3; do
+        case $a in send* | none | ok) break ;; *) answer "$base" "$a" ;; esac
+    done
+    case $a in
+    send*)
+        # shellcheck disable=SC2086 # words
+        set -- $a
+        records=$2 more_records=$3
+        if [ "$4" = plain ]; then z=; fi
+        ;;
+    none)
+        if cd -P "$base" 2>/dev/null; then locate; else at=/; fi
+        top=$at
+        say "done rc=0 settled=yes"
+        take_orders
+        end 0
+        ;;
+    *) end 1 ;;
+    esac
+}
+# take_orders: after `done`, until the client has no more.
+take_orders() {
+    while read -r a <&3 && [ "$a" != ok ]; do answer / "$a"; done
+}
