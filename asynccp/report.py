@@ -5,6 +5,7 @@ Exit codes (rsync's numbers where rsync has one):
     0    every transfer is complete, and nothing was left out
     1    nothing was done: every transfer failed
     3    no pod matched (raised while planning, never a report's code)
+    4    nothing failed, and a comparison that was asked to tell has found differences
     23   some pods, or some entries, failed
     24   nothing failed but sources that changed while they were read
     130  interrupted
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
-from asynccp.difference import Difference
+from asynccp.difference import Difference, Sign
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import Interrupted, SourceChanged, TransferError
 from asynccp.target import Skipped, Target, Transfer
@@ -146,7 +147,6 @@ class Result:
             **({"grown_unnamed": self.grown_unnamed} if self.grown_unnamed else {}),
             "landed": exact(self.landed) or None,
             "tally": self.tally.to_json() if self.tally else None,
-            **({"differences": [one.to_json() for one in self.differences]} if self.differences else {}),
             **self._checksum_json(),
         }
 
@@ -219,6 +219,42 @@ def groups(results: Iterable[Result]) -> list[Group]:
     return sorted(found, key=lambda group: -len(group.results))
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Transfers of which a comparison has found the same differences."""
+
+    differences: tuple[Difference, ...]
+    transfers: tuple[Transfer, ...]
+
+    def count(self, *signs: Sign) -> int:
+        return sum(one.sign in signs for one in self.differences)
+
+    def size(self, *signs: Sign) -> int:
+        """Return the bytes of content."""
+        return sum(one.size for one in self.differences if one.sign in signs)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "pods": [one.to_json() for one in self.transfers],
+            "new": self.count(Sign.NEW),
+            "changed": self.count(Sign.CHANGED),
+            "extra": self.count(Sign.EXTRA),
+            "bytes": self.size(Sign.NEW, Sign.CHANGED),
+            "extra_bytes": self.size(Sign.EXTRA),
+            "differences": [one.to_json() for one in self.differences],
+        }
+
+
+def alike(results: Iterable[Result]) -> list[Alike]:
+    """Return what comparisons have found, the most pods first; those that are the same have no differences."""
+    found: dict[tuple[Difference, ...], list[Transfer]] = {}
+    for one in results:
+        if one.tally is not None:
+            found.setdefault(one.differences, []).append(one.transfer)
+    ranked = sorted(found.items(), key=lambda pair: -len(pair[1]))
+    return [Alike(differences, tuple(transfers)) for differences, transfers in ranked]
+
+
 def outcome_of(error: TransferError) -> Outcome:
     """Return the outcome that an error means."""
     if isinstance(error, SourceChanged):
@@ -233,6 +269,7 @@ class Report:
     left_out: entries of the local source that no pod was sent (devices, sockets, FIFOs). not_kept: what the archive
     can't carry of the entries that were sent (extended attributes, capabilities).
     strict: a pod that was matched but skipped counts as failed.
+    tells_differences: the exit code says whether a comparison has found some.
     """
 
     direction: str
@@ -242,6 +279,7 @@ class Report:
     seconds: float = 0.0
     not_kept: Sequence[NotKept] = ()
     strict: bool = False
+    tells_differences: bool = False
 
     @property
     def missed(self) -> list[Skipped]:
@@ -257,7 +295,9 @@ class Report:
             return 1
         if outcomes & {Outcome.FAILED, Outcome.PARTIAL} or self.left_out or self.missed:
             return 23
-        return 24 if Outcome.CHANGED in outcomes else 0
+        if Outcome.CHANGED in outcomes:
+            return 24
+        return 4 if self.tells_differences and any(one.differences for one in self.results) else 0
 
     @property
     def ok(self) -> bool:
@@ -277,6 +317,7 @@ class Report:
             "skipped": [one.to_json() for one in self.skipped],
             "left_out": [one.to_json() for one in self.left_out],
             "not_kept": [one.to_json() for one in self.not_kept],
+            **({"alike": [one.to_json() for one in alike(self.results)]} if self.direction == "diff" else {}),
         }
 
     def dumps(self) -> str:

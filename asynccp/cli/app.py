@@ -53,6 +53,25 @@ def push(
     _exit(run.push, request, sources, selection, verbose=request.showing.verbose)
 
 
+@app.command(cls=Command, short_help="Show in which pods files differ from those here.")
+@with_flags
+def diff(
+    arguments: Annotated[list[str], words("SOURCE... [TARGET...]")],
+    request: Request,
+) -> None:
+    """Show what a push would change in every matched pod, and what is there besides. Nothing is changed.
+
+    Arguments are those of push. The exit code is 4 when something differs.
+    """
+    sources, remotes = _split(arguments, arguments)
+    if not sources:
+        raise nothing_local("source", remotes[0], remotes, example("diff"))
+    request = request._replace(showing=request.showing._replace(exit_code=True))
+    from asynccp.cli import run
+
+    _exit(run.diff, request, sources, request.selection(remotes), verbose=request.showing.verbose)
+
+
 @app.command(cls=Command, short_help="Copy files of pods to this machine.")
 @with_flags
 def pull(

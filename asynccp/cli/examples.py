@@ -20,6 +20,10 @@ EXAMPLES = {
         ("only see who would get what", "asynccp push ./config -l app=web:/etc/app --dry-run"),
         ("for a script", "asynccp push ./config -l app=web:/etc/app -q -o json"),
     ),
+    "diff": (
+        ("which pods have another configuration", "asynccp diff ./config -l app=web:/etc/app"),
+        ("the same by content, for a script", "asynccp diff ./config -l app=web:/etc/app --checksum -q -o json"),
+    ),
     "pull": (
         ("logs, as ./logs/POD/log", "asynccp pull -l app=web:/var/log ./logs"),
         ("the contents of /var/log, as ./logs/POD", "asynccp pull -l app=web:/var/log/ ./logs"),

@@ -19,10 +19,12 @@ from asynccp.text import printable
 
 DEFAULTS = Request()
 
-FLEET = "push pull"
-FLEET_AND_CHECK = "push pull check"
-COPIES = "push pull cp"
-EVERY = "push pull cp check"
+FLEET = "push diff pull"
+FLEET_AND_CHECK = "push diff pull check"
+COPIES = "push diff pull cp"
+EVERY = "push diff pull cp check"
+PUSHES = "push diff"
+MOVES = "push pull"
 
 
 def whole(word: str) -> int:
@@ -194,9 +196,9 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             read=whole,
             knob=Knob.MOST_DELETED,
         ),
-        Flag("--existing", "push", "options.sync.existing", "Make nothing that isn't there yet."),
-        Flag("--ignore-existing", "push", "options.sync.ignore_existing", "Change nothing that is there."),
-        Flag("--update", "push", "options.sync.update", "Leave files alone that are newer in the pod."),
+        Flag("--existing", PUSHES, "options.sync.existing", "Make nothing that isn't there yet."),
+        Flag("--ignore-existing", PUSHES, "options.sync.ignore_existing", "Change nothing that is there."),
+        Flag("--update", PUSHES, "options.sync.update", "Leave files alone that are newer in the pod."),
         Flag(
             "--strict-sources",
             "pull",
@@ -225,7 +227,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "--dir-perms",
-            "push",
+            PUSHES,
             "options.attributes.dir_perms",
             "Directories that exist already get the source's mode and time as well.",
         ),
@@ -256,7 +258,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "--bwlimit",
-            FLEET,
+            MOVES,
             "options.concurrency.rate_per_s",
             "Bytes per second of all pods together: 500K, 10M.",
             "RATE",
@@ -265,7 +267,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "-z --compress",
-            FLEET,
+            MOVES,
             "options.compression",
             "auto (where it pays), none, or the container's gzip or zstd.",
             "HOW",
@@ -337,7 +339,8 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
     ),
     "Report": (
-        Flag("--dry-run", COPIES, "showing.dry_run", "Show who would get what, and end."),
+        Flag("--dry-run", "push pull cp", "showing.dry_run", "Show what would be done, and end; a push asks the pods."),
+        Flag("--exit-code", "push", "showing.exit_code", "With --dry-run: exit with 4 when something differs."),
         Flag(
             "-o --output",
             EVERY,

@@ -30,11 +30,13 @@ class Server(NamedTuple):
 class Showing(NamedTuple):
     """What is shown of a run, and where.
 
-    dry_run: show the plan and end. report: a file that gets the report too, as JSON.
+    dry_run: show the plan, or what a push would change, and end. report: a file that gets the report
+    too, as JSON. exit_code: it tells whether anything differs.
     quiet: nothing of what went well. verbose: 1 for a line when a pod starts and ends; 2 for a trace (`cli.trace`).
     """
 
     dry_run: bool = False
+    exit_code: bool = False
     output: Output = Output.TEXT
     report: Path | None = None
     quiet: bool = False
@@ -55,6 +57,11 @@ class Request(NamedTuple):
     options: Options = Options()
     showing: Showing = Showing()
     preserve: bool = True
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is only looked at what a push would change."""
+        return self.command == "diff" or (self.command == "push" and self.showing.dry_run)
 
     def selection(self, remotes: list[str]) -> Selection:
         """Return who is asked for by labels and arguments. Raises UsageError."""

@@ -43,8 +43,23 @@ AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan, "ForwardPlan")
 async def push(request: Request, sources: Sequence[str], selection: Selection) -> int:
     from asynccp.engine.push import push as push_plan  # each loads what it needs: a push no extraction
 
+    if request.compares:
+        return await diff(request, sources, selection)
     follow = request.options.attributes.follow
     return await _perform(request, lambda cluster: plan_push(cluster, sources, selection, follow=follow), push_plan)
+
+
+async def diff(request: Request, sources: Sequence[str], selection: Selection) -> int:
+    """Show what a push would change; of a push's dry run that is no more than what it would do."""
+    from asynccp.engine.diff import diff as compare
+
+    follow = request.options.attributes.follow
+    extras = request.command != "push" or request.options.sync.delete
+    return await _perform(
+        request,
+        lambda cluster: plan_push(cluster, sources, selection, follow=follow),
+        functools.partial(compare, extras=extras),
+    )
 
 
 async def pull(request: Request, destination: str, selection: Selection) -> int:
@@ -95,11 +110,11 @@ async def _perform(
         with given_up_by_signal():
             cluster = await stack.enter_async_context(connect(request.server.kubeconfig, request.server.context))
             plan = await make_plan(cluster)
-        if show.dry_run:
+        if show.dry_run and not request.compares:
             _print(plan, show.output)
             return 0
         if not show.quiet:
-            typer.echo(opening(plan), err=True)
+            typer.echo(opening(plan, compares=request.compares), err=True)
         stop = anyio.Event()
         printer = observer_for(
             sys.stderr,
@@ -113,6 +128,7 @@ async def _perform(
         work = functools.partial(carry_out, cluster, plan, options=options, observer=heard, stop=stop)
         with _signal_calls(stop.set):
             report = await draw_while(printer, work)
+    report.tells_differences = show.exit_code
     report.results = [result_in_flags(one, request.command) for one in report.results]
     return await _report(show, report)
 

@@ -152,7 +152,8 @@ def _difference(path: bytes, item: Item, there: Item | None, rules: Rules, same:
     if there is None:
         return Difference(Sign.NEW, path, (), item.size)
     why = tuple(_reasons(path, item, there, rules, same))
-    return Difference(Sign.CHANGED, path, why, item.size) if why else None
+    is_sent_again = rules.sync.always and item.kind is not Kind.DIRECTORY
+    return Difference(Sign.CHANGED, path, why, item.size) if why or is_sent_again else None
 
 
 def _reasons(path: bytes, item: Item, there: Item, rules: Rules, same: Same) -> Iterator[Why]:
@@ -198,6 +199,8 @@ def _join_links(entries: Sequence[Entry], there: Manifest, found: dict[bytes, Di
 
 def _settings(wanted: Manifest, found: Mapping[bytes, Difference], rules: Rules) -> tuple[Setting, ...]:
     """Return what is set and not sent."""
+    if rules.sync.always:
+        return ()
     only = {Why.MODE, Why.OWNER, Why.TIME} if rules.checksum else {Why.MODE, Why.OWNER}
     of_directories = {Why.MODE, Why.OWNER, Why.TIME}
     some = [

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from asynccp.entry import LeftOut, NotKept
-from asynccp.report import Result
-from asynccp.text import counted, listed, printable
+from asynccp.report import Result, Tally
+from asynccp.text import counted, human_size, listed, printable
 
 MOST = 10  # paths, or kinds of what was not kept, for one pod
 _EXAMPLES = 3  # paths that lack the same
@@ -58,3 +58,12 @@ def _gathered(pairs: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:
     for words, path in pairs:
         found[words].append(path)
     return found
+
+
+def tally_words(tally: Tally) -> list[str]:
+    """Return what there is to say of what was there already."""
+    words = [f"{tally.set} only set"] if tally.set else []
+    words += [f"{tally.removed} removed"] if tally.removed else []
+    if tally.same:
+        words.append(f"{tally.same} the same" + (f" ({human_size(tally.saved)} saved)" if tally.saved else ""))
+    return words

@@ -23,7 +23,7 @@ from asynccp.events import Listener
 from asynccp.report import Attempt, Outcome, Result, kind
 from asynccp.target import Transfer
 from asynccp.text import counted, human_size, printable
-from asynccp.ui.entries import notes
+from asynccp.ui.entries import notes, tally_words
 
 MOST_ALIKE = 10  # lines for pods that have the same to tell
 SILENCE_S = 60.0  # CircleCI ends a job after ten silent minutes; people doubt it sooner
@@ -125,12 +125,25 @@ def describe(result: Result, *, verbose: int = 0) -> str:
     causes += [f"{counted(left_out, 'entry', 'entries')} left out"] if left_out else []
     facts = [": ".join([head, *(["; ".join(causes)] if causes else [])])]
     if result.outcome not in (Outcome.FAILED, Outcome.INTERRUPTED):
-        entries = counted(result.entries, "entry", "entries")
-        facts += [entries, human_size(result.size), f"{result.seconds:.1f} s"]
+        facts += [*_brought(result), f"{result.seconds:.1f} s"]
         facts += [f"landed as {printable(result.landed)}"] if result.landed else []
     if verbose:
         facts += [f"{human_size(result.wire_size)} on the wire", result.protocol, _compression(result)]
     return "  ".join(fact for fact in facts if fact)
+
+
+def _brought(result: Result) -> list[str]:
+    """Say what came, or what would."""
+    if result.differences:
+        return [counted(len(result.differences), "difference", "differences")]
+    words = tally_words(result.tally) if result.tally else []
+    if words and not result.entries:
+        return [", ".join(words)]
+    return [
+        counted(result.entries, "entry", "entries"),
+        human_size(result.size),
+        *([", ".join(words)] if words else []),
+    ]
 
 
 def _compression(result: Result) -> str:

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 _NAMES = 8  # of pods
 
 
-def opening(plan: "PushPlan | PullPlan | ForwardPlan") -> str:
-    """Return what a person should know before the work begins; how many are skipped is on the first line."""
+def opening(plan: "PushPlan | PullPlan | ForwardPlan", *, compares: bool = False) -> str:
+    """Return what a person should know before the work begins; how many are skipped is on the first line.
+
+    compares: it is only looked at what a push would change.
+    """
     if isinstance(plan, PushPlan):
-        what = f"pushing {counted(len(plan.entries), 'entry', 'entries')} ({human_size(plan.size)}) to {_who(plan)}"
+        entries = f"{counted(len(plan.entries), 'entry', 'entries')} ({human_size(plan.size)})"
+        what = f"comparing {entries} with {_who(plan)}" if compares else f"pushing {entries} to {_who(plan)}"
     elif isinstance(plan, PullPlan):
         what = f"pulling from {_who(plan)} into {printable(plan.destination)}"
     else:

@@ -12,13 +12,14 @@ Everything here is bounded, whatever the size of the fleet; `to_json` has all of
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from asynccp.report import Group, Outcome, Report, Result, groups
+from asynccp.report import Group, Outcome, Report, Result, Tally, groups
 from asynccp.target import Skipped, Target, by_reason
 from asynccp.text import counted, human_size, listed, printable
-from asynccp.ui.entries import left_out_lines, not_kept_lines
+from asynccp.ui.difference import difference_lines
+from asynccp.ui.entries import left_out_lines, not_kept_lines, tally_words
 from asynccp.ui.lines import MOST_ALIKE
 
-_DONE = {"push": "pushed to", "pull": "pulled from", "forward": "copied to"}
+_DONE = {"push": "pushed to", "pull": "pulled from", "forward": "copied to", "diff": "compared"}
 _NAMES = 3  # of pods that are alike
 _LINES = 10  # of causes, of reasons, of places, of what was not kept
 _CAUSE_LIMIT = 500  # characters
@@ -28,7 +29,8 @@ _SLOW_S = 1.0  # below, nobody waits for a pod
 
 def closing(report: Report) -> str:
     """Return the report's text. Causes were told when they happened; here equal ones are told once, with a count."""
-    lines = [*left_out_lines(report.left_out), *not_kept_lines(report.not_kept)]
+    lines = list(difference_lines(report.results)) if report.direction == "diff" else []
+    lines += [*left_out_lines(report.left_out), *not_kept_lines(report.not_kept)]
     lines += [*_of_several_pods(report.results), *_compression(report.results), _summary(report)]
     lines += [*_slowest(report), *_places(report), *_troubles(report), *_skipped(report)]
     return "\n".join(lines)
@@ -73,11 +75,23 @@ def _summary(report: Report) -> str:
     incomplete = [outcome for outcome in Outcome if counts[outcome] and outcome is not Outcome.COMPLETE]
     rest = [f"{counts[outcome]} {outcome.value}" for outcome in incomplete]
     rest += [f"{len({one.pod for one in report.skipped})} skipped"] if report.skipped else []
-    entries, size = sum(one.entries for one in results), sum(one.size for one in results)
-    what = f"{counted(entries, 'entry', 'entries')}, {human_size(size)} in {report.seconds:.1f} s"
+    what = f"{_brought(report)} in {report.seconds:.1f} s"
     landed = {one.landed for one in results if one.landed}
     where = f" as {printable(landed.pop())}" if len(landed) == 1 else ""
     return "; ".join([whole + where + (f" ({', '.join(rest)})" if rest else ""), what])
+
+
+def _brought(report: Report) -> str:
+    """Return what came to all pods together, or in how many something differs."""
+    results = report.results
+    if report.direction == "diff":
+        return f"{sum(bool(one.differences) for one in results)} with differences"
+    entries, size = sum(one.entries for one in results), sum(one.size for one in results)
+    found = [one.tally for one in results if one.tally]
+    words = tally_words(Tally(*map(sum, zip(*found, strict=True)))) if found else []
+    if words and not entries:
+        return ", ".join(words)
+    return ", ".join([counted(entries, "entry", "entries"), human_size(size), *words])
 
 
 def _compression(results: Sequence[Result]) -> Iterator[str]:
