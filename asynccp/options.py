@@ -147,6 +147,30 @@ class Attributes(NamedTuple):
     follow: bool = True
 
 
+class Rule(NamedTuple):
+    """What a filter says of the paths that it matches (`plan.filters`).
+
+    keeps: they are copied; else they are not. patterns: of gitignore, one or a file's; the last that matches decides,
+    and one that begins with `!` takes back. Bytes that are no UTF-8 are as in `sys.argv`.
+    """
+
+    keeps: bool
+    patterns: tuple[str, ...]
+
+
+class Filtering(NamedTuple):
+    """What of a tree is copied.
+
+    rules: the first that matches a path, or a directory above it, decides; what none matches is copied.
+    one_file_system: of a push: a directory on which another file system is mounted is copied empty.
+    copy_links: of a push: a symbolic link is copied as what it leads to, also below what was named.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    one_file_system: bool = False
+    copy_links: bool = False
+
+
 class Publishing(NamedTuple):
     """How a push takes its place when all of it has come to the pod.
 
@@ -190,6 +214,7 @@ class Options(NamedTuple):
     failures: Failures = Failures()
     verification: Verification = Verification()
     attributes: Attributes = Attributes()
+    filtering: Filtering = Filtering()
     publishing: Publishing = Publishing()
     sync: Sync = Sync()
     compression: Compression = Compression.AUTO
