@@ -138,7 +138,6 @@ class Attributes(NamedTuple):
     preserve_modes: of a pull: keep modes as the pod has them, also what the umask forbids.
     dir_perms: of a push: directories that are there already get the source's mode and time as well.
     follow: a path that was named and is a symbolic link is copied as what it leads to (`cp -RH`); else as the link.
-        Of a push the plan says so: `plan_push(follow=…)`.
     """
 
     preserve_owner: bool = False

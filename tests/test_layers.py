@@ -37,7 +37,7 @@ MAY_KNOW = {
     "auth": VOCABULARY | {"auth", "net"},
     "kube": VOCABULARY | {"kube", "auth", "net"},
     "remote": VOCABULARY | {"remote", "archive", "plan.manifest"},
-    "local": VOCABULARY | {"local", "archive"},
+    "local": VOCABULARY | {"local", "archive", "plan.filters"},
     "sinks": VOCABULARY | {"sinks", "archive", "local"},
     "engine": VOCABULARY | {"engine", "archive", "kube.base", "kube.exec", "local", "plan", "remote", "sinks"},
     "ui": VOCABULARY | {"ui", "plan"},

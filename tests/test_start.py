@@ -37,6 +37,7 @@ FOR_FEW = {
     "asynccp.testing",
     "asynccp.sinks.directory",
     "asynccp.archive.zstd",
+    "asynccp.plan.filters",
     "backports.zstd",
 }
 

@@ -27,6 +27,11 @@ class Command(typer.core.TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return _as_written(super().get_params(ctx))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        *_, order = self.make_parser(ctx).parse_args(list(args))
+        ctx.obj = [one.name for one in order]  # one for each word; the values below are by parameter
+        return super().parse_args(ctx, args)
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002 (typer has braces around some arguments)
         return ["[OPTIONS]", *(str(one.metavar) for one in self.params if isinstance(one, typer.core.TyperArgument))]
 
@@ -60,11 +65,12 @@ def with_flags(command: Callable[[list[str], Request], None]) -> Callable[..., N
     """Give a command the flags of its name: typer reads a signature, so one is made from the table."""
     name = command.__name__
     arguments = next(iter(inspect.signature(command).parameters.values()))
+    ctx = inspect.Parameter("ctx", arguments.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
     @functools.wraps(command)
-    def called(arguments: list[str], **words: Any) -> None:
+    def called(ctx: typer.Context, arguments: list[str], **words: Any) -> None:
         try:
-            command(list(arguments), request_of(name, words))
+            command(list(arguments), request_of(name, words, ctx.obj))
         except AsyncCpError as exc:
             exc.hint = in_flags(exc.hint, name)
             raise
@@ -73,8 +79,9 @@ def with_flags(command: Callable[[list[str], Request], None]) -> Callable[..., N
         inspect.Parameter(flag.parameter, arguments.KEYWORD_ONLY, default=None, annotation=_typed(flag))
         for flag in flags_of(name)
     ]
-    called.__signature__ = inspect.Signature([arguments, *rest])  # type: ignore[attr-defined]
-    called.__annotations__ = {one.name: one.annotation for one in (arguments, *rest)}
+    parameters = [ctx, arguments, *rest]
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in parameters}
     return called
 
 

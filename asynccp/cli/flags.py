@@ -7,11 +7,13 @@ without the flag, its name in the library what a hint calls it. From both follow
 So a new flag is a field of a group with its reason (`options`, or `cli.request`), a line here, and who obeys it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from asynccp.cli import filters
 from asynccp.cli.request import Request
 from asynccp.errors import Knob, UsageError
 from asynccp.limits import parse_size, size_word
@@ -40,7 +42,8 @@ class Flag(NamedTuple):
 
     names: the short one first. on: the commands that have it. sets: the dotted path of a field of `Request`.
     metavar: what stands for its word; a flag without one is a switch, or counts how often it was given.
-    least: the smallest value, of a number. read: what makes a value of its word, where the field's type can't tell.
+    least: the smallest value, of a number. read: what makes a value of its word, where the field's type can't tell; of
+        several words, of each.
     knob: what a hint calls it, where that isn't the field's name.
     """
 
@@ -102,7 +105,7 @@ class Flag(NamedTuple):
         if not self.metavar:
             return self._switched(word)
         if self.kind is tuple:
-            return tuple(word)
+            return tuple(map(self.read, word) if self.read else word)
         value = self.read(word) if self.read else self._of_kind(word)
         if isinstance(value, int | float) and not value >= self.least:
             raise UsageError(f"{self.long} is at least {self.least:g}")
@@ -174,6 +177,43 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
     ),
     "What": (
         Flag(
+            "--include",
+            FLEET,
+            "options.filtering.rules",
+            "Copy what matches, whatever a later --exclude says. Of these three the first that matches decides.",
+            "PATTERN",
+            read=filters.included,
+            knob=Knob.INCLUDE,
+        ),
+        Flag(
+            "--exclude",
+            FLEET,
+            "options.filtering.rules",
+            "Leave out what matches, and what is below it. Patterns are gitignore's.",
+            "PATTERN",
+            read=filters.excluded,
+        ),
+        Flag(
+            "--exclude-from",
+            FLEET,
+            "options.filtering.rules",
+            "Leave out what git would ignore by this file.",
+            "FILE",
+            read=filters.excluded_from,
+        ),
+        Flag(
+            "-x --one-file-system",
+            "push",
+            "options.filtering.one_file_system",
+            "Don't enter directories on which another file system is mounted.",
+        ),
+        Flag(
+            "-L --copy-links",
+            "push",
+            "options.filtering.copy_links",
+            "Copy what symbolic links lead to, also those below a source.",
+        ),
+        Flag(
             "--checksum",
             FLEET,
             "options.verification.checksum",
@@ -223,7 +263,6 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             FLEET,
             "options.attributes.follow",
             "Copy a named symbolic link itself, not what it leads to.",
-            knob=Knob.NO_FOLLOW,
         ),
         Flag(
             "--dir-perms",
@@ -368,14 +407,32 @@ def flags_of(command: str) -> Iterator[Flag]:
     return (flag for flag in FLAGS if command in flag.commands)
 
 
-def request_of(command: str, words: Mapping[str, Any]) -> Request:
-    """Return what a command was asked for. words: by parameter; None for what was not given. Raises UsageError."""
+def request_of(command: str, words: Mapping[str, Any], written: Sequence[str] = ()) -> Request:
+    """Return what a command was asked for. words: by parameter; None for what was not given. Raises UsageError.
+
+    written: the parameters as their words came. Where several flags add to one field, it has their values so; those of
+    variables come behind, as the flags stand here.
+    """
     request = Request(command=command)
+    added: dict[str, dict[str, Sequence[object]]] = {}
     for flag in flags_of(command):
         word = words.get(flag.parameter)
-        if word is not None:
-            request = _with(request, flag.sets, flag.value(word))
+        if word is None:
+            continue
+        value = flag.value(word)
+        if flag.kind is tuple:
+            added.setdefault(flag.sets, {})[flag.parameter] = value
+        else:
+            request = _with(request, flag.sets, value)
+    for field, values in added.items():
+        request = _with(request, field, _in_order(values, written))
     return request
+
+
+def _in_order(values: Mapping[str, Sequence[object]], written: Sequence[str]) -> tuple[object, ...]:
+    rest = {parameter: iter(some) for parameter, some in values.items()}
+    first = [next(rest[parameter]) for parameter in written if parameter in rest]
+    return (*first, *chain.from_iterable(rest.values()))
 
 
 def _with(group: Any, path: str, value: object) -> Any:

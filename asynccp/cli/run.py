@@ -24,7 +24,7 @@ from asynccp.cli.reportfile import try_report, write_report
 from asynccp.cli.request import Output, Request, Server, Showing
 from asynccp.cli.trace import verbosity
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
-from asynccp.errors import AsyncCpError, Interrupted
+from asynccp.errors import AsyncCpError, Interrupted, UsageError
 from asynccp.kube.base import Cluster
 from asynccp.kube.cluster import connect
 from asynccp.plan.plan import PullPlan, PushPlan, unit
@@ -45,19 +45,23 @@ async def push(request: Request, sources: Sequence[str], selection: Selection) -
 
     if request.compares:
         return await diff(request, sources, selection)
-    follow = request.options.attributes.follow
-    return await _perform(request, lambda cluster: plan_push(cluster, sources, selection, follow=follow), push_plan)
+    attributes, filtering = request.options.attributes, request.options.filtering
+    return await _perform(
+        request,
+        lambda cluster: plan_push(cluster, sources, selection, attributes=attributes, filtering=filtering),
+        push_plan,
+    )
 
 
 async def diff(request: Request, sources: Sequence[str], selection: Selection) -> int:
     """Show what a push would change; of a push's dry run that is no more than what it would do."""
     from asynccp.engine.diff import diff as compare
 
-    follow = request.options.attributes.follow
+    attributes, filtering = request.options.attributes, request.options.filtering
     extras = request.command != "push" or request.options.sync.delete
     return await _perform(
         request,
-        lambda cluster: plan_push(cluster, sources, selection, follow=follow),
+        lambda cluster: plan_push(cluster, sources, selection, attributes=attributes, filtering=filtering),
         functools.partial(compare, extras=extras),
     )
 
@@ -65,6 +69,8 @@ async def diff(request: Request, sources: Sequence[str], selection: Selection) -
 async def pull(request: Request, destination: str, selection: Selection) -> int:
     from asynccp.engine.pull import pull as pull_plan
 
+    if request.options.filtering.rules:
+        raise UsageError("a pull can't leave anything out yet")
     return await _perform(request, lambda cluster: plan_pull(cluster, destination, selection), pull_plan)
 
 

@@ -1,5 +1,6 @@
 """Planning: a request → a plan. Lists pods and scans the disk at the same time; no byte of a file is read."""
 
+import functools
 import os
 import secrets
 from collections.abc import Collection, Sequence
@@ -17,11 +18,14 @@ from asynccp.errors import PlanError, UsageError
 from asynccp.kube.base import Cluster
 from asynccp.local.destination import check_destination
 from asynccp.local.scan import Scanned, scan
+from asynccp.options import Attributes, Filtering, Options
 from asynccp.plan.plan import Gather, PullPlan, PushPlan, build_pull
 from asynccp.target import Selection, Transfer
 
 if TYPE_CHECKING:
     from asynccp.plan.forward import ForwardPlan
+
+_DEFAULT = Options()
 
 
 async def plan_push(
@@ -29,19 +33,21 @@ async def plan_push(
     sources: Sequence[str],
     selection: Selection,
     *,
-    follow: bool = True,
+    attributes: Attributes = _DEFAULT.attributes,
+    filtering: Filtering = _DEFAULT.filtering,
     renames: Collection[Kind] = (Kind.FILE,),
 ) -> PushPlan:
     """Return who gets what. Raises PlanError, UsageError: nothing has moved then.
 
-    follow: a source that is a symbolic link is copied as what it leads to.
+    attributes, filtering: of the options; what of them a plan settles is not asked for again.
     renames: what a single source must be for the path in the pod to be its new name.
     """
     scanned = Scanned([], [], [])
 
     async def look() -> None:
         nonlocal scanned
-        scanned = await to_thread.run_sync(scan, sources, follow, abandon_on_cancel=True)  # it only looks
+        looking = functools.partial(scan, sources, attributes.follow, filtering)
+        scanned = await to_thread.run_sync(looking, abandon_on_cancel=True)  # it only looks
 
     with single_error():
         async with anyio.create_task_group() as tasks:

@@ -5,7 +5,12 @@ destination. The contents form has no entry for the directory itself, so the des
 
 A source that is a symbolic link is what it leads to, under the link's name, as with `cp -RH`: who names `current` wants
 what is in it. Where it leads is settled once, so a link that is turned round meanwhile doesn't mix two states. Links
-below it are copied as links.
+below it are copied as links, or if that is asked for (`Filtering.copy_links`) all as what they lead to. A link that
+leads nowhere is left out then, and named, and so is a directory where a link leads back to it.
+
+What filters leave out isn't named: who filters knows. It may be what can't be copied, or read. A directory in which
+nothing can be kept isn't entered (`local.wanted`); one that is entered for what may be below it is kept if there is
+something.
 
 The tree is walked by descriptors of directories (`local.directories`), and each entry keeps which object it was.
 
@@ -23,8 +28,12 @@ from asynccp.archive.attributes import words_of_names
 from asynccp.entry import Entry, Kind, LeftOut, NotKept, Origin, joined
 from asynccp.errors import Knob, PlanError, UsageError
 from asynccp.local.directories import Directories
+from asynccp.local.wanted import Wanted, rules_in
+from asynccp.options import Filtering, Rule
 from asynccp.text import printable
 
+_EVERYTHING = Filtering()
+_NOWHERE = (ENOENT, ENOTDIR, ELOOP)  # why a link leads nowhere
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 PATH_MAX = 4096  # of Linux, its end included: no program in a pod could open what is deeper by its path
 MAX_NOT_KEPT = 10_000  # that are named; nobody reads more
@@ -38,24 +47,37 @@ class Scanned(NamedTuple):
     not_kept: list[NotKept]
 
 
-def scan(sources: Sequence[str], follow: bool = True) -> Scanned:
+def scan(sources: Sequence[str], follow: bool = True, filtering: Filtering = _EVERYTHING) -> Scanned:
     """Return the entries of all sources, parents before children, sorted by name, and what can't be copied.
 
     follow: a source that is a symbolic link is copied as what it leads to, else as the link.
 
-    Raises PlanError for a source that isn't there or can't be read, UsageError for two that land on one name.
+    Raises PlanError for a source that isn't there or can't be read, or if filters leave nothing; UsageError for two
+    that land on one name.
     """
-    scanner = _Scanner(follow)
+    scanner = _Scanner(follow or filtering.copy_links, filtering)
     for source in sources:
         scanner.add(os.fsencode(source))
-    return Scanned(scanner.entries, scanner.left_out, scanner.not_kept())
+    scanned = scanner.scanned()
+    if scanner.has_excluded and all(entry.path in scanner.tops for entry in scanned.entries):
+        raise PlanError(f"the filters leave nothing to push of {' '.join(map(printable, sources))}")
+    return scanned
 
 
 class _Scanner:
-    def __init__(self, follow: bool) -> None:
-        self.entries: list[Entry] = []
-        self.left_out: list[LeftOut] = []
+    """has_excluded: filters have left out something. tops: what sources are called that are directories."""
+
+    def __init__(self, follow: bool, filtering: Filtering) -> None:
+        self.has_excluded = False
+        self.tops: set[bytes] = set()
+        self._entries: list[Entry] = []
+        self._left_out: list[LeftOut] = []
         self._follow = follow
+        self._filtering = filtering
+        self._top = b""  # what the source under way is called
+        self._wanted = Wanted(filtering, (), b"", 0)  # what is of it
+        self._for_content: set[bytes] = set()  # directories that are only copied if something below them is
+        self._entered: dict[bytes, tuple[int, int]] = {}  # with links followed: directories of the source, and which
         self._not_kept: list[NotKept] = []
         self._unnamed = 0  # that are not in `_not_kept`
         self._kinds: dict[bytes, Kind] = {}
@@ -63,16 +85,12 @@ class _Scanner:
         self._directories = Directories()
 
     def add(self, source: bytes) -> None:
-        name, place = os.path.basename(source), _Place(source, b"", b"")
+        name = os.path.basename(source)
+        place = _Place(source, b"", b"") if name in (b"", b".", b"..") else _Place(*os.path.split(source), name)
         try:
             if self._follow or not name:
                 _refuse_dead_end(source)
-            if name in (b"", b".", b".."):
-                waiting = self._children(place)
-            elif self._follow and os.path.islink(source):
-                waiting = self._behind(source, name)
-            else:
-                waiting = [_Place(*os.path.split(source), name)]
+            waiting = self._begin(place)
             while waiting:  # a stack, not recursion: a tree may be deeper than Python's
                 place = waiting.pop()
                 waiting += self._visit(place)
@@ -82,45 +100,114 @@ class _Scanner:
         finally:
             self._directories.close()
 
-    def not_kept(self) -> list[NotKept]:
-        """Return what can't be kept of the entries, named up to a bound."""
-        more = [NotKept(b".", f"{self._unnamed} more such losses in it, not named")] if self._unnamed else []
-        return self._not_kept + more
+    def scanned(self) -> Scanned:
+        """Return all that was found, and what can't be kept of it, named up to a bound."""
+        empty = self._for_content - self._with_content() if self._for_content else self._for_content
+        entries = [entry for entry in self._entries if entry.path not in empty]
+        not_kept = [one for one in self._not_kept if one.path not in empty]
+        if self._unnamed:
+            not_kept.append(NotKept(b".", f"{self._unnamed} more such losses in it, not named"))
+        return Scanned(entries, self._left_out, not_kept)
 
-    def _behind(self, link: bytes, name: bytes) -> "list[_Place]":
-        """Return where a link leads. To a pipe (`/dev/fd/63` of a shell) none leads that has a name."""
-        mode = os.stat(link).st_mode
-        if _kind(mode) is None:
-            self._leave_out(name, mode)
-            return []
-        return [_Place(*os.path.split(os.path.realpath(link)), name)]
+    def _with_content(self) -> set[bytes]:
+        """Return the directories that something is in that is copied for its own sake."""
+        found = {b""}
+        for entry in self._entries:
+            above = entry.path.rpartition(b"/")[0] if entry.path not in self._for_content else b""
+            while above not in found:
+                found.add(above)
+                above = above.rpartition(b"/")[0]
+        return found
+
+    def _begin(self, top: "_Place") -> "list[_Place]":
+        """Learn what is wanted of a source; return what is to be visited first."""
+        found = os.stat(top.source, follow_symlinks=self._follow or not top.path)
+        ignored: tuple[Rule, ...] = ()
+        is_directory = stat.S_ISDIR(found.st_mode)
+        if is_directory:
+            self.tops.add(top.path)
+            ignored = rules_in(self._directories.at(top.source, b""), top.source)
+        self._wanted = Wanted(self._filtering, ignored, top.path if is_directory else b"", found.st_dev)
+        self._top = top.path
+        self._entered = {}
+        if top.path:
+            return [top]
+        self._entered[b""] = found.st_dev, found.st_ino
+        return self._children(top)
 
     def _visit(self, place: "_Place") -> "list[_Place]":
         """Take one object in; return what is to be visited next, last first."""
-        if len(place.root) + 1 + len(place.below) >= PATH_MAX:
+        if max(len(place.root) + 1 + len(place.below), len(place.path)) >= PATH_MAX:
             raise OSError(ENAMETOOLONG, os.strerror(ENAMETOOLONG))
-        at, name = self._at(place)
-        entry = self._entry(place, at, name)
-        if entry is None:
+        place, found, why_not = self._found(place)
+        is_directory = stat.S_ISDIR(found.st_mode)
+        keeps = self._wanted.keeps(place.path, is_directory)
+        if not keeps:
+            self.has_excluded = True
+            if not is_directory or not self._wanted.may_keep_below(place.path):
+                return []
+        if why_not:
+            self._left_out.append(LeftOut(place.path, why_not))
             return []
-        before = self._kinds.setdefault(place.path, entry.kind)
-        if len(self._kinds) > len(self.entries):
-            self.entries.append(entry)
+        is_new = self._take(self._entry(place, found))
+        if keeps:
+            self._for_content.discard(place.path)
+        elif is_new:
+            self._for_content.add(place.path)
+        return self._children(place) if is_directory and self._wanted.is_entered(found.st_dev) else []
+
+    def _found(self, place: "_Place") -> tuple["_Place", os.stat_result, str]:
+        """Return where an object is, links followed that are to be, its status, and why it can't be copied, if so."""
+        at, name = self._at(place)
+        found = os.stat(name, dir_fd=at, follow_symlinks=False)
+        if stat.S_ISLNK(found.st_mode) and (self._filtering.copy_links or (self._follow and place.path == self._top)):
+            try:
+                found = os.stat(name, dir_fd=at)
+            except OSError as exc:
+                if exc.errno not in _NOWHERE:
+                    raise
+                target = printable(os.readlink(name, dir_fd=at), 200)
+                return place, found, f"a symbolic link that leads nowhere (to {target})"
+            if _kind(found.st_mode) is not None:  # of a pipe of a shell (/dev/fd/63) there is no path
+                place = _Place(*os.path.split(os.path.realpath(place.source)), place.path)
+                at, name = self._at(place)
+                found = os.stat(name, dir_fd=at, follow_symlinks=False)
+        if _kind(found.st_mode) is None:
+            return place, found, f"{_special(found.st_mode)}, which is never copied"
+        if self._filtering.copy_links and stat.S_ISDIR(found.st_mode) and self._is_in_itself(place.path, found):
+            return place, found, "a symbolic link leads back to a directory above it"
+        return place, found, ""
+
+    def _is_in_itself(self, path: bytes, found: os.stat_result) -> bool:
+        """Tell whether a directory is one of those that it is reached through."""
+        which = self._entered[path] = found.st_dev, found.st_ino
+        while path:
+            path = path.rpartition(b"/")[0]
+            if self._entered.get(path) == which:
+                return True
+        return False
+
+    def _take(self, entry: Entry) -> bool:
+        """Add an entry; return whether it is the first of its name. Of two directories of one name it is."""
+        before = self._kinds.setdefault(entry.path, entry.kind)
+        if len(self._kinds) > len(self._entries):
+            self._entries.append(entry)
             if entry.kind in (Kind.FILE, Kind.DIRECTORY):
-                self._look_for_attributes(place)
-        elif (before, entry.kind) != (Kind.DIRECTORY, Kind.DIRECTORY):  # two directories are merged
-            raise UsageError(f"two sources land on one name: {printable(place.path)}", hint="push one after the other")
-        return self._children(place) if entry.kind is Kind.DIRECTORY else []
+                self._look_for_attributes(entry)
+            return True
+        if (before, entry.kind) != (Kind.DIRECTORY, Kind.DIRECTORY):  # two directories are merged
+            raise UsageError(f"two sources land on one name: {printable(entry.path)}", hint="push one after the other")
+        return False
 
     def _at(self, place: "_Place") -> tuple[int, bytes]:
         """Return the descriptor of the directory that an object is in, and its name there."""
         directory, _, name = place.below.rpartition(b"/")
         return self._directories.at(place.root, directory), name or b"."
 
-    def _look_for_attributes(self, place: "_Place") -> None:
-        for what in words_of_names(_attributes(place.source)):
+    def _look_for_attributes(self, entry: Entry) -> None:
+        for what in words_of_names(_attributes(entry.source)):
             if len(self._not_kept) < MAX_NOT_KEPT:
-                self._not_kept.append(NotKept(place.path, what))
+                self._not_kept.append(NotKept(entry.path, what))
             else:
                 self._unnamed += 1
 
@@ -129,9 +216,10 @@ class _Scanner:
         names = sorted(_names(self._directories.at(place.root, place.below)), reverse=True)
         return [_Place(place.root, below + name, path + name) for name in names]
 
-    def _entry(self, place: "_Place", at: int, name: bytes) -> Entry | None:
-        found = os.stat(name, dir_fd=at, follow_symlinks=False)
-        kind, size, link = _kind(found.st_mode), 0, b""
+    def _entry(self, place: "_Place", found: os.stat_result) -> Entry:
+        """Return the entry of a file, directory or link."""
+        at, name = self._at(place)
+        kind, size, link = _KINDS[stat.S_IFMT(found.st_mode)], 0, b""
         if kind is Kind.SYMLINK:
             link = os.readlink(name, dir_fd=at)
         elif kind is Kind.FILE:
@@ -142,14 +230,8 @@ class _Scanner:
                 size = found.st_size
                 if not os.access(name, os.R_OK, dir_fd=at):
                     raise PermissionError(EACCES, os.strerror(EACCES))
-        elif kind is None:
-            self._leave_out(place.path, found.st_mode)
-            return None
         mode, origin = stat.S_IMODE(found.st_mode), Origin(place.root, place.below, *_identity(found))
         return Entry(place.path, kind, size, mode, found.st_mtime_ns, found.st_uid, found.st_gid, link, origin)
-
-    def _leave_out(self, path: bytes, mode: int) -> None:
-        self.left_out.append(LeftOut(path, f"{_special(mode)}, which is never copied"))
 
 
 class _Place(NamedTuple):
@@ -206,7 +288,7 @@ def _refuse_dead_end(source: bytes) -> None:
     try:
         os.stat(link)
     except OSError as exc:
-        if exc.errno in (ENOENT, ENOTDIR, ELOOP) and os.path.islink(link):
+        if exc.errno in _NOWHERE and os.path.islink(link):
             target = printable(os.readlink(link), 200)
             raise PlanError(
                 f"{printable(source)} is a symbolic link that leads nowhere (to {target})",

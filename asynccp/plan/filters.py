@@ -25,11 +25,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from asynccp.entry import Entry, Kind
-from asynccp.errors import UsageError
+from asynccp.errors import Knob, UsageError
 from asynccp.options import Rule
 from asynccp.plan.manifest import Item, Manifest
 from asynccp.plan.wildcards import DEEP, Malformed, components, expression
 from asynccp.text import printable
+
+FILE_SIZE = 1024 * 1024
+"""Bytes of a file of patterns, at most."""
 
 _REMEMBERED = 100_000  # directories; a hostile listing may have more
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -37,19 +40,22 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 def including(pattern: str) -> Rule:
     """Return the rule of one pattern that is to be kept. Raises UsageError."""
-    return Rule(True, (_alone(pattern),))
+    return _checked(Rule(True, (_alone(pattern),)))
 
 
 def excluding(pattern: str) -> Rule:
     """Return the rule of one pattern that is to be left out. Raises UsageError."""
-    return Rule(False, (_alone(pattern),))
+    return _checked(Rule(False, (_alone(pattern),)))
 
 
 def excluding_lines(text: bytes) -> Rule:
-    """Return the rule of a file as gitignore(5) has it: a pattern on each line, but for blank ones and comments."""
+    """Return the rule of a file as gitignore(5) has it: a pattern on each line, but for blank ones and comments.
+
+    Raises UsageError for a line that can't match anything.
+    """
     lines = (line.removesuffix(b"\r") for line in text.removeprefix(_BYTE_ORDER_MARK).split(b"\n"))
     patterns = (_without_blanks(line) for line in lines if not line.startswith(b"#"))
-    return Rule(False, tuple(pattern.decode("utf-8", "surrogateescape") for pattern in patterns if pattern))
+    return _checked(Rule(False, tuple(one.decode("utf-8", "surrogateescape") for one in patterns if one)))
 
 
 class Filters:
@@ -167,11 +173,16 @@ class _Pattern:
         return len(self._names) > len(above)
 
 
+def _checked(rule: Rule) -> Rule:
+    compiled([rule])
+    return rule
+
+
 def _alone(pattern: str) -> str:
     if pattern.startswith("!"):
         raise UsageError(
             f"a pattern that begins with ! takes back what a file says, and this is none: {printable(pattern)}",
-            hint="say what to keep by a rule of its own; \\! is the character itself",
+            hint=f"say what to keep with {Knob.INCLUDE}; \\! is the character itself",
         )
     if not pattern.strip("/"):
         raise UsageError(f"a pattern must name something, not '{printable(pattern)}'")

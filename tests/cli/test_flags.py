@@ -2,15 +2,20 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from asynccp import Compression, UsageError
+from asynccp import Compression, Rule, Selection, UsageError
+from asynccp.cli import run
+from asynccp.cli.app import app
 from asynccp.cli.flags import FLAGS, PANELS, Flag, flags_of, request_of
 from asynccp.cli.request import Output, Request
+from asynccp.plan.filters import FILE_SIZE
 
 COMMANDS = ("push", "pull", "cp", "check")
 
@@ -60,6 +65,71 @@ def test_a_word_that_means_nothing_is_told_in_one_sentence(parameter: str, word:
     with pytest.raises(UsageError) as caught:
         request_of("pull", {parameter: word})
     assert str(caught.value) == told
+
+
+A, B, C = Rule(True, ("a",)), Rule(False, ("b",)), Rule(False, ("*.c", "!d.c"))
+
+
+@pytest.fixture
+def rules_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Rule, ...]]:
+    """What becomes of the flags of a push. FILE in them has patterns."""
+    heard: list[Request] = []
+    file = tmp_path / "patterns"
+    file.write_text("# of C\n*.c\n!d.c\n")
+
+    async def push(request: Request, sources: Sequence[str], selection: Selection) -> int:
+        heard.append(request)
+        return 0
+
+    def parse(*flags: str) -> tuple[Rule, ...]:
+        words = [flag.replace("FILE", str(file)) for flag in flags]
+        command: Any = typer.main.get_command(app)
+        command(["push", str(tmp_path), "web-0:/x", *words], standalone_mode=False)
+        return heard[-1].options.filtering.rules
+
+    monkeypatch.setattr(run, "push", push)
+    monkeypatch.setenv("ASYNCCP_TRACEBACK", "1")
+    return parse
+
+
+@pytest.mark.parametrize(
+    ("flags", "rules"),
+    [
+        ([], ()),
+        (["--include", "a", "--exclude", "b"], (A, B)),
+        (["--exclude", "b", "--include", "a"], (B, A)),
+        (["--exclude-from=FILE", "--exclude=b", "--include=a", "--exclude=b"], (C, B, A, B)),
+        (["--exclude=b", "-q", "--exclude-from", "FILE", "--retries=1", "--include", "a"], (B, C, A)),
+    ],
+)
+def test_the_order_of_filters_is_the_one_that_was_written(
+    rules_of: Callable[..., tuple[Rule, ...]], flags: list[str], rules: tuple[Rule, ...]
+) -> None:
+    assert rules_of(*flags) == rules
+
+
+def test_filters_of_the_environment_come_behind_those_that_were_written(
+    rules_of: Callable[..., tuple[Rule, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASYNCCP_INCLUDE", "a a")
+    assert rules_of("--exclude", "b", "--exclude-from", "FILE") == (B, C, A, A)
+    assert rules_of("--exclude", "b", "--include", "a") == (B, A)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("gone\x1b", r"^the file of patterns .*gone\\x1b does not exist$"),
+        (".", "^the file of patterns .* can't be read: Is a directory$"),
+        ("bad", r"^.*bad: the pattern a\[ can't match anything: its \[ has no \]$"),
+        ("large", "^.*large is too large to be a file of patterns$"),
+    ],
+)
+def test_a_file_of_patterns_that_cannot_be_read_is_told_in_one_sentence(tmp_path: Path, word: str, told: str) -> None:
+    (tmp_path / "bad").write_text("*.log\na[\n")
+    (tmp_path / "large").write_bytes(b"a" * (FILE_SIZE + 1))
+    with pytest.raises(UsageError, match=told):
+        request_of("push", {"exclude_from": [f"{tmp_path}/{word}"]})
 
 
 @pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.long)

@@ -19,13 +19,13 @@ from asynccp import (
     Publishing,
     Report,
     Result,
+    Rule,
     Selection,
     Target,
     Transfer,
     Verification,
     connect,
     parse_selectors,
-    plan_push,
 )
 from asynccp.cli.app import app
 from asynccp.cli.flags import FLAGS
@@ -42,7 +42,7 @@ FLAGS_OF_OURS = {
     for flag in one.opts
     if flag.startswith("-")
 }
-GROUPS = (Attributes, Deadlines, Limits, Publishing, Selection, Verification)
+GROUPS = (Attributes, Deadlines, Limits, Publishing, Rule, Selection, Verification)
 FIELDS = {f"{one.__name__}.{field}" for one in GROUPS for field in one._fields}
 PARAMETERS = {
     f"{call.__name__}({name}=…)" for call in (connect, parse_selectors) for name in inspect.signature(call).parameters
@@ -88,14 +88,9 @@ def test_only_the_command_line_names_its_flags() -> None:
 
 @pytest.mark.parametrize("knob", Knob)
 def test_every_knob_is_there_in_the_library_and_has_a_flag_of_the_command_line(knob: Knob) -> None:
-    assert knob in FIELDS | PARAMETERS | {"follow=False"}
+    assert knob in FIELDS | PARAMETERS
     assert in_flags(knob) in FLAGS_OF_OURS
     assert [flag.named for flag in FLAGS].count(knob) == 1
-
-
-def test_what_follows_no_link_is_called_alike_in_plans_and_options() -> None:
-    assert "follow" in inspect.signature(plan_push).parameters
-    assert "Attributes.follow" in FIELDS
 
 
 def test_no_knob_is_the_beginning_of_another() -> None:

@@ -1,11 +1,12 @@
 """What of this machine's files a push would send, read from real trees."""
 
 import os
+import shutil
 import socket
 import stat
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 from asynccp.entry import Entry, Kind, Origin
 from asynccp.errors import Knob, PlanError, UsageError
 from asynccp.local.scan import scan
+from asynccp.options import Filtering, Rule
+from asynccp.plan.filters import FILE_SIZE
 
 NOBODY = 65534
 
@@ -475,3 +478,232 @@ def test_no_more_losses_are_named_than_the_bound(here: Path, monkeypatch: pytest
 def test_where_attributes_are_unknown_nothing_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "listxattr", raising=False)  # macOS
     assert scan(["config"]).not_kept == []
+
+
+def including(pattern: str) -> Rule:
+    return Rule(True, (pattern,))
+
+
+def excluding(*patterns: str) -> Rule:
+    return Rule(False, patterns)
+
+
+def kept(*sources: str, rules: tuple[Rule, ...] = (), **more: bool) -> list[bytes]:
+    return [entry.path for entry in scan(sources, filtering=Filtering(rules=rules, **more)).entries]
+
+
+LOGS = (including("*.log"), excluding("*"))
+
+
+@pytest.fixture
+def logs(here: Path) -> None:
+    """A tree `logs` with logs at two depths, and what isn't one."""
+    for name in ("logs/a.log", "logs/a.txt", "logs/old/b.log", "logs/old/b.txt", "logs/none/c.txt"):
+        path = here / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+@pytest.mark.parametrize(
+    ("source", "rules", "found"),
+    [
+        ("logs", LOGS, [b"logs", b"logs/a.log", b"logs/old", b"logs/old/b.log"]),
+        ("logs/", LOGS, [b"a.log", b"old", b"old/b.log"]),
+        ("logs/", (excluding("/old"),), [b"a.log", b"a.txt", b"none", b"none/c.txt"]),
+        ("logs", (excluding("/old"),), [b"logs", b"logs/a.log", b"logs/a.txt", b"logs/none", b"logs/none/c.txt"]),
+        ("config", (excluding("config"),), TREE),
+        ("logs", (excluding("*.txt"),), [b"logs", b"logs/a.log", b"logs/none", b"logs/old", b"logs/old/b.log"]),
+        ("logs/a.log", LOGS, [b"a.log"]),
+    ],
+)  # fmt: skip
+def test_filters_are_asked_about_what_is_below_a_source(
+    here: Path, logs: None, source: str, rules: tuple[Rule, ...], found: list[bytes]
+) -> None:
+    assert kept(source, rules=rules) == found
+
+
+@pytest.mark.parametrize("sources", [["logs"], ["logs/"], ["logs/a.txt"], ["logs/none", "config"]])
+def test_filters_that_leave_nothing_end_the_plan(here: Path, logs: None, sources: list[str]) -> None:
+    with pytest.raises(PlanError, match=f"^the filters leave nothing to push of {' '.join(sources)}$"):
+        kept(*sources, rules=(including("*.nothing"), excluding("*")))
+
+
+def test_a_directory_that_two_sources_have_is_kept_for_what_one_of_them_has(here: Path, logs: None) -> None:
+    (here / "more/none").mkdir(parents=True)
+    (here / "more/none/d.log").touch()
+    assert kept("logs/", "more/", rules=LOGS) == [b"a.log", b"none", b"old", b"old/b.log", b"none/d.log"]
+
+
+def test_what_is_left_out_by_filters_need_not_be_readable_nor_a_file(here: Path, logs: None) -> None:
+    (here / "logs/a.txt").chmod(0)
+    os.mkfifo("logs/pipe.txt")
+    (here / "logs/none").chmod(0)
+    try:
+        with as_user_whom_permissions_bind(here):
+            scanned = scan(["logs"], filtering=Filtering(rules=(excluding("none"), excluding("*.txt"))))
+            with pytest.raises(PlanError, match=r"^logs/none can't be read"):  # there may be a log in it
+                kept("logs", rules=LOGS)
+    finally:
+        (here / "logs/none").chmod(0o755)
+    assert [entry.path for entry in scanned.entries] == [b"logs", b"logs/a.log", b"logs/old", b"logs/old/b.log"]
+    assert scanned.left_out == []
+
+
+def test_a_file_whose_first_name_is_left_out_is_a_file_by_its_second(here: Path, logs: None) -> None:
+    (here / "logs/old/same.log").hardlink_to(here / "logs/a.txt")
+    (here / "logs/old/same.txt").hardlink_to(here / "logs/a.txt")
+    kinds = {entry.path: entry.kind for entry in scan(["logs/"], filtering=Filtering(rules=LOGS)).entries}
+    assert kinds[b"old/same.log"] is Kind.FILE
+
+
+def test_what_is_not_kept_of_a_directory_is_told_only_if_it_is_copied(here: Path, logs: None) -> None:
+    try:
+        for name in ("logs/old", "logs/none"):
+            os.setxattr(name, "user.note", b"x")
+    except (AttributeError, OSError):
+        pytest.skip("no extended attributes here")
+    assert [one.path for one in scan(["logs/"], filtering=Filtering(rules=LOGS)).not_kept] == [b"old"]
+
+
+@pytest.mark.parametrize("source", ["logs", "logs/", "logs/.", "current", "current/"])
+def test_a_directory_says_itself_what_is_left_out(here: Path, logs: None, source: str) -> None:
+    (here / "current").symlink_to("logs")
+    (here / "logs/.asynccpignore").write_text("# not these\n*.txt\n!b.txt\nnone/\n")
+    (here / "logs/old/.asynccpignore").write_text("*\n")  # only the top's counts
+    found = [path.removeprefix(source.encode() + b"/") for path in kept(source)]
+    assert [path for path in found if path.decode() != source] == [
+        b"a.log", b"old", b"old/.asynccpignore", b"old/b.log", b"old/b.txt"
+    ]  # fmt: skip
+
+
+def test_rules_of_the_user_come_before_those_of_a_directory(here: Path, logs: None) -> None:
+    (here / "logs/.asynccpignore").write_text("*.log\n!.asynccpignore\n")
+    assert kept("logs/", rules=(including("a.log"), excluding("*.txt"))) == [
+        b".asynccpignore",
+        b"a.log",
+        b"none",
+        b"old",
+    ]
+    (here / "logs/.asynccpignore").write_text("*.log\n")
+    assert kept("logs/", rules=(including(".asynccpignore"),))[0] == b".asynccpignore"
+
+
+def test_each_source_has_its_own_rules(here: Path, logs: None) -> None:
+    (here / "logs/.asynccpignore").write_text("*\n")
+    assert kept("logs", "config") == [b"logs", *TREE]
+    with pytest.raises(PlanError, match=r"^the filters leave nothing"):
+        kept("logs")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: path.symlink_to("a.txt"), "can't be read: Too many levels of symbolic links"),
+        (lambda path: path.mkdir(), "is no file"),
+        (os.mkfifo, "is no file"),
+        (lambda path: path.write_bytes(b"x" * (FILE_SIZE + 1)), "is too large to be a file of patterns"),
+        (lambda path: path.write_text("a\n[\n"), r"the pattern \[ can't match anything: its \[ has no \]"),
+    ],
+)
+@pytest.mark.parametrize("source", ["logs", "logs/"])
+def test_what_is_no_file_of_patterns_ends_the_plan(
+    here: Path, logs: None, source: str, make: Callable[[Path], None], says: str
+) -> None:
+    make(here / "logs/.asynccpignore")
+    with pytest.raises(PlanError, match=rf"^logs/\.asynccpignore:? {says}$"):
+        kept(source)
+
+
+@pytest.fixture
+def mounted(here: Path, logs: None) -> Iterator[Path]:
+    """Another file system, on `logs/old`, with a file and a directory in it."""
+    place = here / "logs/old"
+    made = subprocess.run(["mount", "-t", "tmpfs", "none", place], capture_output=True)
+    if made.returncode:
+        pytest.skip("only root may mount")
+    try:
+        (place / "x.log").touch()
+        (place / "below").mkdir()
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_directory_on_another_file_system_is_kept_empty_as_rsync_does(mounted: Path) -> None:
+    everything = kept("logs/")
+    assert b"old/x.log" in everything
+    found = kept("logs/", one_file_system=True)
+    assert found == [path for path in everything if not path.startswith(b"old/")]
+    assert kept("logs/old", one_file_system=True) == [b"old", b"old/below", b"old/x.log"]
+    assert kept("logs/", rules=LOGS, one_file_system=True) == [b"a.log"]
+    if shutil.which("rsync"):
+        argv = ["rsync", "-rxn", "--out-format=%n", "logs/", "there"]
+        taken = subprocess.run(argv, capture_output=True, check=True).stdout.split()
+        assert {path.rstrip(b"/") for path in taken} - {b"."} == {*found}
+
+
+@pytest.mark.parametrize("source", ["links", "links/"])
+def test_links_are_copied_as_what_they_lead_to_if_that_is_asked_for(here: Path, source: str) -> None:
+    (here / "links/sub").mkdir(parents=True)
+    for name, target in (("tree", "../config"), ("file", "../config/a"), ("sub/up", "../../other"), ("two", "tree")):
+        (here / "links" / name).symlink_to(target)
+    scanned = scan([source], filtering=Filtering(copy_links=True))
+    top = "" if source.endswith("/") else "links/"
+    trees = [f"{above}{name}" for above in ("tree", "two") for name in ("", "/a", "/sub", "/sub/b")]
+    names = ["file", "sub", "sub/up", "sub/up/a", *trees]
+    assert [entry.path for entry in scanned.entries if entry.path != b"links"] == [
+        f"{top}{one}".encode() for one in names
+    ]
+    assert {entry.kind for entry in scanned.entries} == {Kind.FILE, Kind.DIRECTORY}
+    assert scanned.left_out == []
+    contents = {entry.path: Path(os.fsdecode(entry.source)) for entry in scanned.entries if entry.kind is Kind.FILE}
+    assert contents[f"{top}two/sub/b".encode()].read_text() == "config/sub/b"
+    assert contents[f"{top}file".encode()].read_text() == "config/a"
+
+
+@pytest.mark.parametrize("source", ["loops", "loops/"])
+def test_where_links_lead_in_circles_it_ends_and_says_so(here: Path, source: str) -> None:
+    for name in ("loops/a", "loops/b"):
+        (here / name).mkdir(parents=True)
+    for name, target in (("a/to_b", "../b"), ("b/to_a", "../a"), ("self", "."), ("up", "..")):
+        (here / "loops" / name).symlink_to(target)
+    scanned = scan([source], filtering=Filtering(copy_links=True))
+    assert len(scanned.entries) < 30
+    left = {one.path.decode().removeprefix("loops/") for one in scanned.left_out}
+    assert {"self", "a/to_b/to_a", "b/to_a/to_b", "up/loops"} <= left
+    assert {one.reason for one in scanned.left_out} == {"a symbolic link leads back to a directory above it"}
+
+
+def test_links_that_lead_nowhere_are_left_out_and_named(here: Path) -> None:
+    for name, target in (("gone", "nowhere\x1b"), ("loop", "loop"), ("below", "a/b"), ("dropped", "nowhere")):
+        (here / "config" / name).symlink_to(target)
+    filtering = Filtering(copy_links=True, rules=(excluding("dropped"),))
+    scanned = scan(["config"], filtering=filtering)
+    assert [entry.path for entry in scanned.entries] == TREE
+    assert [str(one) for one in scanned.left_out] == [
+        "config/below: a symbolic link that leads nowhere (to a/b)",
+        r"config/gone: a symbolic link that leads nowhere (to nowhere\x1b)",
+        "config/loop: a symbolic link that leads nowhere (to loop)",
+    ]
+
+
+def test_of_a_link_to_what_is_never_copied_that_is_told(here: Path) -> None:
+    os.mkfifo("pipe")
+    (here / "config/link").symlink_to("../pipe")
+    scanned = scan(["config"], filtering=Filtering(copy_links=True))
+    assert list(map(str, scanned.left_out)) == ["config/link: a FIFO, which is never copied"]
+
+
+def test_a_link_to_a_directory_is_filtered_as_one(here: Path) -> None:
+    (here / "links").mkdir()
+    (here / "links/tree").symlink_to("../config")
+    assert kept("links/", rules=(excluding("tree/"),)) == [b"tree"]
+    assert kept("links/", rules=(excluding("sub/"),), copy_links=True) == [b"tree", b"tree/a"]
+    with pytest.raises(PlanError, match=r"^the filters leave nothing"):
+        kept("links/", rules=(excluding("tree/"),), copy_links=True)
+
+
+def test_every_link_is_followed_even_the_one_that_was_named(here: Path) -> None:
+    (here / "current").symlink_to("config")
+    scanned = scan(["current"], follow=False, filtering=Filtering(copy_links=True))
+    assert [entry.path for entry in scanned.entries] == [b"current", b"current/a", b"current/sub", b"current/sub/b"]
