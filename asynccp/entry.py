@@ -20,8 +20,9 @@ class Origin(NamedTuple):
     """Where the near end found an object, and which one it was.
 
     root: a directory that the user named, or what is named is in; empty is the working directory. below: the path from
-    there, no component of which may be a link. With size and mtime the three numbers are the object's identity: inodes
-    are given again, mtimes are often equal (`cp -p`, image layers, SOURCE_DATE_EPOCH), and ctime nobody can set back.
+    there, no component of which may be a link. With the size the numbers are the object's identity: inodes are given
+    again, mtimes are often equal (`cp -p`, image layers, SOURCE_DATE_EPOCH), and ctime nobody can set back. The mtime
+    of an entry is what its copy gets.
     """
 
     root: bytes
@@ -29,6 +30,7 @@ class Origin(NamedTuple):
     device: int
     inode: int
     ctime_ns: int
+    mtime_ns: int
 
     @property
     def path(self) -> bytes:

@@ -137,12 +137,17 @@ class Attributes(NamedTuple):
     preserve_owner: keep numeric owners; needs root at the writing end.
     preserve_modes: of a pull: keep modes as the pod has them, also what the umask forbids.
     dir_perms: of a push: directories that are there already get the source's mode and time as well.
+    perms: modes; else a file is as a program makes it, one that its owner may run 0777 and another 0666, less 022 of a
+        push and the umask of a pull.
+    times: mtimes; else those of the push, or of when a pull wrote.
     follow: a path that was named and is a symbolic link is copied as what it leads to (`cp -RH`); else as the link.
     """
 
     preserve_owner: bool = False
     preserve_modes: bool = False
     dir_perms: bool = False
+    perms: bool = True
+    times: bool = True
     follow: bool = True
 
 

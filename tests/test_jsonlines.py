@@ -22,7 +22,7 @@ from asynccp.target import Skipped, Target, Transfer
 
 TARGET = Target("shop", "web-0", "main", "node-1", "uid-1", "sha256:0", 3, ("proxy",), ending=True, several=True)
 TRANSFER = Transfer(TARGET, "/etc/app")
-LAYOUT = ArchiveLayout([Entry(b"a\xff", Kind.FILE, 5, origin=Origin(b"/srv", b"a\xff", 1, 2**64 - 1, -1))], "0123")
+LAYOUT = ArchiveLayout([Entry(b"a\xff", Kind.FILE, 5, origin=Origin(b"/srv", b"a\xff", 1, 2**64 - 1, -1, 0))], "0123")
 PUSH = PushPlan(("./a",), LAYOUT, (TRANSFER,), (Skipped("shop/old", "is being deleted", named=True),), renames=True)
 
 TEXTS = st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))  # the latter as in argv

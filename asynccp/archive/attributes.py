@@ -6,6 +6,13 @@ GNU tar with --xattrs) and as bits of the mode, which a pod must not set here.
 
 import stat
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from asynccp.entry import Entry, Kind
+from asynccp.options import Attributes
+
+USUAL_MASK = ~0o022
+"""What the usual umask leaves of a mode; whose it is that a pod's programs have, nobody knows beforehand."""
 
 CAPABILITIES = "capabilities"
 ACL = "ACL"
@@ -29,6 +36,21 @@ SPECIAL_BITS = sum(_BITS)
 
 _ATTRIBUTE_RECORDS = (b"SCHILY.xattr.", b"LIBARCHIVE.xattr.")
 _ACL_RECORDS = b"SCHILY.acl."
+
+
+def usual_mode(entry: Entry) -> int:
+    """Return the mode that programs ask for, before the umask, when they make something like an entry.
+
+    Who may run it, its owner may: the one bit of a mode that git keeps, and that says something anywhere.
+    """
+    return 0o777 if entry.kind is not Kind.FILE or entry.mode & stat.S_IXUSR else 0o666
+
+
+def as_asked(entry: Entry, attributes: Attributes, now_ns: int) -> Entry:
+    """Return an entry as an archive is to have it: with the usual mode, and the time of now, if its own aren't kept."""
+    if not attributes.perms and entry.kind is not Kind.SYMLINK:
+        entry = replace(entry, mode=usual_mode(entry) & USUAL_MASK)
+    return entry if attributes.times else replace(entry, mtime_ns=now_ns)
 
 
 def words_of_names(names: Iterable[str]) -> list[str]:

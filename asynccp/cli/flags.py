@@ -257,6 +257,18 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "options.attributes.preserve_modes",
             "Keep modes as they are in the pods, also what the umask here forbids.",
         ),
+        Flag(
+            "--no-perms",
+            FLEET,
+            "options.attributes.perms",
+            "Give files the modes of new ones: 0644, or 0755 if they may be run.",
+        ),
+        Flag(
+            "--no-times",
+            FLEET,
+            "options.attributes.times",
+            "Give files the time of the copy, not their own.",
+        ),
         Flag("--no-preserve", "cp", "preserve", "In the container, give files and directories its usual modes."),
         Flag(
             "--no-follow",

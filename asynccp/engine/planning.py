@@ -3,6 +3,7 @@
 import functools
 import os
 import secrets
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
+from asynccp.archive.attributes import USUAL_MASK, as_asked
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.group import single_error
 from asynccp.engine.select import select
@@ -42,7 +44,7 @@ async def plan_push(
     attributes, filtering: of the options; what of them a plan settles is not asked for again.
     renames: what a single source must be for the path in the pod to be its new name.
     """
-    scanned = Scanned([], [], [])
+    scanned, now_ns = Scanned([], [], []), time.time_ns()
 
     async def look() -> None:
         nonlocal scanned
@@ -54,6 +56,7 @@ async def plan_push(
             tasks.start_soon(look)
             transfers, skipped = await select(cluster, selection)
     entries, left_out, not_kept = scanned
+    entries = [as_asked(entry, attributes, now_ns) for entry in entries]
     if not entries:
         raise PlanError(f"there is nothing to push in {' '.join(sources)}")
     layout = ArchiveLayout(entries, _token())
@@ -89,7 +92,7 @@ async def plan_cp_to(cluster: Cluster, source: str, selection: Selection, *, pre
     _one_pod(plan.transfers)
     if preserve:
         return plan
-    entries = [replace(entry, mode=entry.mode & 0o755) for entry in plan.entries]  # as the usual umask, 022, has it
+    entries = [replace(entry, mode=entry.mode & USUAL_MASK) for entry in plan.entries]
     return replace(plan, layout=ArchiveLayout(entries, plan.layout.token))
 
 

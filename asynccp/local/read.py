@@ -95,5 +95,5 @@ def unchanged(entry: Entry, descriptor: int) -> None:
     assert then
     if (now.st_ino, now.st_dev) != (then.inode, then.device):
         raise SourceChanged(f"{printable(entry.source)} was replaced by another file while it was read")
-    if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (entry.size, entry.mtime_ns, then.ctime_ns):
+    if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (entry.size, then.mtime_ns, then.ctime_ns):
         raise SourceChanged(f"{printable(entry.source)} changed while it was read")

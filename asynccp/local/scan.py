@@ -255,8 +255,8 @@ def _names(descriptor: int) -> list[bytes]:
         os.close(readable)
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_dev, found.st_ino, found.st_ctime_ns
+def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
+    return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_mtime_ns
 
 
 def _kind(mode: int) -> Kind | None:

@@ -9,6 +9,8 @@ from asynccp.target import STANDARD_OUTPUT
 
 def destination_of(name: str, options: Options) -> Destination:
     """Return the destination of a pull. name: a directory of this machine, or `-`. Raises UsageError."""
+    if options.attributes.preserve_modes and not options.attributes.perms:
+        raise UsageError("modes can't be taken as the pods have them and not be kept")
     if name == STANDARD_OUTPUT:
         from asynccp.sinks.stdout import Stdout  # few need it, and it takes 4 ms to load
 
@@ -17,7 +19,5 @@ def destination_of(name: str, options: Options) -> Destination:
                 "files that go to standard output can't be compared with anything",
                 hint=f"pull into a directory, or without {Knob.CHECKSUM}",
             )
-        return Stdout()
-    return Directory(
-        name, preserve_owner=options.attributes.preserve_owner, preserve_modes=options.attributes.preserve_modes
-    )
+        return Stdout(options.attributes)
+    return Directory(name, options.attributes)

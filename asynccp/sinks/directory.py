@@ -18,6 +18,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
+from asynccp.archive.attributes import usual_mode
 from asynccp.archive.prefix import Stored
 from asynccp.entry import Entry, Kind, LeftOut
 from asynccp.errors import DestinationError, Knob, TransferError
@@ -26,6 +27,7 @@ from asynccp.local.digest import digest_below
 from asynccp.local.tree import Tree
 from asynccp.local.umask import umask
 from asynccp.local.write import write_all
+from asynccp.options import Attributes
 from asynccp.sinks.base import Place, Sink
 from asynccp.sinks.ingest import READ_BACK_SIZE
 from asynccp.text import printable
@@ -51,13 +53,12 @@ _REASONS = {
 class Directory:
     """A directory of this machine, as a Destination: one directory in it for each pod, made when its first file comes.
 
-    preserve_owner: set numeric owners, which takes root. preserve_modes: set permission bits that the umask forbids.
+    attributes: what is set of an entry's. Owners take root.
     """
 
-    def __init__(self, path: str, *, preserve_owner: bool = False, preserve_modes: bool = False) -> None:
+    def __init__(self, path: str, attributes: Attributes) -> None:
         self._path = path
-        self._preserve_owner = preserve_owner
-        self._preserve_modes = preserve_modes
+        self._attributes = attributes
 
     def open(self, place: Place) -> Sink:
         root, base, name, landed = self._path, None, place.name, ""
@@ -66,8 +67,7 @@ class Directory:
         if place.onto:
             root, name = landing(root, place.name, is_directory=place.is_directory)
             landed = os.path.join(root, os.fsdecode(name)) if name else root
-        keeps = {"preserve_owner": self._preserve_owner, "preserve_modes": self._preserve_modes}
-        sink = DirectorySink(root, name, base=base, **keeps)
+        sink = DirectorySink(root, name, self._attributes, base=base)
         sink.landed = landed
         return sink
 
@@ -87,14 +87,14 @@ class DirectorySink(Sink):
         self,
         root: str | os.PathLike[str],
         name: bytes,
+        attributes: Attributes,
         *,
         base: str | None = None,
-        preserve_owner: bool = False,
-        preserve_modes: bool = False,
     ) -> None:
         self.name = name
-        self._preserve_owner = preserve_owner
-        self._modes = 0o777 if preserve_modes else None  # what the archive decides about; None until it is asked for
+        self._attributes = attributes
+        # What of a mode the archive decides about; None until it is asked for.
+        self._modes = 0o777 if attributes.preserve_modes else None
         self._tree = Tree(root, base)
         self._symlinks: list[Entry] = []
         self._entry = Entry(b"", Kind.DIRECTORY)  # the one under way
@@ -260,10 +260,11 @@ class DirectorySink(Sink):
 
         def make() -> None:
             os.symlink(entry.link, passing, dir_fd=parent)
-            if self._preserve_owner:
+            if self._attributes.preserve_owner:
                 with _owner_translated(entry):
                     os.chown(passing, entry.uid, entry.gid, dir_fd=parent, follow_symlinks=False)
-            os.utime(passing, ns=(time.time_ns(), entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
+            if self._attributes.times:
+                os.utime(passing, ns=(time.time_ns(), entry.mtime_ns), dir_fd=parent, follow_symlinks=False)
 
         try:
             self._tree.publish_made(make, parent, _name(entry.path))
@@ -295,13 +296,15 @@ class DirectorySink(Sink):
             os.close(fd)
 
     def _set_attributes(self, fd: int, entry: Entry) -> None:
-        if self._preserve_owner:
+        if self._attributes.preserve_owner:
             with _owner_translated(entry):
                 os.fchown(fd, entry.uid, entry.gid)
         if self._modes is None:
             self._modes = 0o777 & ~umask()
-        os.fchmod(fd, entry.mode & self._modes)
-        os.utime(fd, ns=(time.time_ns(), entry.mtime_ns))
+        mode = entry.mode if self._attributes.perms else usual_mode(entry)
+        os.fchmod(fd, mode & self._modes)
+        if self._attributes.times:
+            os.utime(fd, ns=(time.time_ns(), entry.mtime_ns))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ One thread writes. While it waits for the reader with QUEUED_SIZE bytes in hand,
 import os
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -19,10 +20,12 @@ from dataclasses import replace
 from threading import Condition, Thread
 from typing import BinaryIO
 
+from asynccp.archive.attributes import as_asked
 from asynccp.archive.format import TAR
 from asynccp.entry import Entry, Kind, LeftOut
 from asynccp.errors import DestinationError, UsageError
 from asynccp.local.write import write_all
+from asynccp.options import Attributes
 from asynccp.sinks.base import Place, Sink
 
 QUEUED_SIZE = 32 * 1024 * 1024
@@ -38,9 +41,12 @@ Member = tuple[bytes, bytearray | BinaryIO, int]
 
 
 class Stdout:
-    """Takes standard output for itself: what is printed from now on goes to standard error."""
+    """Takes standard output for itself: what is printed from now on goes to standard error.
 
-    def __init__(self) -> None:
+    attributes: what of an entry's its member has.
+    """
+
+    def __init__(self, attributes: Attributes) -> None:
         if os.isatty(1):
             raise UsageError(
                 "an archive is nothing for a terminal", hint="give it to a file, or to a program: | tar xf -"
@@ -48,6 +54,7 @@ class Stdout:
         sys.stdout.flush()
         self._fd = os.dup(1)
         os.dup2(2, 1)
+        self._attributes, self._now_ns = attributes, time.time_ns()
         self._news = Condition()
         self._queue: deque[Member] = deque()
         self._queued_size = 0
@@ -60,6 +67,10 @@ class Stdout:
 
     def open(self, place: Place) -> Sink:
         return TarSink(self, place)
+
+    def header(self, entry: Entry) -> bytes:
+        """Return the header of an entry, under its name there."""
+        return TAR.encode_header(as_asked(entry, self._attributes, self._now_ns))
 
     def put(self, member: Member) -> int:
         """Queue a member; return its number. Raises DestinationError."""
@@ -167,7 +178,7 @@ class TarSink(Sink):
         if not isinstance(content, bytearray):
             content.truncate(entry.size)  # a hole at its end
         link = self._placed(entry.link) if entry.kind is Kind.HARDLINK else entry.link
-        header = TAR.encode_header(replace(entry, path=self._placed(entry.path), link=link))
+        header = self._destination.header(replace(entry, path=self._placed(entry.path), link=link))
         self._last = self._destination.put((header, content, entry.size if entry.kind is Kind.FILE else 0))
         self._content = bytearray()
         self.entries += 1

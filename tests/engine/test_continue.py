@@ -204,7 +204,8 @@ def source(tmp_path: Path) -> Path:
 
 def plan_of(source: Path, pods: int = 1) -> PushPlan:
     found = source.stat()
-    origin = Origin(os.fsencode(source.parent), os.fsencode(source.name), found.st_dev, found.st_ino, found.st_ctime_ns)
+    which = found.st_dev, found.st_ino, found.st_ctime_ns, found.st_mtime_ns
+    origin = Origin(os.fsencode(source.parent), os.fsencode(source.name), *which)
     entry = Entry(b"source", Kind.FILE, found.st_size, 0o644, found.st_mtime_ns, origin=origin)
     transfers = tuple(Transfer(one, "/etc/app") for one in targets(pods))
     return PushPlan((str(source),), ArchiveLayout([entry], TOKEN), transfers)

@@ -106,7 +106,7 @@ def test_an_entry_says_all_that_the_copy_keeps(here: Path) -> None:
     path.chmod(0o4751)
     os.utime(path, ns=(1, 1_600_000_000_123_456_789))
     status = path.stat()
-    origin = Origin(b"config", b"a", status.st_dev, status.st_ino, status.st_ctime_ns)
+    origin = Origin(b"config", b"a", status.st_dev, status.st_ino, status.st_ctime_ns, status.st_mtime_ns)
     assert one("config/a") == Entry(
         b"a", Kind.FILE, 8, 0o4751, 1_600_000_000_123_456_789, status.st_uid, status.st_gid, b"", origin
     )

@@ -3,8 +3,11 @@
 import os
 from typing import Any
 
+from asynccp.options import Attributes
 from asynccp.sinks.directory import DirectorySink
 from asynccp.sinks.ingest import Ingest
+
+DEFAULTS = Attributes()
 
 
 def extracting(
@@ -13,16 +16,14 @@ def extracting(
     *,
     name: bytes | None = None,
     base: str | None = None,
-    preserve_owner: bool = False,
-    preserve_modes: bool = False,
+    attributes: Attributes = DEFAULTS,
     **more: Any,
 ) -> Ingest:
     """Return what takes an archive in and writes it under `root`. more: as of `Ingest`."""
     sink = DirectorySink(
         root,
         requested if name is None else name,
+        attributes,
         base=base,
-        preserve_owner=preserve_owner,
-        preserve_modes=preserve_modes,
     )
     return Ingest(sink, requested, **more)

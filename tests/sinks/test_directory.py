@@ -5,6 +5,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
@@ -19,14 +20,14 @@ from asynccp.archive.told import MOST_TOLD
 from asynccp.errors import DestinationError, Knob, ProtocolViolation, TransferError, UnsafeEntry
 from asynccp.limits import DEFAULT_LIMITS, Limits
 from asynccp.local.tree import Tree
-from asynccp.options import RECORD_SIZE
+from asynccp.options import RECORD_SIZE, Attributes
 from asynccp.ours import partial_name
 from asynccp.sinks.ingest import Ingest, stays_inside
 from asynccp.steps import finished
 from tests import archives, trees
 from tests.archive.test_tar import run_tar
 from tests.archives import archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
-from tests.sinks.extracting import extracting
+from tests.sinks.extracting import DEFAULTS, extracting
 
 Snapshot = dict[str, str]
 
@@ -37,10 +38,10 @@ def extract(
     requested: bytes = b"",
     step: int = 0,
     limits: Limits = DEFAULT_LIMITS,
-    preserve_modes: bool = False,
+    attributes: Attributes = DEFAULTS,
 ) -> Ingest:
     """Extract a whole archive as the engine does: in pieces, with `abort` after whatever happened."""
-    extractor = extracting(root, requested, limits=limits, preserve_modes=preserve_modes)
+    extractor = extracting(root, requested, limits=limits, attributes=attributes)
     try:
         step = step or len(data) or 1
         for start in range(0, len(data), step):
@@ -192,25 +193,48 @@ def test_directories_closed_to_us_are_filled_first(root: Path) -> None:  # H12
 
 
 @pytest.mark.parametrize(
-    ("preserve_modes", "umask", "found"),
+    ("attributes", "umask", "found"),
     [
-        (False, 0o000, (0o777, 0o755, 0o666, 0o777)),
-        (False, 0o022, (0o755, 0o755, 0o644, 0o755)),
-        (False, 0o077, (0o700, 0o700, 0o600, 0o700)),
-        (True, 0o077, (0o777, 0o755, 0o666, 0o777)),
+        (Attributes(), 0o000, (0o777, 0o755, 0o666, 0o777)),
+        (Attributes(), 0o022, (0o755, 0o755, 0o644, 0o755)),
+        (Attributes(), 0o077, (0o700, 0o700, 0o600, 0o700)),
+        (Attributes(preserve_modes=True), 0o077, (0o777, 0o755, 0o666, 0o777)),
     ],
 )
 def test_set_id_and_sticky_bits_are_dropped_and_others_kept_as_far_as_they_may_be(
-    root: Path, preserve_modes: bool, umask: int, found: tuple[int, ...]
+    root: Path, attributes: Attributes, umask: int, found: tuple[int, ...]
 ) -> None:  # H12
     members = directory(b"d", 0o7777), file(b"f", mode=0o6755), file(b"g", mode=0o100666), hard_link(b"d/l", b"f")
     large = file(b"large", b"x" * 100_000, mode=0o4777)
     old = os.umask(umask)
     try:
-        extract(root, archive(*members, large), preserve_modes=preserve_modes)
+        extract(root, archive(*members, large), attributes=attributes)
     finally:
         os.umask(old)
     assert tuple(mode(root / name) for name in ("d", "f", "g", "large")) == found
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_modes_that_are_not_kept_are_those_of_new_files_of_which_some_may_be_run(root: Path, umask: int) -> None:
+    modes = {b"secret": 0o600, b"open": 0o666, b"run": 0o700, b"runs-for-others": 0o655, b"read-only": 0o400}
+    members = [directory(b"d", 0o700), *(file(name, mode=bits) for name, bits in modes.items())]
+    old = os.umask(umask)
+    try:
+        extract(root, archive(*members), attributes=Attributes(perms=False))
+        (root / "new").touch()
+        (root / "new-directory").mkdir()
+        assert {mode(root / name.decode()) for name in modes if name != b"run"} == {mode(root / "new")}
+        assert mode(root / "run") == mode(root / "d") == mode(root / "new-directory")
+    finally:
+        os.umask(old)
+
+
+def test_times_that_are_not_kept_are_those_of_writing(root: Path) -> None:
+    long_ago = [directory(b"d"), file(b"d/f", mtime=1), file(b"large", b"x" * 100_000, mtime=1)]
+    before_ns = time.time_ns() - 10**9
+    extract(root, archive(*long_ago, symlink(b"l", b"d/f")), attributes=Attributes(times=False))
+    for name in ("d", "d/f", "large", "l"):
+        assert before_ns < os.lstat(root / name).st_mtime_ns < time.time_ns() + 10**9
 
 
 def test_times_with_nanoseconds_and_before_1970_are_kept(root: Path) -> None:
@@ -299,7 +323,7 @@ def test_set_id_and_sticky_bits_are_told_when_they_are_dropped(root: Path) -> No
         symlink(b"./d/link", b"setuid"),
         directory(b"./d", 0o3775),
     )
-    extractor = extract(root, data, preserve_modes=True)
+    extractor = extract(root, data, attributes=Attributes(preserve_modes=True))
     assert list(map(str, extractor.not_kept)) == [
         "d: set-group-id bit",
         "d: sticky bit",
@@ -406,7 +430,7 @@ def test_trees_packed_by_every_tar_arrive_identical(tar: str, options: list[str]
         trees.build(source)
         _add_sparse_files(source)
         data = run_tar(tar, *options, "-c", "-C", place, "./source")
-        extract(root, data, b"source", step=32_768, preserve_modes=True)
+        extract(root, data, b"source", step=32_768, attributes=Attributes(preserve_modes=True))
         assert trees.describe(root / "source") == trees.describe(source)
         assert mode(root / "source") == mode(source)
 
@@ -615,7 +639,7 @@ def test_a_failing_disk_leaves_no_torn_file(root: Path, monkeypatch: pytest.Monk
     parts += [file(b"large%d" % index, b"y" * 20_000) for index in range(6)]
     parts += [sparse(b"s%d" % index, 9, b"1\n5\n4\n", b"1234") for index in range(6)]
     monkeypatch.setattr(os, call, _failing(getattr(os, call), left))
-    extractor = extracting(root, b"", preserve_owner=call in ("fchown", "chown"))
+    extractor = extracting(root, b"", attributes=Attributes(preserve_owner=call in ("fchown", "chown")))
     with pytest.raises(DestinationError):
         _all_of(extractor, archive(*parts))
     monkeypatch.undo()
@@ -741,7 +765,7 @@ def test_owners_are_set_on_request_only(root: Path) -> None:  # H13
     )
     extract(root, data)
     assert {os.lstat(root / name).st_uid for name in ("d", "d/f", "l")} == {0}
-    _all_of(extracting(root, b"", preserve_owner=True), data)
+    _all_of(extracting(root, b"", attributes=Attributes(preserve_owner=True)), data)
     assert {(os.lstat(root / name).st_uid, os.lstat(root / name).st_gid) for name in ("d", "d/f", "l")} == {
         (1234, 5678)
     }
@@ -750,7 +774,7 @@ def test_owners_are_set_on_request_only(root: Path) -> None:  # H13
 
 @pytest.mark.usefixtures("unprivileged")
 def test_owners_that_may_not_be_set_are_an_error_with_a_hint(root: Path) -> None:
-    extractor = extracting(root, b"", preserve_owner=True)
+    extractor = extracting(root, b"", attributes=Attributes(preserve_owner=True))
     with pytest.raises(DestinationError, match="f can't be given to user 1, group 1") as caught:
         extractor.feed(file(b"f", uid=1, gid=1))
     extractor.abort()
