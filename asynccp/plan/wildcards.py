@@ -74,6 +74,11 @@ def has_wildcards(name: bytes) -> bool:
     return any(one in name for one in b"*?[\\")
 
 
+def set_end(pattern: bytes, at: int) -> int:
+    """Return where the set ends whose bracket is before `at`. Raises Malformed."""
+    return _set(pattern, at)[1]
+
+
 def _between_deep(names: Sequence[Component]) -> list[list[bytes]]:
     """Return the names before, between and behind each `**`."""
     groups: list[list[bytes]] = [[]]
