@@ -59,6 +59,7 @@ class Knob(StrEnum):
     SIZE = "Limits.size"
     STALL_AFTER = "Deadlines.stall_after_s"
     STRICT_SOURCES = "Verification.strict_sources"
+    TEMPLATE = "plan_pull(template=…)"
 
 
 class AsyncCpError(Exception):

@@ -53,6 +53,7 @@ _OTHER_KINDS = frozenset(
 # directories.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")  # validation.IsValidLabelValue
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _OFFERED = 5  # of the containers that run beside one that doesn't
 STANDARD_OUTPUT = "-"  # the destination of a pull: one archive
@@ -84,6 +85,7 @@ class Selection(NamedTuple):
 
     namespaces: empty means the one that the configuration names. fields: a field selector, for labels and workloads.
     container: empty means each pod's default container.
+    labels: keys of the labels that a pod must have, and whose values its targets tell.
     """
 
     selectors: tuple[Selector, ...]
@@ -91,6 +93,7 @@ class Selection(NamedTuple):
     all_namespaces: bool = False
     container: str = ""
     fields: str = ""
+    labels: tuple[str, ...] = ()
 
     def searches(self, default: str) -> list[tuple[Selector, str | None]]:
         """Return what to look for, and in which namespace: None is all. default: the configuration's own."""
@@ -116,6 +119,7 @@ class Target:
 
     others: the pod's other containers that run. ending: the pod is being deleted, and was named all the same.
     several: another container than this could have been meant, whether that one runs or not: so this one is named.
+    labels: those of the pod that were asked for, each as KEY=VALUE: a thousand pods have many that nobody asks for.
     """
 
     namespace: str
@@ -128,6 +132,7 @@ class Target:
     others: tuple[str, ...] = ()
     ending: bool = False
     several: bool = False
+    labels: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -136,6 +141,10 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.label}"
+
+    def label_value(self, key: str) -> str:
+        """Return the value of a label that was asked for."""
+        return next(value for found, _, value in (one.partition("=") for one in self.labels) if found == key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +156,12 @@ class Transfer:
 
     def __str__(self) -> str:
         return f"{self.target}:{printable(self.path)}"
+
+    @property
+    def name(self) -> str:
+        """What a pull calls it by rsync's rule: `log` of `/var/log`; empty, for the contents, of `/var/log/`."""
+        last = self.path.rsplit("/", 1)[-1]
+        return "" if last in (".", "..") else last
 
     def to_json(self) -> dict[str, Any]:
         target = self.target
@@ -329,11 +344,12 @@ def pods_query(plural: str, found: Json) -> str:
     return label_query({"matchLabels": selector} if plural == "services" else selector)
 
 
-def match_pod(pod: Json, container: str = "", *, named: bool = False) -> Target | Skipped:
+def match_pod(pod: Json, container: str = "", *, named: bool = False, labels: Collection[str] = ()) -> Target | Skipped:
     """Return the container of `pod` (a v1.Pod as JSON) that a copy goes to, or why there is none.
 
     container: the value of -c; empty means the default container, as kubectl chooses it: the annotation's, if such a
     container exists, else the first.
+    labels: keys of labels that it must have.
     named: the pod was asked for by its own name. It is copied while it is being deleted, if its container still runs:
     for what it holds it is the last chance. Whoever asked for labels wants the pods that stay.
     """
@@ -356,10 +372,16 @@ def match_pod(pod: Json, container: str = "", *, named: bool = False) -> Target 
         return Skipped(label, "the container's name is not one that Kubernetes allows", named)
     if (state := running.get(chosen)) is None:
         return Skipped(label, _why_not_running(status, chosen) + _offer(others), named)
+    values = {key: str(value) for key, value in (metadata.get("labels") or {}).items() if key in labels}
+    if lacking := [key for key in labels if key not in values]:
+        return Skipped(label, f"has no label {lacking[0]}", named=True)
+    if strange := [key for key, value in values.items() if not _LABEL_VALUE.fullmatch(value)]:
+        return Skipped(label, f"has a label {strange[0]} that Kubernetes does not allow", named=True)
     return Target(
         namespace, name, chosen, str(spec.get("nodeName", "")), str(metadata.get("uid", "")),
         str(state.get("imageID") or state.get("image") or ""), int(state.get("restartCount") or 0),
         others, ending, several=len(regular) > 1 or chosen not in regular,
+        labels=tuple(f"{key}={value}" for key, value in values.items()),
     )  # fmt: skip
 
 

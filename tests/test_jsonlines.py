@@ -20,7 +20,7 @@ from asynccp.plan.plan import PullPlan, PushPlan, build_pull
 from asynccp.report import Attempt, Outcome, Result
 from asynccp.target import Skipped, Target, Transfer
 
-TARGET = Target("shop", "web-0", "main", "node-1", "uid-1", "sha256:0", 3, ("proxy",), ending=True, several=True)
+TARGET = Target("shop", "web-0", "main", "node-1", "uid-1", "sha256:0", 3, ("proxy",), True, True, ("app=web",))
 TRANSFER = Transfer(TARGET, "/etc/app")
 LAYOUT = ArchiveLayout([Entry(b"a\xff", Kind.FILE, 5, origin=Origin(b"/srv", b"a\xff", 1, 2**64 - 1, -1, 0))], "0123")
 PUSH = PushPlan(("./a",), LAYOUT, (TRANSFER,), (Skipped("shop/old", "is being deleted", named=True),), renames=True)
@@ -105,6 +105,7 @@ def test_an_event_that_other_programs_can_read() -> None:
             "target": {
                 "namespace": "shop", "pod": "web-0", "container": "main", "node": "node-1", "uid": "uid-1",
                 "image": "sha256:0", "restarts": 3, "others": ["proxy"], "ending": True, "several": True,
+                "labels": ["app=web"],
             },
             "path": "/etc/app",
         },

@@ -504,6 +504,31 @@ def test_a_pod_that_does_not_count_says_why(found: dict[str, Any], wanted: str, 
     assert skipped.named is ("has no container" in reason and wanted != "")
 
 
+def test_only_the_labels_that_are_asked_for_are_known() -> None:
+    target = match_pod(pod(labels={"app": "web", "tier": "", "note": "x"}), labels=("tier", "app"))
+    assert isinstance(target, Target)
+    assert sorted(target.labels) == ["app=web", "tier="]
+    assert (target.label_value("app"), target.label_value("tier")) == ("web", "")
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        ({}, "has no label app"),
+        (None, "has no label app"),
+        ({"App": "web"}, "has no label app"),
+        ({"app": "a/b"}, "has a label app that Kubernetes does not allow"),
+        ({"app": ".."}, "has a label app that Kubernetes does not allow"),
+        ({"app": "a\x1b"}, "has a label app that Kubernetes does not allow"),
+        ({"app": "a\n"}, "has a label app that Kubernetes does not allow"),
+        ({"app": "x" * 64}, "has a label app that Kubernetes does not allow"),
+    ],
+)
+def test_a_pod_without_a_label_that_is_needed_counts_as_failed(labels: dict[str, str] | None, reason: str) -> None:
+    assert match_pod(pod(labels=labels), labels=("app",)) == Skipped("shop/web-0", reason, named=True)
+    assert isinstance(match_pod(pod(labels=labels)), Target), "where nobody asked for it"
+
+
 def test_a_pod_asked_for_by_its_name_is_skipped_as_such() -> None:
     skipped = match_pod(pod(states={"main": waits("Bad")}), named=True)
     assert isinstance(skipped, Skipped)

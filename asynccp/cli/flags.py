@@ -269,6 +269,14 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "options.attributes.times",
             "Give files the time of the copy, not their own.",
         ),
+        Flag(
+            "--template",
+            "pull",
+            "template",
+            "Where each copy lands: '{namespace}/{pod}/{path}'; also {container}, {node}, {date}, {labels.NAME}.",
+            "TEMPLATE",
+            knob=Knob.TEMPLATE,
+        ),
         Flag("--no-preserve", "cp", "preserve", "In the container, give files and directories its usual modes."),
         Flag(
             "--no-follow",

@@ -71,7 +71,11 @@ async def pull(request: Request, destination: str, selection: Selection) -> int:
 
     if request.options.filtering.rules:
         raise UsageError("a pull can't leave anything out yet")
-    return await _perform(request, lambda cluster: plan_pull(cluster, destination, selection), pull_plan)
+
+    def plan(cluster: Cluster) -> Awaitable[PullPlan]:
+        return plan_pull(cluster, destination, selection, template=request.template)
+
+    return await _perform(request, plan, pull_plan)
 
 
 async def cp(request: Request, source: str | Selector, destination: str | Selector) -> int:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -22,6 +23,7 @@ from asynccp.local.destination import check_destination
 from asynccp.local.scan import Scanned, scan
 from asynccp.options import Attributes, Filtering, Options
 from asynccp.plan.plan import Gather, PullPlan, PushPlan, build_pull
+from asynccp.plan.template import parse_template, usual
 from asynccp.target import Selection, Transfer
 
 if TYPE_CHECKING:
@@ -72,11 +74,18 @@ async def plan_push(
     )
 
 
-async def plan_pull(cluster: Cluster, destination: str, selection: Selection) -> PullPlan:
-    """Return where each pod's files will land. Raises PlanError, UsageError: nothing has moved then."""
-    transfers, skipped = await select(cluster, selection)
-    several = selection.reaches_several_namespaces(cluster.namespace)
-    plan = build_pull(destination, transfers, skipped, _token(), several_namespaces=several)
+async def plan_pull(cluster: Cluster, destination: str, selection: Selection, *, template: str = "") -> PullPlan:
+    """Return where each pod's files will land. Raises PlanError, UsageError: nothing has moved then.
+
+    template: where in the destination (`plan.template`); empty: below POD, or NAMESPACE/POD when the request can reach
+    more than one namespace. It decides, and not who was matched today: else a script that read `logs/web-0` finds
+    nothing there on the day when one more namespace has such a pod.
+    """
+    by = usual(by_namespace=selection.reaches_several_namespaces(cluster.namespace))
+    if template:
+        by = parse_template(template, datetime.now(UTC).date().isoformat())
+    transfers, skipped = await select(cluster, replace(selection, labels=by.labels))
+    plan = build_pull(destination, transfers, skipped, _token(), template=by)
     await to_thread.run_sync(check_destination, destination, [one.directory for one in plan.gathers])
     return plan
 
@@ -104,7 +113,8 @@ async def plan_cp_from(cluster: Cluster, selection: Selection, destination: str)
     is_directory = await to_thread.run_sync(os.path.isdir, destination)
     where = destination if is_directory else os.path.dirname(destination.rstrip("/")) or "."
     await to_thread.run_sync(check_destination, where, [])
-    gather = Gather(replace(transfer, path=path), "", onto=True)
+    renamed = replace(transfer, path=path)
+    gather = Gather(renamed, "", renamed.name, onto=True)
     return PullPlan(destination, (gather,), _token(), tuple(skipped))
 
 

@@ -12,6 +12,7 @@ The same way a pull turns to compression, once it is seen that the link is slow 
 ended, and the next one brings the rest compressed.
 """
 
+import os
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -236,7 +237,7 @@ class _PullTransfer:
                 left_out=[*ingest.left_out, *account.left_out],
                 not_kept=ingest.not_kept,
                 grown=account.grown,
-                landed=ingest.sink.landed,
+                landed=ingest.sink.landed or (self._gather.landed if ingest.entries else ""),
             )
 
     def _negotiated(self, found: Greeted) -> Negotiated:
@@ -255,7 +256,13 @@ class _PullTransfer:
         """Begin to take an archive in."""
         hello, gather, name = found.hello, self._gather, pull_name(self._path)
         options = self._job.options
-        place = Place(directory=gather.directory, name=name, onto=gather.onto, is_directory=hello.is_directory)
+        place = Place(
+            directory=gather.directory,
+            name=os.fsencode(gather.name),
+            shares=gather.shares,
+            onto=gather.onto,
+            is_directory=hello.is_directory,
+        )
         sink = await to_thread.run_sync(self._job.destination.open, place)
         self._share = self._job.memory.share(self._taken)
         watched = options.verification.checksum or options.verification.strict_sources

@@ -44,7 +44,9 @@ async def select(cluster: Cluster, selection: Selection) -> tuple[list[Transfer]
         named = search.selector.kind == "pod"
         async for page in cluster.list_pods(search.selector, search.namespace, selection.fields):
             search.exists = True
-            search.matches += [match_pod(pod, selection.container, named=named) for pod in page]
+            search.matches += [
+                match_pod(pod, selection.container, named=named, labels=selection.labels) for pod in page
+            ]
 
     with single_error():
         async with anyio.create_task_group() as tasks:

@@ -14,6 +14,8 @@ MAX_TOKEN_SIZE = 4096  # characters of a continue token: some hundred, in Kubern
 _LONGEST = 1024  # characters that are kept of a text, none of which is that long in Kubernetes
 _TEXT_SIZE = 32  # bytes that a text takes in memory besides its characters, about
 
+_EACH = object()  # stands for every key of a map
+_LABELS = {_EACH: str}
 _NAMED = {"name": str}
 _STATUS = {
     **_NAMED,
@@ -29,6 +31,7 @@ _POD = {
         "uid": str,
         "deletionTimestamp": str,
         "annotations": {DEFAULT_CONTAINER: str},
+        "labels": _LABELS,
     },
     "spec": {"nodeName": str, "containers": [_NAMED], "initContainers": [_NAMED], "ephemeralContainers": [_NAMED]},
     "status": {
@@ -38,8 +41,6 @@ _POD = {
         "ephemeralContainerStatuses": [_STATUS],
     },
 }
-_EACH = object()  # stands for every key of a map
-_LABELS = {_EACH: str}
 _EXPRESSION = {"key": str, "operator": str, "values": [str]}
 _SELECTED = {"spec": {"selector": {"matchLabels": _LABELS, "matchExpressions": [_EXPRESSION]}}}
 _SERVICE = {"spec": {"selector": _LABELS}}

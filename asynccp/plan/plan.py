@@ -10,8 +10,8 @@ from typing import Any
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
-from asynccp.errors import UsageError
-from asynccp.target import Skipped, Target, Transfer, by_reason
+from asynccp.plan.template import Template, check_apart, shared, usual
+from asynccp.target import Skipped, Transfer, by_reason
 from asynccp.text import counted, exact, human_size, listed, printable
 
 _NAMES = 8  # of pods, on one line
@@ -90,14 +90,20 @@ class PushPlan:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """One transfer of a pull, and the local directory, relative to the plan's destination, that it lands in.
+    """One transfer of a pull, and where it lands.
 
+    directory: relative to the plan's destination. name: of the copy in it; empty: a directory's contents stand there.
+    landed: where that is, for the report, if it is the user who said so.
     onto: the destination may be what the copy itself is called here, as with `cp -r`.
+    shares: copies of other targets land in that directory, too.
     """
 
     transfer: Transfer
     directory: str
+    name: str
     onto: bool = False
+    landed: str = ""
+    shares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,12 @@ class PullPlan:
     gathers: tuple[Gather, ...]
     token: str
     skipped: tuple[Skipped, ...] = ()
+
+    def place(self, gather: Gather) -> str:
+        """Return where a copy lands; a directory's contents in what ends with a slash."""
+        if gather.onto:
+            return self.destination
+        return _below(self.destination, "/".join((*filter(None, (gather.directory,)), gather.name)))
 
     @property
     def transfers(self) -> tuple[Transfer, ...]:
@@ -129,13 +141,19 @@ class PullPlan:
         return {
             "direction": "pull",
             "destination": exact(self.destination),
-            "pods": [{**one.transfer.to_json(), "directory": exact(one.directory)} for one in self.gathers],
+            "pods": [
+                {
+                    **one.transfer.to_json(),
+                    "directory": exact(one.directory),
+                    "lands_as": exact(self.place(one)),
+                }
+                for one in self.gathers
+            ],
             **_rest_json(self.skipped, ()),
         }
 
     def to_text(self) -> str:
-        root = self.destination.rstrip("/")
-        lines = [f"{one.transfer} → {printable(root)}/{printable(one.directory)}/" for one in self.gathers]
+        lines = [f"{one.transfer} → {printable(self.place(one))}" for one in self.gathers]
         last = f"would pull from {where(self.transfers)}; sizes are known once pods are asked"
         return "\n".join([*lines, *skipped_lines(self.skipped), last])
 
@@ -146,27 +164,25 @@ def build_pull(
     skipped: Sequence[Skipped],
     token: str,
     *,
-    several_namespaces: bool = False,
+    template: Template | None = None,
 ) -> PullPlan:
-    """Return the plan of a pull: each pod under `POD`, or under `NAMESPACE/POD`.
+    """Return the plan of a pull. template: says where each copy lands; None: below a directory of its pod's name.
 
-    several_namespaces: the request can reach more than one. It decides, and not who was matched today: else a script
-    that read `logs/web-0` finds nothing there on the day when one more namespace has such a pod. The container is no
-    part of it: one pull takes one container of each pod, so nothing can collide.
-
-    Raises UsageError when two paths of one pod would land on one name.
+    Raises UsageError when two copies would land on one name, PlanError when the cluster has no name for one.
     """
-    landed: dict[tuple[Target, str], str] = {}
-    for one in transfers:
-        name = one.path.rsplit("/", 1)[-1]
-        name = "" if name in (".", "..") else name  # the contents, as with a slash at the end
-        before = landed.setdefault((one.target, name), one.path)
-        if before != one.path:
-            raise UsageError(
-                f"{printable(before)} and {printable(one.path)} of {one.target} would land on one name",
-                hint="pull them one after the other, into two directories",
-            )
-    gathers = tuple(Gather(one, _directory(one.target, several_namespaces)) for one in transfers)
+    by = template or usual()
+    landings = [(one, by.landing(one)) for one in transfers]
+    check_apart(landings)
+    among_others = shared((one.target, landing) for one, landing in landings)
+    gathers = tuple(
+        Gather(
+            one,
+            *landing,
+            landed=_below(destination, landing.path) if by.text else "",
+            shares=landing.directory in among_others,
+        )
+        for one, landing in landings
+    )
     return PullPlan(destination, gathers, token, tuple(skipped))
 
 
@@ -195,8 +211,8 @@ def unit(transfers: Sequence[Transfer]) -> str:
     return "pods" if len({one.target for one in transfers}) == len(transfers) else "places"
 
 
-def _directory(target: Target, several_namespaces: bool) -> str:
-    return f"{target.namespace}/{target.pod}" if several_namespaces else target.pod
+def _below(destination: str, path: str) -> str:
+    return f"{destination.rstrip('/')}/{path}"
 
 
 def _mark(entry: Entry) -> str:

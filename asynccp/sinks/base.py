@@ -23,12 +23,14 @@ class Place(NamedTuple):
     """Where one pod's copy belongs in a destination.
 
     directory: the pod's, relative to the destination; empty for the destination itself.
-    name: the first component of every name in the archive; empty when the contents of a directory were asked for.
+    name: of the copy there, whatever the archive calls it; empty when the contents of a directory were asked for.
+    shares: copies of other pods land in that directory, too.
     onto: the destination may be what the copy is called, as with `cp -r`; is_directory: of the copy, as the pod says.
     """
 
     directory: str
     name: bytes
+    shares: bool = False
     onto: bool = False
     is_directory: bool = False
 
@@ -38,6 +40,7 @@ class Sink(ABC):
 
     name: what the entry that was asked for is called here; empty: its contents stand in the pod's directory itself.
     landed: where it came to stand, if that was in question; else empty.
+    own_depth: of how many components the names are that are this pod's alone, at least: no link leads above it.
     size, entries: content bytes and number of what stands whole.
     """
 
@@ -50,6 +53,7 @@ class Sink(ABC):
 
     name: bytes
     landed: str = ""
+    own_depth: int = 0
     size: int = 0
     entries: int = 0
 

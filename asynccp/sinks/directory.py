@@ -68,7 +68,7 @@ class Directory:
             root, name = landing(root, place.name, is_directory=place.is_directory)
             landed = os.path.join(root, os.fsdecode(name)) if name else root
         sink = DirectorySink(root, name, self._attributes, base=base)
-        sink.landed = landed
+        sink.landed, sink.own_depth = landed, int(place.shares)
         return sink
 
     def close(self) -> None:

@@ -263,7 +263,7 @@ class Ingest:
                     return False
             case Kind.SYMLINK:
                 self._claims.claim_other(entry.path, len(entry.link))
-                if self.sink.confines_links and not stays_inside(entry.path, entry.link):
+                if self.sink.confines_links and not stays_inside(entry.path, entry.link, self.sink.own_depth):
                     what = f"its target, {printable(entry.link, 200)}, leads out of the pod's directory"
                     self._leave_out(entry.path, what)
                     return False
@@ -284,8 +284,8 @@ class Ingest:
             self._claims.remember(size)
 
 
-def stays_inside(path: bytes, target: bytes) -> bool:
-    """Return whether the symbolic link `path` can only lead to something below the root.
+def stays_inside(path: bytes, target: bytes, own_depth: int = 0) -> bool:
+    """Return whether the symbolic link `path` can only lead to something below the root, so many components deep.
 
     Allowed are relative targets whose `..` all come first, and at most as many as there are directories above the link.
     Normalising the target as text isn't enough: with `x/up -> ..` in place, `x/up/../..` is `.` as text, but the system
@@ -295,4 +295,5 @@ def stays_inside(path: bytes, target: bytes) -> bool:
     """
     parts = [part for part in target.split(b"/") if part not in (b"", b".")]
     climbs = parts.count(b"..")
-    return not target.startswith(b"/") and climbs <= path.count(b"/") and b".." not in parts[climbs:]
+    room = path.count(b"/") - own_depth
+    return not target.startswith(b"/") and climbs <= room and b".." not in parts[climbs:]

@@ -149,6 +149,7 @@ class TarSink(Sink):
 
     def __init__(self, destination: Stdout, place: Place) -> None:
         self.name = place.name
+        self.own_depth = int(place.shares)
         self._destination = destination
         self._above = os.fsencode(place.directory)
         self._entry = Entry(b"", Kind.DIRECTORY)  # the one under way

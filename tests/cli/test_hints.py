@@ -26,6 +26,8 @@ from asynccp import (
     Verification,
     connect,
     parse_selectors,
+    plan_pull,
+    plan_push,
 )
 from asynccp.cli.app import app
 from asynccp.cli.flags import FLAGS
@@ -45,7 +47,9 @@ FLAGS_OF_OURS = {
 GROUPS = (Attributes, Deadlines, Limits, Publishing, Rule, Selection, Verification)
 FIELDS = {f"{one.__name__}.{field}" for one in GROUPS for field in one._fields}
 PARAMETERS = {
-    f"{call.__name__}({name}=…)" for call in (connect, parse_selectors) for name in inspect.signature(call).parameters
+    f"{call.__name__}({name}=…)"
+    for call in (connect, parse_selectors, plan_pull)
+    for name in inspect.signature(call).parameters
 }
 FLAG = re.compile(r"(?<![\w-])(--[a-z][a-z-]*|-[A-Za-z])(?![\w-])")
 

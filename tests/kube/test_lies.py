@@ -45,7 +45,8 @@ def asked_for(document: object) -> tuple[Handler, list[web.Request]]:
     [
         [[]], [None], ["a"], [7], "a", 7, {"a": 1}, [[[]]],
         [{"metadata": []}, {"metadata": [1]}], [{"metadata": "a"}], [{"metadata": {"name": {"a": 1}}}],
-        [{"metadata": {"annotations": ["a"]}}], [{"metadata": {"deletionTimestamp": 1}}],
+        [{"metadata": {"annotations": ["a"]}}], [{"metadata": {"labels": ["a"]}}], [{"metadata": {"labels": {"a": 7}}}],
+        [{"metadata": {"deletionTimestamp": 1}}],
         [{"spec": ["a"]}], [{"spec": {"containers": {"a": 1}}}], [{"spec": {"containers": ["a"]}}],
         [{"spec": {"containers": [None]}}], [{"spec": {"initContainers": [["a"]]}}], [{"spec": {"nodeName": 7}}],
         [{"status": 7}], [{"status": {"containerStatuses": ["a"]}}],
@@ -106,9 +107,9 @@ async def test_an_owner_that_is_none_is_one_sentence(kind: str, selector: object
 def test_what_is_kept_of_a_pod_means_what_all_of_it_meant() -> None:
     (kept,), after, _ = documents.page_of({"items": [{**POD, "kind": "Pod"}], "metadata": {"continue": "x"}})
     assert after == "x"
-    assert match_pod(kept) == match_pod(POD)
-    assert not isinstance(match_pod(kept), Skipped)
-    assert "labels" not in kept["metadata"]
+    assert match_pod(kept, labels=("app",)) == match_pod(POD, labels=("app",))
+    assert not isinstance(match_pod(kept, labels=("app",)), Skipped)
+    assert "kind" not in kept
 
 
 def test_of_a_text_that_is_too_long_the_beginning_is_kept() -> None:

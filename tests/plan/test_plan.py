@@ -10,6 +10,7 @@ from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.errors import UsageError
 from asynccp.options import RECORD_SIZE
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull, skipped_lines
+from asynccp.plan.template import parse_template, usual
 from asynccp.target import Skipped, Target, Transfer
 
 from ..archive.reference import TOKEN
@@ -115,7 +116,7 @@ def test_where_each_pod_lands(transfers: list[Transfer], directories: list[str])
 def test_a_request_for_several_namespaces_lands_the_same_whoever_matches(
     transfers: list[Transfer], directories: list[str]
 ) -> None:
-    plan = build_pull("./logs", transfers, (), TOKEN, several_namespaces=True)
+    plan = build_pull("./logs", transfers, (), TOKEN, template=usual(by_namespace=True))
     assert [one.directory for one in plan.gathers] == directories
 
 
@@ -155,9 +156,9 @@ def test_those_that_are_skipped_for_one_reason_are_one_line(skipped: list[Skippe
     ],
 )
 def test_two_paths_of_one_pod_that_would_land_on_one_name(paths: Sequence[str]) -> None:
-    with pytest.raises(UsageError, match="shop/web-0 would land on one name") as caught:
+    with pytest.raises(UsageError, match="would land on one name: web-0") as caught:
         pull_plan(*map(transfer, paths))
-    assert "one after the other" in caught.value.hint
+    assert "{path}" in caught.value.hint
 
 
 @pytest.mark.parametrize("paths", [("/a", "/b"), ("/a", "/b/"), ("/a", "/a/b"), ("/.a", "/a")])
@@ -166,7 +167,8 @@ def test_paths_of_one_pod_that_do_not_collide(paths: Sequence[str]) -> None:
 
 
 def test_the_same_path_of_two_pods_does_not_collide() -> None:
-    assert len(pull_plan(transfer(), transfer(pod="web-1"), transfer(namespace="bar")).gathers) == 3
+    same = [transfer(), transfer(pod="web-1"), transfer(namespace="bar")]
+    assert len(build_pull("./logs", same, (), TOKEN, template=usual(by_namespace=True)).gathers) == 3
 
 
 def test_a_pull_as_json() -> None:
@@ -183,6 +185,7 @@ def test_a_pull_as_json() -> None:
                 "node": "node-1",
                 "path": "/var/\\x1blog",
                 "directory": "web-0",
+                "lands_as": "./logs/web-0/\\x1blog",
             }
         ],
         "skipped": [{"pod": "shop/old", "reason": "is being deleted"}],
@@ -191,12 +194,18 @@ def test_a_pull_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("destination", "shown"), [("logs", "logs/web-0/"), ("logs/", "logs/web-0/"), ("/", "/web-0/")]
+    ("destination", "path", "shown"),
+    [
+        ("logs", "/var/log", "logs/web-0/log"),
+        ("logs/", "/var/log", "logs/web-0/log"),
+        ("/", "/var/log", "/web-0/log"),
+        ("logs", "/var/log/", "logs/web-0/"),
+    ],
 )
-def test_a_pull_as_text(destination: str, shown: str) -> None:
-    plan = build_pull(destination, [transfer("/var/log")], (), TOKEN)
+def test_a_pull_as_text(destination: str, path: str, shown: str) -> None:
+    plan = build_pull(destination, [transfer(path)], (), TOKEN)
     assert plan.to_text().splitlines() == [
-        f"shop/web-0:/var/log → {shown}",
+        f"shop/web-0:{path} → {shown}",
         "would pull from 1 pod; sizes are known once pods are asked",
     ]
     assert pull_plan(transfer(), transfer(pod="web-1")).to_text().splitlines()[2:] == [
@@ -207,3 +216,21 @@ def test_a_pull_as_text(destination: str, shown: str) -> None:
 
 def test_nobody_knows_beforehand_how_much_a_pull_is() -> None:
     assert pull_plan(transfer()).expected_total is None
+
+
+def test_where_a_template_has_it_land_is_in_the_plan_and_for_the_report() -> None:
+    plan = build_pull(
+        "./logs", [transfer("/var/log")], (), TOKEN, template=parse_template("{pod}/{path}", "2026-11-29")
+    )
+    assert plan.to_text().splitlines()[0] == "shop/web-0:/var/log → ./logs/web-0/var/log"
+    assert [(one.directory, one.name, one.landed) for one in plan.gathers] == [
+        ("web-0/var", "log", "./logs/web-0/var/log")
+    ]
+    assert pull_plan(transfer()).gathers[0].landed == "", "it was in question for nobody"
+
+
+def test_copies_that_share_a_directory_are_known() -> None:
+    by = parse_template("{path}/{pod}", "2026-11-29")
+    together = build_pull("./logs", [transfer(pod=one) for one in ("web-0", "web-1")], (), TOKEN, template=by)
+    assert [one.shares for one in together.gathers] == [True, True]
+    assert [one.shares for one in pull_plan(transfer(), transfer(pod="web-1")).gathers] == [False, False]
