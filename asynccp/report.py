@@ -14,7 +14,7 @@ Exit codes (rsync's numbers where rsync has one):
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from asynccp.errors import Interrupted, SourceChanged, TransferError
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.text import exact
 
+ARCHIVED_NAME = "report.json"  # in the archive of a pull
 _NAMES = 20  # of pods, in a group's JSON: each of them has its own place in `pods`
 
 
@@ -262,6 +263,13 @@ def outcome_of(error: TransferError) -> Outcome:
     return Outcome.INTERRUPTED if isinstance(error, Interrupted) else Outcome.FAILED
 
 
+def _spoiled(result: Result, error: TransferError) -> Result:
+    gone = replace(result, size=0, entries=0, landed="")
+    if result.outcome in (Outcome.FAILED, Outcome.INTERRUPTED):  # for a cause of its own
+        return gone
+    return replace(gone, outcome=Outcome.FAILED, error=str(error), error_class=type(error).__name__, hint=error.hint)
+
+
 @dataclass(slots=True)
 class Report:
     """How all transfers of one run ended.
@@ -306,6 +314,10 @@ class Report:
     @property
     def failed(self) -> list[Result]:
         return [result for result in self.results if result.outcome is not Outcome.COMPLETE]
+
+    def spoiled(self, error: TransferError) -> "Report":
+        """Return the report of a run whose destination is not whole: what was complete in it stands nowhere."""
+        return replace(self, results=[_spoiled(one, error) for one in self.results])
 
     def to_json(self) -> dict[str, Any]:
         return {

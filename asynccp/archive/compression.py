@@ -2,7 +2,8 @@
 
 A push sends members (zstd says frames), each whole in itself (RFC 1952, 8878): any slice of the archive can be made
 again, alone, for a pod that fell behind. A pull reads one, as the pod's program writes it, and then what follows as it
-is: the archive's end and the pod's last line look the same with compression and without.
+is: the archive's end and the pod's last line look the same with compression and without. An archive that a pull leaves
+on this machine is one member, too.
 
 What a pod sends is hostile: a thousand bytes may stand for a million. So what comes out is handed on in pieces of
 PIECE_SIZE, and each is gone before the next is made.
@@ -12,7 +13,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from asynccp.errors import ProtocolViolation
+from asynccp.errors import ProtocolViolation, UsageError
+from asynccp.text import printable
 
 GZIP, ZSTD = "gzip", "zstd"
 CODECS = (ZSTD, GZIP)  # programs of a pod, the best first; `-1c` compresses with each of them, `-dc` is the way back
@@ -25,6 +27,8 @@ WORTH = 0.9  # of its size: what hardly shrinks costs both ends more than it sav
 _GZIP_LEVEL = 4
 """For a push, packed once for all pods: configuration's text shrinks to 26 % in 8 ms of CPU a MiB. Level 1 has it
 shrink to 30 in 6, level 6 to 24 in 24."""
+
+_SUFFIXES = {".tar": "", ".tar.gz": GZIP, ".tgz": GZIP, ".tar.zst": ZSTD}
 
 _GZIP_WBITS = 31  # zlib's number for a gzip header and trailer around 32 KiB of window
 
@@ -55,8 +59,34 @@ def _member(data: bytes | memoryview, codec: str) -> bytes:
 
         return zstd.frame(data)
     # No name and no time stand in its header: always the same bytes.
-    packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WBITS)
+    packer = _compressor(GZIP)
     return packer.compress(data) + packer.flush()
+
+
+class Packer:
+    """Packs an archive of ours into one member, as it comes."""
+
+    def __init__(self, codec: str) -> None:
+        self._member = _compressor(codec)
+
+    def feed(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Return what is ready of it."""
+        return self._member.compress(data)
+
+    def end(self) -> bytes:
+        """Return the rest."""
+        return self._member.flush()
+
+
+def codec_of(name: str) -> str:
+    """Return what an archive's name says that it is compressed with; empty for nothing. Raises UsageError."""
+    for suffix, codec in _SUFFIXES.items():
+        if name.endswith(suffix) and not name.endswith(f"/{suffix}") and name != suffix:
+            return codec
+    raise UsageError(
+        f"an archive's name ends with {', '.join(_SUFFIXES)}, unlike {printable(name)}",
+        hint="the ending says whether it is compressed, and how",
+    )
 
 
 class Unpacker:
@@ -83,6 +113,22 @@ class Unpacker:
             rest = member.unused_data  # nothing before its end: it keeps what it has not unpacked
         if rest:
             yield rest
+
+
+class _Compressor(Protocol):
+    """What the standard library's compressors have in common."""
+
+    def compress(self, data: bytes | bytearray | memoryview, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
+def _compressor(codec: str) -> _Compressor:
+    """Return what packs one member."""
+    if codec == ZSTD:
+        from asynccp.archive import zstd  # here: few need it
+
+        return zstd.compressor()
+    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WBITS)
 
 
 class _Decompressor(Protocol):

@@ -27,6 +27,11 @@ def frame(data: bytes | memoryview) -> bytes:
     return zstd.compress(data, options=_OPTIONS)
 
 
+def compressor() -> zstd.ZstdCompressor:
+    """Return what packs one frame, at the level and with the check sum of `frame`."""
+    return zstd.ZstdCompressor(options=_OPTIONS)
+
+
 def decompressor() -> zstd.ZstdDecompressor:
     """Return what unpacks one frame, and refuses a larger window."""
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX})

@@ -75,17 +75,23 @@ def diff(
 @app.command(cls=Command, short_help="Copy files of pods to this machine.")
 @with_flags
 def pull(
-    arguments: Annotated[list[str], words("[TARGET...] DIRECTORY")],
+    arguments: Annotated[list[str], words("[TARGET...] [DIRECTORY]", default_factory=list)],
     request: Request,
 ) -> None:
     """Copy files of every matched pod to this machine, each pod's into a directory of its own.
 
     /var/log lands as ./logs/POD/log, /var/log/ as its contents in ./logs/POD. A TARGET is written as for push.
-    A DIRECTORY that is called - is standard output: one tar of all that would lie in it.
+    A DIRECTORY that is called - is standard output: one tar of all that would lie in it. With --archive there is none.
     """
-    directories, remotes = _split(arguments, arguments[-1:], stdout=True)
+    directories, remotes = _split(arguments, [] if request.archive else arguments[-1:], stdout=True)
+    if request.archive and directories:
+        raise UsageError(
+            f"a pull goes into an archive or into a directory, not into {printable(directories[0])} as well",
+            hint="leave one of them out",
+        )
+    directories = [request.archive] if request.archive else directories
     if not directories:
-        raise nothing_local("directory", remotes[-1], remotes, example("pull"))
+        raise nothing_local("directory", remotes[-1] if remotes else "", remotes, example("pull"))
     if len(directories) > 1:
         raise UsageError(
             f"a pull goes to one local directory, not to {len(directories)}: {printable(', '.join(directories))}",

@@ -277,6 +277,13 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "TEMPLATE",
             knob=Knob.TEMPLATE,
         ),
+        Flag(
+            "--archive",
+            "pull",
+            "archive",
+            "Pull into one new archive, instead of a directory: a .tar, .tar.gz, .tgz or .tar.zst.",
+            "FILE",
+        ),
         Flag("--no-preserve", "cp", "preserve", "In the container, give files and directories its usual modes."),
         Flag(
             "--no-follow",

@@ -47,8 +47,8 @@ class Request(NamedTuple):
     """What a command was asked for, besides its arguments.
 
     command: whose flags a hint may name. labels: as written for -l, a path perhaps behind each. where: a selection that
-    has no selectors yet. template: where a pull's copies land; empty: as usual. preserve: of cp: keep modes in the
-    container.
+    has no selectors yet. template: where a pull's copies land; empty: as usual. archive: the file that they go into;
+    empty: a directory. preserve: of cp: keep modes in the container.
     """
 
     command: str = ""
@@ -58,6 +58,7 @@ class Request(NamedTuple):
     options: Options = Options()
     showing: Showing = Showing()
     template: str = ""
+    archive: str = ""
     preserve: bool = True
 
     @property

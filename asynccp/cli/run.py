@@ -71,11 +71,12 @@ async def pull(request: Request, destination: str, selection: Selection) -> int:
 
     if request.options.filtering.rules:
         raise UsageError("a pull can't leave anything out yet")
-
-    def plan(cluster: Cluster) -> Awaitable[PullPlan]:
-        return plan_pull(cluster, destination, selection, template=request.template)
-
-    return await _perform(request, plan, pull_plan)
+    template, is_archive = request.template, bool(request.archive)
+    return await _perform(
+        request,
+        lambda cluster: plan_pull(cluster, destination, selection, template=template, is_archive=is_archive),
+        functools.partial(pull_plan, worded=functools.partial(result_in_flags, command=request.command)),
+    )
 
 
 async def cp(request: Request, source: str | Selector, destination: str | Selector) -> int:

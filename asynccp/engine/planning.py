@@ -13,18 +13,19 @@ import anyio
 from anyio import to_thread
 
 from asynccp.archive.attributes import USUAL_MASK, as_asked
+from asynccp.archive.compression import codec_of
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.group import single_error
 from asynccp.engine.select import select
 from asynccp.entry import Kind
 from asynccp.errors import PlanError, UsageError
 from asynccp.kube.base import Cluster
-from asynccp.local.destination import check_destination
+from asynccp.local.destination import check_archive, check_destination
 from asynccp.local.scan import Scanned, scan
 from asynccp.options import Attributes, Filtering, Options
 from asynccp.plan.plan import Gather, PullPlan, PushPlan, build_pull
 from asynccp.plan.template import parse_template, usual
-from asynccp.target import Selection, Transfer
+from asynccp.target import STANDARD_OUTPUT, Selection, Transfer
 
 if TYPE_CHECKING:
     from asynccp.plan.forward import ForwardPlan
@@ -74,19 +75,28 @@ async def plan_push(
     )
 
 
-async def plan_pull(cluster: Cluster, destination: str, selection: Selection, *, template: str = "") -> PullPlan:
+async def plan_pull(
+    cluster: Cluster, destination: str, selection: Selection, *, template: str = "", is_archive: bool = False
+) -> PullPlan:
     """Return where each pod's files will land. Raises PlanError, UsageError: nothing has moved then.
 
+    destination: a directory, or `-` for one tar on standard output. is_archive: it is the file, which is not there yet,
+    for one archive: its ending says how that is compressed.
     template: where in the destination (`plan.template`); empty: below POD, or NAMESPACE/POD when the request can reach
     more than one namespace. It decides, and not who was matched today: else a script that read `logs/web-0` finds
     nothing there on the day when one more namespace has such a pod.
     """
+    if is_archive:
+        codec_of(destination)  # what it can't be called is refused before anybody is asked
     by = usual(by_namespace=selection.reaches_several_namespaces(cluster.namespace))
     if template:
         by = parse_template(template, datetime.now(UTC).date().isoformat())
     transfers, skipped = await select(cluster, replace(selection, labels=by.labels))
-    plan = build_pull(destination, transfers, skipped, _token(), template=by)
-    await to_thread.run_sync(check_destination, destination, [one.directory for one in plan.gathers])
+    plan = build_pull(destination, transfers, skipped, _token(), template=by, is_archive=is_archive)
+    if is_archive:
+        await to_thread.run_sync(check_archive, destination)
+    elif destination != STANDARD_OUTPUT:
+        await to_thread.run_sync(check_destination, destination, [one.directory for one in plan.gathers])
     return plan
 
 

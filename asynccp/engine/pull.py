@@ -14,7 +14,7 @@ ended, and the next one brings the rest compressed.
 
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import anyio
@@ -49,7 +49,7 @@ from asynccp.plan.plan import Gather, PullPlan
 from asynccp.remote.commands import PullRequest, pull_name
 from asynccp.remote.complaints import Complaints
 from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE
-from asynccp.report import Report
+from asynccp.report import Report, Result
 from asynccp.sinks.base import Destination, Place
 from asynccp.sinks.destinations import destination_of
 from asynccp.sinks.ingest import Ingest
@@ -67,21 +67,26 @@ async def pull(
     options: Options | None = None,
     observer: Observer | None = None,
     stop: anyio.Event | None = None,
+    worded: Callable[[Result], Result] | None = None,
 ) -> Report:
     """Carry a pull out; return how it ended for each target, in the plan's order.
 
     Never raises for one target's trouble. Setting `stop` ends the run early: what isn't complete by then is reported as
-    interrupted, and the remote commands are ended.
+    interrupted, and the remote commands are ended. worded: makes of each result the one that an archive tells.
     """
     options = options or Options()
-    destination = destination_of(plan.destination, options)
+    destination = destination_of(plan.destination, options, is_archive=plan.is_archive)
     async with Writer() as writer:
         job = PullJob(plan, Sessions(cluster, options, plan.token), destination, writer)
         try:
-            return await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
+            report = await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
+            report.results = [*map(worded, report.results)] if worded else report.results
+            with anyio.CancelScope(shield=True):
+                report = await to_thread.run_sync(destination.finish, report)
         finally:
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(job.destination.close)
+                await to_thread.run_sync(destination.close)
+    return report
 
 
 class PullJob:

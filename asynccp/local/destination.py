@@ -26,6 +26,19 @@ def check_destination(destination: str, directories: Iterable[str]) -> None:
     raise _unfit(there, wanted, "is on a read-only file system" if read_only else "may not be written to")
 
 
+def check_archive(path: str) -> None:
+    """Raise PlanError when there is a file, or no new one can be made."""
+    if os.path.lexists(path):
+        raise PlanError(
+            f"{printable(path)} is there already; a pull makes a new archive", hint="move it away, or name another file"
+        )
+    directory = os.path.dirname(path) or "."
+    if not os.path.isdir(directory):
+        raise PlanError(f"{printable(directory)} is no directory, so {printable(path)} can't be made in it")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise PlanError(f"{printable(directory)} may not be written to", hint="name a file in another directory")
+
+
 def _nearest(wanted: str) -> str:
     """Return the wanted directory if it is there, else the nearest one above it, as it was written."""
     path = wanted

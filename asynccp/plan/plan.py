@@ -11,7 +11,8 @@ from typing import Any
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.plan.template import Template, check_apart, shared, usual
-from asynccp.target import Skipped, Transfer, by_reason
+from asynccp.report import ARCHIVED_NAME
+from asynccp.target import STANDARD_OUTPUT, Skipped, Transfer, by_reason
 from asynccp.text import counted, exact, human_size, listed, printable
 
 _NAMES = 8  # of pods, on one line
@@ -108,18 +109,23 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class PullPlan:
-    """Where the files of each target land. How much they are is known when the pods speak."""
+    """Where the files of each target land. How much they are is known when the pods speak.
+
+    destination: a directory, or `-`. is_archive: it is the file for one archive.
+    """
 
     destination: str
     gathers: tuple[Gather, ...]
     token: str
     skipped: tuple[Skipped, ...] = ()
+    is_archive: bool = False
 
     def place(self, gather: Gather) -> str:
         """Return where a copy lands; a directory's contents in what ends with a slash."""
         if gather.onto:
             return self.destination
-        return _below(self.destination, "/".join((*filter(None, (gather.directory,)), gather.name)))
+        path = f"{gather.directory}/{gather.name}" if gather.directory else gather.name
+        return _place(self.destination, path, is_archive=self.is_archive)
 
     @property
     def transfers(self) -> tuple[Transfer, ...]:
@@ -165,25 +171,27 @@ def build_pull(
     token: str,
     *,
     template: Template | None = None,
+    is_archive: bool = False,
 ) -> PullPlan:
     """Return the plan of a pull. template: says where each copy lands; None: below a directory of its pod's name.
+    is_archive: as in the plan.
 
     Raises UsageError when two copies would land on one name, PlanError when the cluster has no name for one.
     """
     by = template or usual()
     landings = [(one, by.landing(one)) for one in transfers]
-    check_apart(landings)
+    check_apart(landings, reserved=[ARCHIVED_NAME] if is_archive else [])
     among_others = shared((one.target, landing) for one, landing in landings)
     gathers = tuple(
         Gather(
             one,
             *landing,
-            landed=_below(destination, landing.path) if by.text else "",
+            landed=_place(destination, landing.path, is_archive=is_archive) if by.text else "",
             shares=landing.directory in among_others,
         )
         for one, landing in landings
     )
-    return PullPlan(destination, gathers, token, tuple(skipped))
+    return PullPlan(destination, gathers, token, tuple(skipped), is_archive)
 
 
 def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:
@@ -211,8 +219,9 @@ def unit(transfers: Sequence[Transfer]) -> str:
     return "pods" if len({one.target for one in transfers}) == len(transfers) else "places"
 
 
-def _below(destination: str, path: str) -> str:
-    return f"{destination.rstrip('/')}/{path}"
+def _place(destination: str, path: str, *, is_archive: bool) -> str:
+    """Return where a path below the destination is, in words; in an archive it is a member's name."""
+    return path if is_archive or destination == STANDARD_OUTPUT else f"{destination.rstrip('/')}/{path}"
 
 
 def _mark(entry: Entry) -> str:

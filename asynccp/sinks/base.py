@@ -17,6 +17,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from asynccp.archive.prefix import Stored
 from asynccp.entry import Entry, LeftOut
+from asynccp.report import Report
 
 
 class Place(NamedTuple):
@@ -122,5 +123,8 @@ class Destination(Protocol):
     def open(self, place: Place) -> Sink:
         """Return the sink of one pod. Raises DestinationError. Called in any thread, for several pods at a time."""
 
+    def finish(self, report: Report) -> Report:
+        """End what all pods share: the run is over, and no sink in use. Return the report, with what that changes."""
+
     def close(self) -> None:
-        """End what all pods share, once, when no sink is in use. Raises DestinationError when it isn't whole."""
+        """Give up what was not finished, and let go of everything. Raises nothing; harmless when called again."""

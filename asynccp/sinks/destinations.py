@@ -1,5 +1,6 @@
-"""Which destination a pull has, by what it is called."""
+"""Which destination a pull has, by what its plan says."""
 
+from asynccp.archive.compression import codec_of
 from asynccp.errors import Knob, UsageError
 from asynccp.options import Options
 from asynccp.sinks.base import Destination
@@ -7,17 +8,29 @@ from asynccp.sinks.directory import Directory
 from asynccp.target import STANDARD_OUTPUT
 
 
-def destination_of(name: str, options: Options) -> Destination:
-    """Return the destination of a pull. name: a directory of this machine, or `-`. Raises UsageError."""
-    if options.attributes.preserve_modes and not options.attributes.perms:
-        raise UsageError("modes can't be taken as the pods have them and not be kept")
-    if name == STANDARD_OUTPUT:
-        from asynccp.sinks.stdout import Stdout  # few need it, and it takes 4 ms to load
+def destination_of(name: str, options: Options, *, is_archive: bool = False) -> Destination:
+    """Return the destination of a pull. Raises UsageError.
 
-        if options.verification.checksum:
-            raise UsageError(
-                "files that go to standard output can't be compared with anything",
-                hint=f"pull into a directory, or without {Knob.CHECKSUM}",
-            )
-        return Stdout(options.attributes)
-    return Directory(name, options.attributes)
+    name: a directory of this machine, or `-`. is_archive: it is the file for one archive, whose ending says how it is
+    compressed.
+    """
+    attributes = options.attributes
+    if attributes.preserve_modes and not attributes.perms:
+        raise UsageError("modes can't be taken as the pods have them and not be kept")
+    if not is_archive and name != STANDARD_OUTPUT:
+        return Directory(name, attributes)
+    if options.verification.checksum:
+        raise UsageError(
+            "files that go into an archive can't be compared with anything",
+            hint=f"pull into a directory, or without {Knob.CHECKSUM}",
+        )
+    from asynccp.sinks.archive import Archive  # few need it, and it takes 4 ms to load
+
+    if not is_archive:
+        from asynccp.sinks.stdout import StandardOutput
+
+        return Archive(StandardOutput(), attributes)
+    from asynccp.sinks.archivefile import ArchiveFile, Packed
+
+    file, codec = ArchiveFile(name), codec_of(name)
+    return Archive(Packed(file, codec) if codec else file, attributes, has_report=True)

@@ -28,6 +28,7 @@ from asynccp.local.tree import Tree
 from asynccp.local.umask import umask
 from asynccp.local.write import write_all
 from asynccp.options import Attributes
+from asynccp.report import Report
 from asynccp.sinks.base import Place, Sink
 from asynccp.sinks.ingest import READ_BACK_SIZE
 from asynccp.text import printable
@@ -70,6 +71,9 @@ class Directory:
         sink = DirectorySink(root, name, self._attributes, base=base)
         sink.landed, sink.own_depth = landed, int(place.shares)
         return sink
+
+    def finish(self, report: Report) -> Report:
+        return report
 
     def close(self) -> None:
         """There is nothing that the pods share."""
