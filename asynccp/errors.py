@@ -16,7 +16,7 @@
         ├── DestinationError    the place to write to, in the pod or here, can't be written
         ├── SourceShrank        a tar ended in a file that lost its end under its hands     retryable
         ├── DigestsDiffer       a file arrived, but it is not what was sent                 retryable
-        ├── SourceMissing       the pod has no such path
+        ├── SourceMissing       the pod has no such path (NoSuchPath), or none of it can be read
         ├── SourceChanged       a source changed while it was read                      exit 24
         ├── UnsafeEntry         an archive member that must not be written
         └── Interrupted         the person at the keyboard ended it                     exit 130
@@ -163,6 +163,12 @@ class DigestsDiffer(TransferError):
 
 class SourceMissing(TransferError):
     """The pod has no such path, or it may not be read."""
+
+
+class NoSuchPath(SourceMissing):
+    """The container has no such path. may_be_elsewhere: another container of its pod is asked for it, too."""
+
+    may_be_elsewhere = False
 
 
 class SourceChanged(TransferError):

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from asynccp.difference import Difference, Sign
 from asynccp.entry import LeftOut, NotKept
-from asynccp.errors import Interrupted, SourceChanged, TransferError
+from asynccp.errors import Interrupted, NoSuchPath, SourceChanged, TransferError
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.text import exact
 
@@ -31,11 +31,17 @@ _NAMES = 20  # of pods, in a group's JSON: each of them has its own place in `po
 class Outcome(Enum):
     """How a transfer ended, from good to bad."""
 
+    ABSENT = "absent"  # the container has no such path, but another of its pod has: no failure
     COMPLETE = "complete"
     CHANGED = "changed"  # a source changed while it was read
     PARTIAL = "partial"  # complete but for entries that are never written here, each of them named
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nobody has to do anything about it."""
+        return self in (Outcome.ABSENT, Outcome.COMPLETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +264,8 @@ def alike(results: Iterable[Result]) -> list[Alike]:
 
 def outcome_of(error: TransferError) -> Outcome:
     """Return the outcome that an error means."""
+    if isinstance(error, NoSuchPath) and error.may_be_elsewhere:
+        return Outcome.ABSENT
     if isinstance(error, SourceChanged):
         return Outcome.CHANGED
     return Outcome.INTERRUPTED if isinstance(error, Interrupted) else Outcome.FAILED
@@ -268,6 +276,17 @@ def _spoiled(result: Result, error: TransferError) -> Result:
     if result.outcome in (Outcome.FAILED, Outcome.INTERRUPTED):  # for a cause of its own
         return gone
     return replace(gone, outcome=Outcome.FAILED, error=str(error), error_class=type(error).__name__, hint=error.hint)
+
+
+def settled(results: Sequence[Result]) -> list[Result]:
+    """Return the results of a run that is over: a path that is absent from all containers of a pod is failed there."""
+    found = {(one.transfer.target.of_pod, one.transfer.path) for one in results if one.outcome is not Outcome.ABSENT}
+    return [
+        one
+        if one.outcome is not Outcome.ABSENT or (one.transfer.target.of_pod, one.transfer.path) in found
+        else replace(one, outcome=Outcome.FAILED)
+        for one in results
+    ]
 
 
 @dataclass(slots=True)
@@ -296,7 +315,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        outcomes = {result.outcome for result in self.results}
+        outcomes = {result.outcome for result in self.results} - {Outcome.ABSENT}
         if Outcome.INTERRUPTED in outcomes:
             return 130
         if outcomes <= {Outcome.FAILED}:
@@ -313,7 +332,7 @@ class Report:
 
     @property
     def failed(self) -> list[Result]:
-        return [result for result in self.results if result.outcome is not Outcome.COMPLETE]
+        return [result for result in self.results if not result.outcome.is_good]
 
     def spoiled(self, error: TransferError) -> "Report":
         """Return the report of a run whose destination is not whole: what was complete in it stands nowhere."""

@@ -55,6 +55,7 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")  # validation.IsValidLabelValue
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_BESIDE = ("initContainers", "ephemeralContainers")  # a pod's containers that aren't its regular ones
 _OFFERED = 5  # of the containers that run beside one that doesn't
 STANDARD_OUTPUT = "-"  # the destination of a pull: one archive
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"  # kubectl's podcmd.go; the API server ignores it
@@ -84,7 +85,7 @@ class Selection(NamedTuple):
     """What a whole request asks for: the union of its selectors, and where they look.
 
     namespaces: empty means the one that the configuration names. fields: a field selector, for labels and workloads.
-    container: empty means each pod's default container.
+    container: empty means each pod's default container. all_containers: every one that runs, instead.
     labels: keys of the labels that a pod must have, and whose values its targets tell.
     """
 
@@ -94,6 +95,7 @@ class Selection(NamedTuple):
     container: str = ""
     fields: str = ""
     labels: tuple[str, ...] = ()
+    all_containers: bool = False
 
     def searches(self, default: str) -> list[tuple[Selector, str | None]]:
         """Return what to look for, and in which namespace: None is all. default: the configuration's own."""
@@ -133,6 +135,11 @@ class Target:
     ending: bool = False
     several: bool = False
     labels: tuple[str, ...] = ()
+
+    @property
+    def of_pod(self) -> str:
+        """NAMESPACE/POD: what several containers of it have in common."""
+        return f"{self.namespace}/{self.pod}"
 
     @property
     def label(self) -> str:
@@ -179,15 +186,22 @@ class Skipped:
     """A pod that was matched, or named, but isn't copied, and why.
 
     pod: NAMESPACE/POD, or NAMESPACE/KIND/NAME of a workload that has none. named: it counts as failed, since it was
-    asked for by its own name, or lacks the container that was asked for.
+    asked for by its own name, or lacks the container that was asked for. container: of a pod that is copied, the one
+    that isn't.
     """
 
     pod: str
     reason: str
     named: bool = False
+    container: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.pod}/{self.container}" if self.container else self.pod
 
     def to_json(self) -> dict[str, str]:
-        return {"pod": self.pod, "reason": self.reason}
+        which = {"container": self.container} if self.container else {}
+        return {"pod": self.pod, **which, "reason": self.reason}
 
 
 def is_remote(argument: str) -> bool:
@@ -353,36 +367,43 @@ def match_pod(pod: Json, container: str = "", *, named: bool = False, labels: Co
     named: the pod was asked for by its own name. It is copied while it is being deleted, if its container still runs:
     for what it holds it is the last chance. Whoever asked for labels wants the pods that stay.
     """
-    metadata, spec, status = pod.get("metadata") or {}, pod.get("spec") or {}, pod.get("status") or {}
-    namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
-    if not (_LABEL.fullmatch(namespace) and _NAME.fullmatch(name)):
-        return Skipped(printable(f"{namespace}/{name}", 300), "its name is not one that Kubernetes allows", named)
-    label, ending = f"{namespace}/{name}", bool(metadata.get("deletionTimestamp"))
-    if ending and not named:
-        return Skipped(label, "is being deleted")
-    regular = _names(spec, "containers")
-    names = regular + _names(spec, "initContainers", "ephemeralContainers")
+    if unfit := _unfit(pod, named=named):
+        return unfit
+    label, metadata, spec = _label_of(pod), pod["metadata"], pod.get("spec") or {}
+    regular, running = _names(spec, "containers"), _running(pod)
     chosen = container or _default_container(metadata, regular)
-    running = {str(one.get("name")): one for one in _statuses(status) if "running" in (one.get("state") or {})}
-    others = tuple(one for one in names if one in running and one != chosen and _LABEL.fullmatch(one))
-    if chosen not in names:
+    others = _others(pod, chosen)
+    if chosen not in (*regular, *_names(spec, *_BESIDE)):
         has = printable(", ".join(dict.fromkeys((*regular, *others))))
         return Skipped(label, f"has no container {printable(chosen)!r}, only {has}", named or bool(container))
     if not _LABEL.fullmatch(chosen):
         return Skipped(label, "the container's name is not one that Kubernetes allows", named)
-    if (state := running.get(chosen)) is None:
-        return Skipped(label, _why_not_running(status, chosen) + _offer(others), named)
-    values = {key: str(value) for key, value in (metadata.get("labels") or {}).items() if key in labels}
-    if lacking := [key for key in labels if key not in values]:
-        return Skipped(label, f"has no label {lacking[0]}", named=True)
-    if strange := [key for key, value in values.items() if not _LABEL_VALUE.fullmatch(value)]:
-        return Skipped(label, f"has a label {strange[0]} that Kubernetes does not allow", named=True)
-    return Target(
-        namespace, name, chosen, str(spec.get("nodeName", "")), str(metadata.get("uid", "")),
-        str(state.get("imageID") or state.get("image") or ""), int(state.get("restartCount") or 0),
-        others, ending, several=len(regular) > 1 or chosen not in regular,
-        labels=tuple(f"{key}={value}" for key, value in values.items()),
-    )  # fmt: skip
+    if chosen not in running:
+        return Skipped(label, _why_not_running(pod.get("status") or {}, chosen) + _offer(others), named)
+    return _target(pod, chosen, labels)
+
+
+def match_containers(pod: Json, *, named: bool = False, labels: Collection[str] = ()) -> list[Target | Skipped]:
+    """Return all containers of a pod that run, and which of its regular ones don't. Parameters as of `match_pod`.
+
+    Init containers that have ended have done what they were for, and nobody misses them.
+    """
+    if unfit := _unfit(pod, named=named):
+        return [unfit]
+    spec, running = pod.get("spec") or {}, _running(pod)
+    regular = _names(spec, "containers")
+    found = [
+        _target(pod, one, labels) for one in (*regular, *_names(spec, *_BESIDE)) if one in running and _allowed(one)
+    ]
+    if not found:
+        return [match_pod(pod, named=named)]
+    status = pod.get("status") or {}
+    missing = [
+        Skipped(_label_of(pod), _why_not_running(status, one), container=one)
+        for one in regular
+        if one not in running and _allowed(one)
+    ]
+    return [*dict.fromkeys(found), *missing]
 
 
 def what_became_of(target: Target, pod: Json | None) -> str:
@@ -405,8 +426,57 @@ def by_reason(skipped: Sequence[Skipped]) -> dict[str, list[str]]:
     """Return reason → the pods that it is true of, each once."""
     found: dict[str, dict[str, None]] = {}
     for one in skipped:
-        found.setdefault(one.reason, {})[one.pod] = None
+        found.setdefault(one.reason, {})[one.name] = None
     return {reason: list(pods) for reason, pods in found.items()}
+
+
+def _unfit(pod: Json, *, named: bool) -> Skipped | None:
+    """Return why no container of a pod takes part, None if one may."""
+    metadata = pod.get("metadata") or {}
+    namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
+    if not (_LABEL.fullmatch(namespace) and _NAME.fullmatch(name)):
+        return Skipped(printable(f"{namespace}/{name}", 300), "its name is not one that Kubernetes allows", named)
+    if metadata.get("deletionTimestamp") and not named:
+        return Skipped(f"{namespace}/{name}", "is being deleted")
+    return None
+
+
+def _target(pod: Json, chosen: str, labels: Collection[str]) -> Target | Skipped:
+    """Return a container that runs, unless its pod lacks a label."""
+    metadata, spec, state = pod["metadata"], pod.get("spec") or {}, _running(pod)[chosen]
+    values = {key: str(value) for key, value in (metadata.get("labels") or {}).items() if key in labels}
+    if lacking := [key for key in labels if key not in values]:
+        return Skipped(_label_of(pod), f"has no label {lacking[0]}", named=True)
+    if strange := [key for key, value in values.items() if not _LABEL_VALUE.fullmatch(value)]:
+        return Skipped(_label_of(pod), f"has a label {strange[0]} that Kubernetes does not allow", named=True)
+    regular = _names(spec, "containers")
+    return Target(
+        str(metadata["namespace"]), str(metadata["name"]), chosen, str(spec.get("nodeName", "")),
+        str(metadata.get("uid", "")), str(state.get("imageID") or state.get("image") or ""),
+        int(state.get("restartCount") or 0), _others(pod, chosen), bool(metadata.get("deletionTimestamp")),
+        several=len(regular) > 1 or chosen not in regular,
+        labels=tuple(f"{key}={value}" for key, value in values.items()),
+    )  # fmt: skip
+
+
+def _label_of(pod: Json) -> str:
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def _allowed(container: str) -> bool:
+    return _LABEL.fullmatch(container) is not None
+
+
+def _running(pod: Json) -> dict[str, Json]:
+    """Return the status of each container that runs."""
+    statuses = _statuses(pod.get("status") or {})
+    return {str(one.get("name")): one for one in statuses if "running" in (one.get("state") or {})}
+
+
+def _others(pod: Json, chosen: str) -> tuple[str, ...]:
+    """Return the containers that run beside one."""
+    names, running = _names(pod.get("spec") or {}, "containers", *_BESIDE), _running(pod)
+    return tuple(one for one in names if one in running and one != chosen and _allowed(one))
 
 
 def _names(spec: Json, *keys: str) -> list[str]:

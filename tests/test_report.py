@@ -8,7 +8,9 @@ import pytest
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import (
     CommandFailed,
+    DestinationError,
     Interrupted,
+    NoSuchPath,
     NoTargets,
     PlanError,
     SessionLost,
@@ -17,11 +19,11 @@ from asynccp.errors import (
     TransferError,
     UsageError,
 )
-from asynccp.report import Attempt, Outcome, Report, Result, cause, groups, outcome_of
+from asynccp.report import Attempt, Outcome, Report, Result, cause, groups, outcome_of, settled
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.text import human_size
 
-COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
+ABSENT, COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
 DEVICE = LeftOut(b"dev/null", "a device, which is never copied")
 SET_ID = NotKept(b"bin/su", "set-id bits")
 NAMED = Skipped("shop/gone", "there is no such pod", named=True)
@@ -47,6 +49,9 @@ def report(*outcomes: Outcome, skipped: Sequence[Skipped] = (), left_out: Sequen
         (report(FAILED, FAILED), 1),
         (report(FAILED, skipped=[NAMED]), 1),
         (report(), 1),
+        (report(COMPLETE, ABSENT), 0),
+        (report(FAILED, ABSENT), 1),
+        (report(CHANGED, ABSENT), 24),
         (report(COMPLETE, FAILED), 23),
         (report(PARTIAL), 23),
         (report(COMPLETE, PARTIAL), 23),
@@ -87,6 +92,49 @@ def test_exit_code_of_an_error_that_ends_the_run(error: UsageError | PlanError |
 )
 def test_what_an_error_means_for_its_transfer(error: TransferError, outcome: Outcome) -> None:
     assert outcome_of(error) is outcome
+
+
+def test_a_path_that_another_container_has_is_absent_and_no_failure_of_this_one() -> None:
+    error = NoSuchPath("/x does not exist")
+    assert outcome_of(error) is FAILED
+    error.may_be_elsewhere = True
+    assert outcome_of(error) is ABSENT
+    assert report(COMPLETE, ABSENT).failed == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("main:/a absent, side:/a complete", "absent, complete"),
+        ("main:/a absent, side:/a failed", "absent, failed"),
+        ("main:/a absent, side:/a absent", "failed, failed"),
+        ("main:/a absent, side:/a interrupted", "absent, interrupted"),
+        ("main:/a absent, side:/b complete", "failed, complete"),
+        ("main:/a absent, side:/a absent, main:/b absent, side:/b complete", "failed, failed, absent, complete"),
+        ("main:/a complete", "complete"),
+        ("", ""),
+    ],
+)
+def test_what_no_container_of_a_pod_has_is_failed_there(before: str, after: str) -> None:
+    other = result(COMPLETE, "another-pod")
+    results = [other]
+    for one in filter(None, before.split(", ")):
+        where, outcome = one.split()
+        container, path = where.split(":")
+        transfer = Transfer(Target("shop", "web-0", container), path)
+        results.append(Result(transfer, Outcome(outcome), error="it is not there"))
+    assert ", ".join(one.outcome.value for one in settled(results)[1:]) == after
+    assert settled(results)[0] == other, "whatever another pod has"
+
+
+def test_a_run_whose_destination_is_not_whole_has_nothing_complete() -> None:
+    before = report(COMPLETE, FAILED, INTERRUPTED, PARTIAL)
+    spoiled = before.spoiled(DestinationError("out.tar can't be written: it is full", hint="free some space"))
+    assert [one.outcome for one in spoiled.results] == [FAILED, FAILED, INTERRUPTED, FAILED]
+    why = "out.tar can't be written: it is full"
+    assert [one.error for one in spoiled.results] == [why, "", "", why]
+    assert (spoiled.direction, spoiled.seconds, spoiled.exit_code) == ("push", 1.25, 130)
+    assert [one.outcome for one in before.results] == [COMPLETE, FAILED, INTERRUPTED, PARTIAL]
 
 
 def test_the_skipped_pods_that_count_as_failed() -> None:

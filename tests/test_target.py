@@ -17,6 +17,7 @@ from asynccp.target import (
     by_reason,
     is_remote,
     label_query,
+    match_containers,
     match_pod,
     nothing_local,
     parse_labels,
@@ -502,6 +503,58 @@ def test_a_pod_that_does_not_count_says_why(found: dict[str, Any], wanted: str, 
     assert skipped.pod == "shop/web-0"
     assert skipped.reason.startswith(reason)
     assert skipped.named is ("has no container" in reason and wanted != "")
+
+
+@pytest.mark.parametrize(
+    ("found", "containers", "skipped"),
+    [
+        (pod("app", "side"), ["app", "side"], []),
+        (pod(), ["main"], []),
+        (pod("app", "side", **annotated("side")), ["app", "side"], []),
+        (with_others(pod("app"), "init", "mesh", {"running": {}}), ["app", "mesh"], []),
+        (with_others(pod("app"), "init", "setup", ended("Completed")), ["app"], []),
+        (with_others(pod("app"), "ephemeral", "debugger", {"running": {}}), ["app", "debugger"], []),
+        (pod("app", "side", states={"side": waits("Bad")}), ["app"], [("side", "container side is waiting (Bad)")]),
+        (
+            pod("app", "side", states={"app": ended("Error")}),
+            ["side"],
+            [("app", "container app is terminated (Error)")],
+        ),
+        (pod("app", "../x"), ["app"], []),
+    ],
+)
+def test_all_containers_of_a_pod_are_those_that_run(
+    found: dict[str, Any], containers: list[str], skipped: list[tuple[str, str]]
+) -> None:
+    matches = match_containers(found)
+    assert [one.container for one in matches if isinstance(one, Target)] == containers
+    assert [one for one in matches if isinstance(one, Skipped)] == [
+        Skipped("shop/web-0", reason, container=container) for container, reason in skipped
+    ]
+    assert {one.of_pod for one in matches if isinstance(one, Target)} == {"shop/web-0"}
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    "found",
+    [
+        pod("app", "side", states={"app": waits("Bad"), "side": waits("Bad")}),
+        pod("app") | {"status": {"phase": "Pending"}},
+        pod("app", deletionTimestamp="now", states={"app": ended("Completed")}),
+        pod("app", name="../x"),
+        pod() | {"spec": {}},
+    ],
+)
+def test_a_pod_of_which_no_container_runs_is_skipped_once_and_as_without_the_flag(
+    found: dict[str, Any], named: bool
+) -> None:
+    assert match_containers(found, named=named) == [match_pod(found, named=named)]
+
+
+def test_a_label_that_a_pod_lacks_is_told_once_for_all_its_containers() -> None:
+    assert match_containers(pod("app", "side"), labels=("tier",)) == [
+        Skipped("shop/web-0", "has no label tier", named=True)
+    ]
 
 
 def test_only_the_labels_that_are_asked_for_are_known() -> None:

@@ -159,6 +159,12 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "NAME",
         ),
         Flag(
+            "--all-containers",
+            FLEET,
+            "where.all_containers",
+            "Every container that runs; of a pull, of those that have the path.",
+        ),
+        Flag(
             "--field-selector",
             FLEET_AND_CHECK,
             "where.fields",

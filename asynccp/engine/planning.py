@@ -83,12 +83,14 @@ async def plan_pull(
     destination: a directory, or `-` for one tar on standard output. is_archive: it is the file, which is not there yet,
     for one archive: its ending says how that is compressed.
     template: where in the destination (`plan.template`); empty: below POD, or NAMESPACE/POD when the request can reach
-    more than one namespace. It decides, and not who was matched today: else a script that read `logs/web-0` finds
-    nothing there on the day when one more namespace has such a pod.
+    more than one namespace, and in one more for each CONTAINER when it is for all. The request decides, and not who was
+    matched today: else a script that read `logs/web-0` finds nothing there on the day when there is one more.
     """
     if is_archive:
         codec_of(destination)  # what it can't be called is refused before anybody is asked
-    by = usual(by_namespace=selection.reaches_several_namespaces(cluster.namespace))
+    by = usual(
+        by_namespace=selection.reaches_several_namespaces(cluster.namespace), by_container=selection.all_containers
+    )
     if template:
         by = parse_template(template, datetime.now(UTC).date().isoformat())
     transfers, skipped = await select(cluster, replace(selection, labels=by.labels))

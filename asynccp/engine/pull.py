@@ -14,6 +14,7 @@ ended, and the next one brings the rest compressed.
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -37,6 +38,7 @@ from asynccp.errors import (
     CommandFailed,
     ConnectFailed,
     DigestsDiffer,
+    NoSuchPath,
     ProtocolViolation,
     SessionLost,
     SourceShrank,
@@ -104,13 +106,18 @@ class PullJob:
         self.compression = Pulls(options.compression, anyio.current_time())
         self.digests_size = options.limits.memory
         self._gathers = {one.transfer: one for one in plan.gathers}
+        self._askers = Counter((one.target.of_pod, one.path) for one in plan.transfers)  # containers of a pod, by path
         self._kept: dict[Transfer, _PullTransfer] = {}
 
     async def attempt(self, state: TransferState) -> None:
         transfer = state.transfer
         if transfer not in self._kept:
             self._kept[transfer] = _PullTransfer(self, state, self._gathers[transfer])
-        await self._kept[transfer].attempt()
+        try:
+            await self._kept[transfer].attempt()
+        except NoSuchPath as exc:
+            exc.may_be_elsewhere = self._askers[transfer.target.of_pod, transfer.path] > 1
+            raise
 
     async def release(self, state: TransferState) -> None:
         if kept := self._kept.pop(state.transfer, None):

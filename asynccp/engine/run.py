@@ -23,7 +23,7 @@ from asynccp.errors import ClusterError, CommandFailed, ConnectFailed, Refused, 
 from asynccp.events import Finished, Observer, Retrying
 from asynccp.kube.base import Cluster
 from asynccp.options import Options
-from asynccp.report import Outcome, Report, Result, outcome_of
+from asynccp.report import Outcome, Report, Result, outcome_of, settled
 from asynccp.target import Skipped, Target, Transfer, what_became_of
 
 _LOG = logging.getLogger("asynccp.engine")
@@ -90,7 +90,8 @@ class Run:
         for state in self._states.values():
             if state.transfer not in self._results:
                 self._over(state, self._unfinished(state))
-        results, seconds = [self._results[transfer] for transfer in self._states], anyio.current_time() - begun
+        results = settled([self._results[transfer] for transfer in self._states])
+        seconds = anyio.current_time() - begun
         strict = self._options.failures.strict
         return Report(self._job.direction, results, self._skipped, plan.left_out, seconds, plan.not_kept, strict)
 
@@ -128,7 +129,7 @@ class Run:
         finally:
             await self._job.release(state)
         self._over(state, ended)
-        if self._options.failures.fail_fast and ended.outcome not in (Outcome.COMPLETE, Outcome.PARTIAL):
+        if self._options.failures.fail_fast and not (ended.outcome.is_good or ended.outcome is Outcome.PARTIAL):
             self._why_ended = self._why_ended or f"{state.transfer} failed first"
             batches.cancel_scope.cancel()
 

@@ -6,9 +6,19 @@ from dataclasses import dataclass, field
 import anyio
 
 from asynccp.engine.group import single_error
-from asynccp.errors import Knob, NoTargets
+from asynccp.errors import Knob, NoTargets, UsageError
 from asynccp.kube.base import Cluster
-from asynccp.target import Selection, Selector, Skipped, Target, Transfer, by_reason, match_pod
+from asynccp.target import (
+    Json,
+    Selection,
+    Selector,
+    Skipped,
+    Target,
+    Transfer,
+    by_reason,
+    match_containers,
+    match_pod,
+)
 from asynccp.text import listed
 
 _Place = tuple[str, str]  # NAMESPACE/POD and the path in it
@@ -38,31 +48,37 @@ async def select(cluster: Cluster, selection: Selection) -> tuple[list[Transfer]
 
     Raises NoTargets when there is nothing to do, UsageError and ClusterError as the cluster raises them.
     """
+    if selection.container and selection.all_containers:
+        raise UsageError("one container was asked for, and all of them", hint=f"leave {Knob.CONTAINER} out")
     searches = [_Search(selector, where) for selector, where in selection.searches(cluster.namespace)]
 
     async def look(search: _Search) -> None:
         named = search.selector.kind == "pod"
         async for page in cluster.list_pods(search.selector, search.namespace, selection.fields):
             search.exists = True
-            search.matches += [
-                match_pod(pod, selection.container, named=named, labels=selection.labels) for pod in page
-            ]
+            search.matches += [one for pod in page for one in _matched(pod, selection, named=named)]
 
     with single_error():
         async with anyio.create_task_group() as tasks:
             for search in searches:
                 tasks.start_soon(look, search)
 
-    transfers: dict[_Place, Transfer] = {}
+    transfers: dict[tuple[_Place, str], Transfer] = {}
     for search in searches:
         for match in search.matches:
             if isinstance(match, Target):
-                place = (f"{match.namespace}/{match.pod}", search.selector.path)
-                transfers.setdefault(place, Transfer(match, search.selector.path))
+                place = (match.of_pod, search.selector.path)
+                transfers.setdefault((place, match.container), Transfer(match, search.selector.path))
     if not transfers:
         raise _no_targets(searches, selection.fields)
     ordered = sorted(transfers.values(), key=lambda one: (one.target.namespace, one.target.pod, one.path))
-    return ordered, _skipped(searches, transfers.keys())
+    return ordered, _skipped(searches, {place for place, _ in transfers})
+
+
+def _matched(pod: Json, selection: Selection, *, named: bool) -> list[Target | Skipped]:
+    if selection.all_containers:
+        return match_containers(pod, named=named, labels=selection.labels)
+    return [match_pod(pod, selection.container, named=named, labels=selection.labels)]
 
 
 def _skipped(searches: Sequence[_Search], copied: Collection[_Place]) -> list[Skipped]:
@@ -73,10 +89,10 @@ def _skipped(searches: Sequence[_Search], copied: Collection[_Place]) -> list[Sk
     found: dict[tuple[str, str], Skipped] = {}
     for search in searches:
         for one in [*_absent(search), *search.matches]:
-            if isinstance(one, Skipped) and (one.pod, search.selector.path) not in copied:
-                before = found.setdefault((one.pod, one.reason), one)
+            if isinstance(one, Skipped) and (one.container or (one.pod, search.selector.path) not in copied):
+                before = found.setdefault((one.name, one.reason), one)
                 if one.named and not before.named:
-                    found[one.pod, one.reason] = one
+                    found[one.name, one.reason] = one
     return list(found.values())
 
 

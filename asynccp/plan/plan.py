@@ -209,14 +209,14 @@ def where(transfers: Sequence[Transfer], among: int = 0) -> str:
 
     among: how many pods were matched, if more were.
     """
-    pods = len({one.target for one in transfers})
+    pods = len({one.target.of_pod for one in transfers})
     told = f"{pods} of {among} pods" if among > pods else counted(pods, "pod", "pods")
     return told if unit(transfers) == "pods" else f"{len(transfers)} places in {told}"
 
 
 def unit(transfers: Sequence[Transfer]) -> str:
     """Return what is counted when transfers are: `pods`, or `places` where one pod has several."""
-    return "pods" if len({one.target for one in transfers}) == len(transfers) else "places"
+    return "pods" if len({one.target.of_pod for one in transfers}) == len(transfers) else "places"
 
 
 def _place(destination: str, path: str, *, is_archive: bool) -> str:

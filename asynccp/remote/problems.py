@@ -3,13 +3,21 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from asynccp.errors import CommandMissing, DestinationError, Knob, ProtocolViolation, SourceMissing, TransferError
+from asynccp.errors import (
+    CommandMissing,
+    DestinationError,
+    Knob,
+    NoSuchPath,
+    ProtocolViolation,
+    SourceMissing,
+    TransferError,
+)
 from asynccp.remote.messages import Hello
 from asynccp.text import printable
 
 # problem → error, sentence, hint. PATH is what was asked for, TYPE a file system's, WHY the system's own reason.
 _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
-    "missing": (SourceMissing, "PATH does not exist in the container, or its directory may not be enteredWHY", ""),
+    "missing": (NoSuchPath, "PATH does not exist in the container, or its directory may not be enteredWHY", ""),
     "dangling": (
         SourceMissing,
         "PATH is a symbolic link that leads nowhere in the container",

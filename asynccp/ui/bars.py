@@ -110,7 +110,7 @@ class Bars(Listener):
 
     def finished(self, result: Result) -> None:
         active = self._active.pop(result.transfer, None)
-        failed = result.outcome in (Outcome.FAILED, Outcome.INTERRUPTED)
+        failed = result.outcome in (Outcome.ABSENT, Outcome.FAILED, Outcome.INTERRUPTED)
         self._over.add(active.moved if active else 0, whole=not failed)
         if result.outcome is not Outcome.INTERRUPTED or self._verbose:  # who pressed ^C knows
             self._lines.finished(result)

@@ -86,7 +86,7 @@ class Lines(Listener):
         self._said += [f"    {line}" for line in more]
 
     def _is_worth_a_line(self, result: Result, more: Sequence[str]) -> bool:
-        if result.outcome is Outcome.COMPLETE:
+        if result.outcome.is_good:
             if self._quiet or (self._brief and not more):
                 return False
             if not self._brief:
@@ -124,7 +124,7 @@ def describe(result: Result, *, verbose: int = 0) -> str:
     left_out = sum(one.count for one in result.left_out)
     causes += [f"{counted(left_out, 'entry', 'entries')} left out"] if left_out else []
     facts = [": ".join([head, *(["; ".join(causes)] if causes else [])])]
-    if result.outcome not in (Outcome.FAILED, Outcome.INTERRUPTED):
+    if result.outcome not in (Outcome.ABSENT, Outcome.FAILED, Outcome.INTERRUPTED):
         facts += [*_brought(result), f"{result.seconds:.1f} s"]
         facts += [f"landed as {printable(result.landed)}"] if result.landed else []
     if verbose:

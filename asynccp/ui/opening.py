@@ -29,9 +29,10 @@ def opening(plan: "PushPlan | PullPlan | ForwardPlan", *, compares: bool = False
 
 def _who(plan: PushPlan | PullPlan) -> str:
     names = list(dict.fromkeys(str(one.target) for one in plan.transfers))
-    skipped = len({one.pod for one in plan.skipped})
+    skipped = len({one.name for one in plan.skipped})
     rest = f", {skipped} skipped" if skipped else ""
-    return f"{where(plan.transfers, len(names) + skipped)}{rest}: {listed(names, _NAMES)}"
+    among = {one.target.of_pod for one in plan.transfers} | {one.pod for one in plan.skipped}
+    return f"{where(plan.transfers, len(among))}{rest}: {listed(names, _NAMES)}"
 
 
 def _ending(plan: PushPlan | PullPlan) -> list[str]:

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from asynccp.report import Group, Outcome, Report, Result, Tally, groups
-from asynccp.target import Skipped, Target, by_reason
+from asynccp.target import Skipped, by_reason
 from asynccp.text import counted, human_size, listed, printable
 from asynccp.ui.difference import difference_lines
 from asynccp.ui.entries import left_out_lines, not_kept_lines, tally_words
@@ -32,7 +32,7 @@ def closing(report: Report) -> str:
     lines = list(difference_lines(report.results)) if report.direction == "diff" else []
     lines += [*left_out_lines(report.left_out), *not_kept_lines(report.not_kept)]
     lines += [*_of_several_pods(report.results), *_compression(report.results), _summary(report)]
-    lines += [*_slowest(report), *_places(report), *_troubles(report), *_skipped(report)]
+    lines += [*_absent(report.results), *_slowest(report), *_places(report), *_troubles(report), *_skipped(report)]
     return "\n".join(lines)
 
 
@@ -47,11 +47,11 @@ def quiet_closing(report: Report) -> str:
     return "\n".join(lines)
 
 
-def worst(results: Sequence[Result]) -> dict[Target, Outcome]:
-    """Return how each pod fared: as the worst of its transfers, when several paths of it were copied."""
-    found: dict[Target, Outcome] = {}
+def worst(results: Sequence[Result]) -> dict[str, Outcome]:
+    """Return how each pod fared: as the worst of its transfers, when several paths or containers of it were copied."""
+    found: dict[str, Outcome] = {}
     for outcome in Outcome:  # from good to bad
-        found |= {one.transfer.target: outcome for one in results if one.outcome is outcome}
+        found |= {one.transfer.target.of_pod: outcome for one in results if one.outcome is outcome}
     return found
 
 
@@ -74,7 +74,7 @@ def _summary(report: Report) -> str:
     whole = f"{_DONE[report.direction]} {counts[Outcome.COMPLETE]} of {counted(len(pods), 'pod', 'pods')}"
     incomplete = [outcome for outcome in Outcome if counts[outcome] and outcome is not Outcome.COMPLETE]
     rest = [f"{counts[outcome]} {outcome.value}" for outcome in incomplete]
-    rest += [f"{len({one.pod for one in report.skipped})} skipped"] if report.skipped else []
+    rest += [f"{len({one.name for one in report.skipped})} skipped"] if report.skipped else []
     what = f"{_brought(report)} in {report.seconds:.1f} s"
     landed = {one.landed for one in results if one.landed}
     where = f" as {printable(landed.pop())}" if len(landed) == 1 else ""
@@ -120,6 +120,12 @@ def _of_several_pods(results: Sequence[Result]) -> Iterator[str]:
             yield f"not kept: {printable(what)} of {count} entries of {pods} (-o json names them)"
 
 
+def _absent(results: Sequence[Result]) -> Iterator[str]:
+    if absent := [one for one in results if one.outcome is Outcome.ABSENT]:
+        pods = counted(len(_pods(absent)), "pod", "pods")
+        yield f"not in {counted(len(absent), 'container', 'containers')} of {pods}, others of which have it"
+
+
 def _slowest(report: Report) -> Iterator[str]:
     name, (slow, median) = _namer(report), slowest(report.results)
     if slow:
@@ -148,7 +154,7 @@ def _group_lines(found: Sequence[Group], name: Callable[[Result], str]) -> Itera
     for group in found:
         cause = "" if group.outcome is Outcome.INTERRUPTED else group.cause  # who pressed ^C knows
         who = listed(group.results, _NAMES, name)
-        what = f"{counted(len(group.pods), 'pod', 'pods')} {group.outcome.value}"
+        what = f"{counted(len(_pods(group.results)), 'pod', 'pods')} {group.outcome.value}"
         yield what + (f": {printable(cause, _CAUSE_LIMIT)}" if cause else "") + f" ({who})"
 
 
@@ -158,8 +164,8 @@ def _namer(report: Report) -> Callable[[Result], str]:
     return _pod if one_path else lambda result: printable(str(result.transfer))
 
 
-def _pods(results: Sequence[Result]) -> set[Target]:
-    return {one.transfer.target for one in results}
+def _pods(results: Sequence[Result]) -> set[str]:
+    return {one.transfer.target.of_pod for one in results}
 
 
 def _pod(result: Result) -> str:
@@ -180,4 +186,5 @@ def _skipped_line(skipped: Sequence[Skipped], which: str) -> Iterator[str]:
         return
     told = [f"{printable(why)} ({listed(pods, _NAMES, printable)})" for why, pods in reasons.items()]
     more = f"; and for {len(told) - _LINES} other reasons" if len(told) > _LINES else ""
-    yield f"skipped {counted(len(skipped), 'pod', 'pods')} {which}: {'; '.join(told[:_LINES])}{more}"
+    what = "container" if all(one.container for one in skipped) else "pod"
+    yield f"skipped {counted(len(skipped), what, f'{what}s')} {which}: {'; '.join(told[:_LINES])}{more}"

@@ -175,6 +175,29 @@ async def test_a_container_that_not_all_have_makes_the_others_failed() -> None:
     assert skipped == [Skipped("default/web-1", "has no container 'sidecar', only main", named=True)]
 
 
+async def test_every_container_that_runs_is_a_target_and_one_that_does_not_is_named_without_being_asked_for() -> None:
+    page = [web("web-0"), web("web-1")]
+    for found in page:
+        for key, part in (("spec", "containers"), ("status", "containerStatuses")):
+            found[key][part] = [*found[key][part], {**found[key][part][0], "name": "side"}]
+    page[1]["status"]["containerStatuses"][1]["state"] = {"waiting": {"reason": "Bad"}}
+    selection = Selection((LABELS, Selector("labels", "tier=front", "/x")), all_containers=True)
+    async with scripted(listing=lambda *_: [page]) as cluster:
+        transfers, skipped = await select(cluster, selection)
+    assert [f"{one.target.pod}/{one.target.container}" for one in transfers] == [
+        "web-0/main",
+        "web-0/side",
+        "web-1/main",
+    ]
+    assert skipped == [Skipped("default/web-1", "container side is waiting (Bad)", container="side")]
+
+
+async def test_one_container_and_all_of_them_are_two_wishes() -> None:
+    async with scripted(listing=lambda *_: [[web("web-0")]]) as cluster:
+        with pytest.raises(UsageError, match="one container was asked for, and all of them"):
+            await select(cluster, Selection((LABELS,), container="main", all_containers=True))
+
+
 FEW = "default/web-0, default/web-1, default/web-2"
 
 

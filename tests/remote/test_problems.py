@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 import asynccp.remote
-from asynccp.errors import CommandMissing, DestinationError, Knob, ProtocolViolation, SourceMissing, TransferError
+from asynccp.errors import (
+    CommandMissing,
+    DestinationError,
+    Knob,
+    NoSuchPath,
+    ProtocolViolation,
+    SourceMissing,
+    TransferError,
+)
 from asynccp.remote.messages import Hello
 from asynccp.remote.problems import elsewhere, refusal
 
@@ -22,7 +30,7 @@ def told(problem: str, path: str = "/var/log", said: str = "", **facts: str) -> 
     [
         ("no-tar", CommandMissing, "there is no tar in the container"),
         ("no-mv", CommandMissing, "there is no mv in the container"),
-        ("missing", SourceMissing, "/var/log does not exist in the container, or its directory may not be entered"),
+        ("missing", NoSuchPath, "/var/log does not exist in the container, or its directory may not be entered"),
         ("dangling", SourceMissing, "/var/log is a symbolic link that leads nowhere in the container"),
         ("unreadable", SourceMissing, "/var/log may not be read by the container's user"),
         ("no-contents", SourceMissing, "/var/log is not a directory"),

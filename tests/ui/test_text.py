@@ -10,7 +10,7 @@ from asynccp.report import Outcome, Report, Result
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.ui.text import closing, quiet_closing, slowest
 
-COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
+ABSENT, COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
 DEVICE = LeftOut(b"dev/null", "a device, which is never copied")
 NAMED = Skipped("shop/gone", "there is no such pod", named=True)
 MATCHED = Skipped("shop/old", "is being deleted")
