@@ -14,6 +14,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asynccp.difference import Difference
+    from asynccp.engine.diff import diff
     from asynccp.engine.planning import plan_pull, plan_push
     from asynccp.engine.pull import pull
     from asynccp.engine.push import push
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
         Options,
         Publishing,
         Rule,
+        Sync,
         Verification,
     )
     from asynccp.plan.plan import PullPlan, PushPlan
-    from asynccp.report import Outcome, Report, Result
+    from asynccp.report import Outcome, Report, Result, Tally
     from asynccp.target import Selection, Selector, Target, Transfer, parse_selectors
 
 __version__ = "0.1.0"
@@ -49,6 +52,7 @@ __all__ = [
     "Compression",
     "Concurrency",
     "Deadlines",
+    "Difference",
     "Event",
     "Failures",
     "Filtering",
@@ -67,12 +71,15 @@ __all__ = [
     "Rule",
     "Selection",
     "Selector",
+    "Sync",
+    "Tally",
     "Target",
     "Transfer",
     "TransferError",
     "UsageError",
     "Verification",
     "connect",
+    "diff",
     "parse_selectors",
     "plan_pull",
     "plan_push",
@@ -81,6 +88,8 @@ __all__ = [
 ]
 
 _PLACES = {
+    "difference": ("Difference",),
+    "engine.diff": ("diff",),
     "kube.base": ("Cluster",),
     "kube.cluster": ("connect",),
     "engine.planning": ("plan_pull", "plan_push"),
@@ -98,11 +107,12 @@ _PLACES = {
         "Options",
         "Publishing",
         "Rule",
+        "Sync",
         "Verification",
     ),
     "plan.plan": ("PullPlan", "PushPlan"),
     "events": ("Event", "Listener", "Observer"),
-    "report": ("Outcome", "Report", "Result"),
+    "report": ("Outcome", "Report", "Result", "Tally"),
     "target": ("Selection", "Selector", "Target", "Transfer", "parse_selectors"),
 }
 

@@ -19,7 +19,7 @@ from asynccp.errors import (
     TransferError,
     UsageError,
 )
-from asynccp.report import Attempt, Outcome, Report, Result, cause, groups, outcome_of, settled
+from asynccp.report import Attempt, Outcome, Report, Result, Tally, cause, groups, outcome_of, settled
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.text import human_size
 
@@ -233,11 +233,14 @@ def test_a_thousand_causes_of_a_thousand_pods_are_grouped_at_once() -> None:
     assert len(groups(results)) == 1
 
 
+TALLY = Tally(new=1, changed=1, same=7, saved=70)
+
+
 def test_json_has_everything_and_survives_a_round_trip() -> None:
     one = result(
         PARTIAL, size=10, entries=2, wire_size=2048, seconds=0.12345, tries=2,
         attempts=(Attempt("gone", "SessionLost", 0.04),), protocol="v4", left_out=(DEVICE,),
-        archive_size=10240, compression="gzip", not_kept=(SET_ID,), grown=(b"log/big",), landed="/etc/app/a",
+        archive_size=10240, compression="gzip", not_kept=(SET_ID,), grown=(b"log/big",), landed="/etc/app/a", tally=TALLY,
     )  # fmt: skip
     two = result(
         FAILED,
@@ -277,6 +280,7 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "not_kept": [{"path": "bin/su", "what": "set-id bits"}],
                 "grown": ["log/big"],
                 "landed": "/etc/app/a",
+                "tally": TALLY.to_json(),
             },
             {
                 "namespace": "shop",
@@ -302,6 +306,7 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "not_kept": [],
                 "grown": [],
                 "landed": None,
+                "tally": None,
             },
         ],
         "groups": [

@@ -93,7 +93,7 @@ async def plan_pull(
     )
     if template:
         by = parse_template(template, datetime.now(UTC).date().isoformat())
-    transfers, skipped = await select(cluster, replace(selection, labels=by.labels))
+    transfers, skipped = await select(cluster, selection._replace(labels=by.labels))
     plan = build_pull(destination, transfers, skipped, _token(), template=by, is_archive=is_archive)
     if is_archive:
         await to_thread.run_sync(check_archive, destination)

@@ -3,7 +3,6 @@
 A plan is what a dry run prints, and all that the engine needs besides a cluster.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,9 +46,9 @@ class PushPlan:
     @property
     def roots(self) -> tuple[bytes, ...]:
         """Below which paths a pod may have what the sources don't: empty for all of the destination."""
-        names = (os.path.basename(source) for source in self.sources)
+        names = (source.rpartition("/")[2] for source in self.sources)
         directories = {entry.path for entry in self.entries if entry.kind is Kind.DIRECTORY}
-        roots = (b"" if name in ("", ".", "..") else os.fsencode(name) for name in names)
+        roots = (b"" if name in ("", ".", "..") else name.encode("utf-8", "surrogateescape") for name in names)
         return tuple(root for root in roots if not root or root in directories)
 
     @property

@@ -50,4 +50,4 @@ def _lines(differences: Sequence[Difference]) -> Iterator[str]:
         why = ", ".join(reason.value for reason in one.why)
         yield f"  {one.sign.value} {printable(one.path):{width}}  {human_size(one.size):>9}  {why}".rstrip()
     if more := len(differences) - len(shown):
-        yield f"  and {more} more (-o json has all)"
+        yield f"  and {more} more (JSON has all)"

@@ -17,7 +17,7 @@ from asynccp.cli.flags import FLAGS, PANELS, Flag, flags_of, request_of
 from asynccp.cli.request import Output, Request
 from asynccp.plan.filters import FILE_SIZE
 
-COMMANDS = ("push", "pull", "cp", "check")
+COMMANDS = ("push", "diff", "pull", "cp", "check")
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,13 @@ from asynccp import (
     Result,
     Rule,
     Selection,
+    Sync,
     Target,
     Transfer,
     Verification,
     connect,
     parse_selectors,
     plan_pull,
-    plan_push,
 )
 from asynccp.cli.app import app
 from asynccp.cli.flags import FLAGS
@@ -44,7 +44,7 @@ FLAGS_OF_OURS = {
     for flag in one.opts
     if flag.startswith("-")
 }
-GROUPS = (Attributes, Deadlines, Limits, Publishing, Rule, Selection, Verification)
+GROUPS = (Attributes, Deadlines, Limits, Publishing, Rule, Selection, Sync, Verification)
 FIELDS = {f"{one.__name__}.{field}" for one in GROUPS for field in one._fields}
 PARAMETERS = {
     f"{call.__name__}({name}=…)"

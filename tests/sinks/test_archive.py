@@ -19,7 +19,7 @@ from asynccp.archive.compression import codec_of
 from asynccp.archive.format import TAR
 from asynccp.entry import Entry, Kind
 from asynccp.errors import DestinationError, UsageError
-from asynccp.options import Options, Verification
+from asynccp.options import Attributes, Options, Verification
 from asynccp.report import Outcome, Report, Result
 from asynccp.sinks import archive as archives
 from asynccp.sinks.archive import Archive, Output
@@ -214,7 +214,7 @@ class Full:
 def whole_size() -> int:
     """Return the bytes of an archive of one pod and its report."""
     output = Full(1 << 40)
-    destination = Archive(output, has_report=True)
+    destination = Archive(output, Attributes(), has_report=True)
     pulled(destination, "web-0", archive(*MADE))
     destination.finish(report(Outcome.COMPLETE))
     return (1 << 40) - output._room
@@ -223,7 +223,7 @@ def whole_size() -> int:
 @pytest.mark.parametrize("missing", [1, 2, 1025, 1500, 4000])
 def test_a_disk_that_is_full_at_the_very_end_fails_what_was_complete(missing: int) -> None:
     output = Full(whole_size() - missing)
-    destination = Archive(output, has_report=True)
+    destination = Archive(output, Attributes(), has_report=True)
     try:
         pulled(destination, "web-0", archive(*MADE))
     except DestinationError:
@@ -304,7 +304,7 @@ def standing() -> Iterator[Standing]:
 
 
 def test_a_reader_that_stands_still_at_the_end_is_given_up_in_words(standing: Standing) -> None:
-    destination = Archive(standing)
+    destination = Archive(standing, Attributes())
     destination.open(Place(directory="web-0", name=b"a"))
     sink = destination.open(Place(directory="web-0", name=b"a"))
     sink.begin(Entry(b"a", Kind.FILE, 1))
@@ -317,7 +317,7 @@ def test_a_reader_that_stands_still_at_the_end_is_given_up_in_words(standing: St
 
 def test_pods_wait_while_the_output_does(standing: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "QUEUED_SIZE", 10_000)
-    destination = Archive(standing)
+    destination = Archive(standing, Attributes())
     sink = destination.open(Place(directory="web-0", name=b"a"))
     assert not sink.is_full()
     sink.begin(Entry(b"a", Kind.FILE, 20_000))
