@@ -166,11 +166,13 @@ class Filtering(NamedTuple):
     """What of a tree is copied.
 
     rules: the first that matches a path, or a directory above it, decides; what none matches is copied.
+    ignore_files: of a push: the `.asynccpignore` of a directory that is a source is one more rule, the last.
     one_file_system: of a push: a directory on which another file system is mounted is copied empty.
     copy_links: of a push: a symbolic link is copied as what it leads to, also below what was named.
     """
 
     rules: tuple[Rule, ...] = ()
+    ignore_files: bool = True
     one_file_system: bool = False
     copy_links: bool = False
 

@@ -47,7 +47,7 @@ async def plan_push(
     attributes, filtering: of the options; what of them a plan settles is not asked for again.
     renames: what a single source must be for the path in the pod to be its new name.
     """
-    scanned, now_ns = Scanned([], [], []), time.time_ns()
+    scanned, now_ns = Scanned([], [], [], 0), time.time_ns()
 
     async def look() -> None:
         nonlocal scanned
@@ -58,8 +58,7 @@ async def plan_push(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(look)
             transfers, skipped = await select(cluster, selection)
-    entries, left_out, not_kept = scanned
-    entries = [as_asked(entry, attributes, now_ns) for entry in entries]
+    entries = [as_asked(entry, attributes, now_ns) for entry in scanned.entries]
     if not entries:
         raise PlanError(f"there is nothing to push in {' '.join(sources)}")
     layout = ArchiveLayout(entries, _token())
@@ -69,8 +68,9 @@ async def plan_push(
         layout,
         tuple(transfers),
         tuple(skipped),
-        tuple(left_out),
-        not_kept=tuple(not_kept),
+        tuple(scanned.left_out),
+        not_kept=tuple(scanned.not_kept),
+        excluded=scanned.excluded,
         renames=single and entries[0].kind in renames,
     )
 
@@ -109,7 +109,8 @@ async def plan_cp_to(cluster: Cluster, source: str, selection: Selection, *, pre
     """
     clean = source.rstrip("/") or "/"
     named = os.path.basename(clean) not in ("", ".", "..")
-    plan = await plan_push(cluster, [clean if named else f"{clean}/"], selection, renames=tuple(Kind))
+    whole = Filtering(ignore_files=False)  # as kubectl copies it
+    plan = await plan_push(cluster, [clean if named else f"{clean}/"], selection, filtering=whole, renames=tuple(Kind))
     _one_pod(plan.transfers)
     if preserve:
         return plan

@@ -40,11 +40,15 @@ MAX_NOT_KEPT = 10_000  # that are named; nobody reads more
 
 
 class Scanned(NamedTuple):
-    """What a push would send, what of the sources it can't, and what of the entries it can't."""
+    """What a push would send, what of the sources it can't, and what of the entries it can't.
+
+    excluded: how many objects filters leave out; those in a directory that isn't entered are not counted.
+    """
 
     entries: list[Entry]
     left_out: list[LeftOut]
     not_kept: list[NotKept]
+    excluded: int
 
 
 def scan(sources: Sequence[str], follow: bool = True, filtering: Filtering = _EVERYTHING) -> Scanned:
@@ -59,19 +63,19 @@ def scan(sources: Sequence[str], follow: bool = True, filtering: Filtering = _EV
     for source in sources:
         scanner.add(os.fsencode(source))
     scanned = scanner.scanned()
-    if scanner.has_excluded and all(entry.path in scanner.tops for entry in scanned.entries):
+    if scanned.excluded and all(entry.path in scanner.tops for entry in scanned.entries):
         raise PlanError(f"the filters leave nothing to push of {' '.join(map(printable, sources))}")
     return scanned
 
 
 class _Scanner:
-    """has_excluded: filters have left out something. tops: what sources are called that are directories."""
+    """tops: what sources are called that are directories."""
 
     def __init__(self, follow: bool, filtering: Filtering) -> None:
-        self.has_excluded = False
         self.tops: set[bytes] = set()
         self._entries: list[Entry] = []
         self._left_out: list[LeftOut] = []
+        self._excluded = 0
         self._follow = follow
         self._filtering = filtering
         self._top = b""  # what the source under way is called
@@ -107,7 +111,7 @@ class _Scanner:
         not_kept = [one for one in self._not_kept if one.path not in empty]
         if self._unnamed:
             not_kept.append(NotKept(b".", f"{self._unnamed} more such losses in it, not named"))
-        return Scanned(entries, self._left_out, not_kept)
+        return Scanned(entries, self._left_out, not_kept, self._excluded + len(empty))
 
     def _with_content(self) -> set[bytes]:
         """Return the directories that something is in that is copied for its own sake."""
@@ -126,7 +130,8 @@ class _Scanner:
         is_directory = stat.S_ISDIR(found.st_mode)
         if is_directory:
             self.tops.add(top.path)
-            ignored = rules_in(self._directories.at(top.source, b""), top.source)
+            if self._filtering.ignore_files:
+                ignored = rules_in(self._directories.at(top.source, b""), top.source)
         self._wanted = Wanted(self._filtering, ignored, top.path if is_directory else b"", found.st_dev)
         self._top = top.path
         self._entered = {}
@@ -142,10 +147,9 @@ class _Scanner:
         place, found, why_not = self._found(place)
         is_directory = stat.S_ISDIR(found.st_mode)
         keeps = self._wanted.keeps(place.path, is_directory)
-        if not keeps:
-            self.has_excluded = True
-            if not is_directory or not self._wanted.may_keep_below(place.path):
-                return []
+        if not keeps and not (is_directory and self._wanted.may_keep_below(place.path)):
+            self._excluded += 1
+            return []
         if why_not:
             self._left_out.append(LeftOut(place.path, why_not))
             return []

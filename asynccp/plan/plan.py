@@ -24,6 +24,7 @@ class PushPlan:
 
     renames: the archive is one file (or for `cp` one directory), and the path may be what it is called in the pod.
     not_kept: what no archive can carry of the entries that are copied.
+    excluded: how many entries filters leave out; those in a directory that isn't entered are not counted.
     """
 
     sources: tuple[str, ...]
@@ -33,6 +34,7 @@ class PushPlan:
     left_out: tuple[LeftOut, ...] = ()
     renames: bool = False
     not_kept: tuple[NotKept, ...] = ()
+    excluded: int = 0
 
     def landing(self, path: str, *, named: bool) -> str:
         """Return where the one entry came to stand; empty when that never was in question.
@@ -75,12 +77,13 @@ class PushPlan:
             "pods": [one.to_json() for one in self.transfers],
             **_rest_json(self.skipped, self.left_out),
             "not_kept": [one.to_json() for one in self.not_kept],
+            "excluded": self.excluded,
         }
 
     def to_text(self) -> str:
         lines = [f"{_mark(entry)}{printable(entry.path)}" for entry in self.entries]
         lines += [f"left out {one}" for one in self.left_out]
-        lines += [f"not kept {one}" for one in self.not_kept]
+        lines += [f"not kept {one}" for one in self.not_kept] + excluded_lines(self.excluded)
         lines += [f"→ {one}" for one in self.transfers] + skipped_lines(self.skipped)
         what = f"{counted(len(self.entries), 'entry', 'entries')}, {human_size(self.size)}"
         each = "each of " if len(self.transfers) > 1 else ""
@@ -191,6 +194,11 @@ def build_pull(
         for one, landing in landings
     )
     return PullPlan(destination, gathers, token, tuple(skipped), is_archive)
+
+
+def excluded_lines(excluded: int) -> list[str]:
+    """Return the line that says how much filters leave out, if they do."""
+    return [f"filters leave out {counted(excluded, 'entry', 'entries')}, with what is below"] if excluded else []
 
 
 def skipped_lines(skipped: Sequence[Skipped]) -> list[str]:

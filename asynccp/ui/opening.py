@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from asynccp.plan.plan import PullPlan, PushPlan, skipped_lines, where
+from asynccp.plan.plan import PullPlan, PushPlan, excluded_lines, skipped_lines, where
 from asynccp.text import counted, human_size, listed, printable
 from asynccp.ui.entries import left_out_lines
 
@@ -24,7 +24,9 @@ def opening(plan: "PushPlan | PullPlan | ForwardPlan", *, compares: bool = False
         what = f"pulling from {_who(plan)} into {printable(plan.destination)}"
     else:
         return f"copying {plan.source} to {plan.destination}"
-    return "\n".join([what, *skipped_lines(plan.skipped), *_ending(plan), *left_out_lines(plan.left_out)])
+    excluded = excluded_lines(plan.excluded) if isinstance(plan, PushPlan) else []
+    left_out = left_out_lines(plan.left_out)
+    return "\n".join([what, *skipped_lines(plan.skipped), *_ending(plan), *excluded, *left_out])
 
 
 def _who(plan: PushPlan | PullPlan) -> str:

@@ -208,6 +208,14 @@ def test_what_can_not_be_copied_is_a_sentence(fleet: Fleet, pod: str, here: Path
         assert says in ran.err, (arguments, ran.err)
 
 
+def test_a_directory_is_copied_whole_as_kubectl_copies_it(fleet: Fleet, pod: str, here: Path) -> None:
+    (here / "own").mkdir()
+    (here / "own/.asynccpignore").write_text("*\n")
+    (here / "own/a").touch()
+    assert asynccp(fleet, "cp", "own", f"{pod}:/tmp/own", cwd=here).code == 0
+    assert sorted(snapshot(fleet, pod, "/tmp/own")) == [b".asynccpignore", b"a"]
+
+
 def test_no_preserve_gives_the_usual_modes(fleet: Fleet, pod: str, here: Path) -> None:
     (here / "a.txt").chmod(0o777)
     assert asynccp(fleet, "cp", "--no-preserve", "a.txt", f"{pod}:/tmp/plain", cwd=here).code == 0

@@ -116,7 +116,7 @@ def test_a_directory_without_anything_in_it_is_an_entry(here: Path) -> None:
     (here / "empty").mkdir(mode=0o700)
     entry = one("empty")
     assert (entry.path, entry.kind, entry.size, entry.mode) == (b"empty", Kind.DIRECTORY, 0, 0o700)
-    assert scan(["empty/"]) == ([], [], [])
+    assert scan(["empty/"]) == ([], [], [], 0)
 
 
 def test_symbolic_links_are_copied_as_links(here: Path) -> None:
@@ -128,7 +128,7 @@ def test_symbolic_links_are_copied_as_links(here: Path) -> None:
         ("loop", "loop"),
     ):
         (here / "links" / name).symlink_to(target)
-    entries, left_out, _ = scan(["links/"])
+    entries, left_out, *_ = scan(["links/"])
     assert [(entry.path, entry.kind, entry.link) for entry in entries] == [
         (b"dangling", Kind.SYMLINK, b"nowhere"),
         (b"directory", Kind.SYMLINK, b"../config"),
@@ -232,14 +232,14 @@ def test_without_following_a_link_that_leads_nowhere_is_copied(here: Path) -> No
 def test_a_named_link_to_what_is_never_copied_is_left_out_by_its_name(here: Path) -> None:
     os.mkfifo("pipe")
     (here / "link").symlink_to("pipe")
-    entries, left_out, _ = scan(["link"])
+    entries, left_out, *_ = scan(["link"])
     assert (entries, list(map(str, left_out))) == ([], ["link: a FIFO, which is never copied"])
 
 
 def test_what_a_shell_hands_in_as_a_file_is_left_out_as_a_pipe(here: Path) -> None:
     reader, writer = os.pipe()
     try:
-        entries, left_out, _ = scan([f"/dev/fd/{reader}"])  # as `<(command)` does
+        entries, left_out, *_ = scan([f"/dev/fd/{reader}"])  # as `<(command)` does
     finally:
         os.close(reader)
         os.close(writer)
@@ -280,14 +280,14 @@ def test_special_files_are_left_out_and_named(here: Path, kind: str) -> None:
                 os.mknod("config/special", stat.S_IFCHR | 0o600, os.makedev(1, 3))
             except PermissionError:
                 pytest.skip("only root makes devices")
-    entries, left_out, _ = scan(["config"])
+    entries, left_out, *_ = scan(["config"])
     assert [entry.path for entry in entries] == TREE
     assert [str(found) for found in left_out] == [f"config/special: a {kind}, which is never copied"]
 
 
 def test_a_special_file_alone_is_nothing_to_push(here: Path) -> None:
     os.mkfifo("pipe")
-    entries, left_out, _ = scan(["pipe"])
+    entries, left_out, *_ = scan(["pipe"])
     assert entries == []
     assert [found.path for found in left_out] == [b"pipe"]
 
@@ -528,6 +528,15 @@ def test_filters_that_leave_nothing_end_the_plan(here: Path, logs: None, sources
         kept(*sources, rules=(including("*.nothing"), excluding("*")))
 
 
+def test_how_much_filters_leave_out_is_counted(here: Path, logs: None) -> None:
+    def excluded(*rules: Rule) -> int:
+        return scan(["logs"], filtering=Filtering(rules=rules)).excluded
+
+    assert excluded() == 0
+    assert excluded(excluding("/old")) == 1
+    assert excluded(*LOGS) == 4  # the three files, and a directory with nothing else in it
+
+
 def test_a_directory_that_two_sources_have_is_kept_for_what_one_of_them_has(here: Path, logs: None) -> None:
     (here / "more/none").mkdir(parents=True)
     (here / "more/none/d.log").touch()
@@ -586,6 +595,11 @@ def test_rules_of_the_user_come_before_those_of_a_directory(here: Path, logs: No
     ]
     (here / "logs/.asynccpignore").write_text("*.log\n")
     assert kept("logs/", rules=(including(".asynccpignore"),))[0] == b".asynccpignore"
+
+
+def test_a_directory_is_not_asked_for_rules_if_that_is_not_wanted(here: Path, logs: None) -> None:
+    (here / "logs/.asynccpignore").mkdir()
+    assert b"logs/.asynccpignore" in kept("logs", ignore_files=False)
 
 
 def test_each_source_has_its_own_rules(here: Path, logs: None) -> None:

@@ -32,7 +32,7 @@ def push_plan() -> PushPlan:
     ]
     transfers = (transfer(), transfer(pod="web-1"))
     layout = ArchiveLayout(entries, TOKEN)
-    return PushPlan(("./config",), layout, transfers, SKIPPED, LEFT_OUT, not_kept=NOT_KEPT)
+    return PushPlan(("./config",), layout, transfers, SKIPPED, LEFT_OUT, not_kept=NOT_KEPT, excluded=2)
 
 
 def pull_plan(*transfers: Transfer) -> PullPlan:
@@ -63,6 +63,7 @@ def test_a_push_as_json() -> None:
         "skipped": [{"pod": "shop/old", "reason": "is being deleted"}],
         "left_out": [{"path": "config/\\x1bpipe", "reason": "a FIFO, which is never copied"}],
         "not_kept": [{"path": "config/a\\n", "what": "extended attributes"}],
+        "excluded": 2,
     }
 
 
@@ -73,6 +74,7 @@ def test_a_push_as_text() -> None:
         "   symlink  config/link",
         "left out config/\\x1bpipe: a FIFO, which is never copied",
         "not kept config/a\\n: extended attributes",
+        "filters leave out 2 entries, with what is below",
         "→ shop/web-0:/etc/app",
         "→ shop/web-1:/etc/app",
         "skipped shop/old: is being deleted",

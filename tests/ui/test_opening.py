@@ -18,6 +18,12 @@ def target(number: int = 0, *, several: bool = False, ending: bool = False) -> T
     return Target("default", f"web-{number}", "main", several=several, ending=ending)
 
 
+def test_that_filters_leave_something_out_is_said() -> None:
+    layout = ArchiveLayout([Entry(b"a", Kind.FILE, 1536)], TOKEN)
+    plan = PushPlan(("a",), layout, (Transfer(target(), "/x"),), excluded=1)
+    assert opening(plan).splitlines()[1:] == ["filters leave out 1 entry, with what is below"]
+
+
 TWO_PATHS = tuple(Transfer(target(number), path) for number in (0, 1) for path in ("/a", "/b"))
 
 
