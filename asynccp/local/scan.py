@@ -125,20 +125,16 @@ class _Scanner:
 
     def _begin(self, top: "_Place") -> "list[_Place]":
         """Learn what is wanted of a source; return what is to be visited first."""
-        found = os.stat(top.source, follow_symlinks=self._follow or not top.path)
+        self._top, self._entered = top.path, {}
+        top, found, _ = self._found(top)
         ignored: tuple[Rule, ...] = ()
         is_directory = stat.S_ISDIR(found.st_mode)
         if is_directory:
             self.tops.add(top.path)
             if self._filtering.ignore_files:
-                ignored = rules_in(self._directories.at(top.source, b""), top.source)
+                ignored = rules_in(self._directories.at(top.root, top.below), top.source)
         self._wanted = Wanted(self._filtering, ignored, top.path if is_directory else b"", found.st_dev)
-        self._top = top.path
-        self._entered = {}
-        if top.path:
-            return [top]
-        self._entered[b""] = found.st_dev, found.st_ino
-        return self._children(top)
+        return [top] if top.path else self._children(top)
 
     def _visit(self, place: "_Place") -> "list[_Place]":
         """Take one object in; return what is to be visited next, last first."""
