@@ -240,7 +240,8 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
     one = result(
         PARTIAL, size=10, entries=2, wire_size=2048, seconds=0.12345, tries=2,
         attempts=(Attempt("gone", "SessionLost", 0.04),), protocol="v4", left_out=(DEVICE,),
-        archive_size=10240, compression="gzip", not_kept=(SET_ID,), grown=(b"log/big",), landed="/etc/app/a", tally=TALLY,
+        archive_size=10240, compression="gzip", not_kept=(SET_ID,), grown=(b"log/big",), landed="/etc/app/a",
+        tally=TALLY,
     )  # fmt: skip
     two = result(
         FAILED,

@@ -242,6 +242,12 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             read=whole,
             knob=Knob.MOST_DELETED,
         ),
+        Flag(
+            "--delete-excluded",
+            "push",
+            "options.sync.delete_excluded",
+            "With --delete: also remove what the filters leave out.",
+        ),
         Flag("--existing", PUSHES, "options.sync.existing", "Make nothing that isn't there yet."),
         Flag("--ignore-existing", PUSHES, "options.sync.ignore_existing", "Change nothing that is there."),
         Flag("--update", PUSHES, "options.sync.update", "Leave files alone that are newer in the pod."),

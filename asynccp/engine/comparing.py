@@ -5,14 +5,13 @@ don't have is not remembered, unless it is asked for: a destination may be a dir
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import anyio
 from anyio import to_thread
 
+from asynccp.difference import Why
 from asynccp.engine.conversation import Conversation
 from asynccp.engine.digests import Digests
-from asynccp.engine.group import single_error
 from asynccp.engine.sessions import Greeted
 from asynccp.engine.state import TransferState
 from asynccp.engine.verify import Comparison, differing
@@ -28,8 +27,13 @@ from asynccp.remote.messages import Hello
 from asynccp.target import Transfer
 from asynccp.text import counted
 
+if TYPE_CHECKING:
+    from asynccp.plan.filters import Filters
+
 MOST_NAMES = 100
 """Names at the top of a destination that are asked for one by one; of more, all that is there is listed."""
+
+_SETTERS = {"chown": Why.OWNER, "chmod": Why.MODE, "touch": Why.TIME}
 
 EXTRA_COST = 400
 """Bytes of memory for an entry that the sources don't have, besides its name. All pods together may have as many as
@@ -54,6 +58,7 @@ class Comparing:
         self._options = options
         self._extras = extras or options.sync.delete
         self._room = options.limits.memory  # bytes for what pods have more
+        self._filters = _filters_of(plan)
 
     def question(self, transfer: Transfer) -> bytes:
         """Return what a pod is asked, for its stdin: the names at the top of its destination, or everything there.
@@ -64,7 +69,7 @@ class Comparing:
         names = list(dict.fromkeys(entry.path.partition(b"/")[0] for entry in plan.entries))
         if plan.renames:
             names.append(_last_name(transfer.path) or names[0])
-        elif len(names) > MOST_NAMES or (self._extras and b"" in plan.roots):
+        elif len(names) > MOST_NAMES or (self._extras and b"" in plan.rules):
             names = [b""]
         return encode_names(names)
 
@@ -73,11 +78,8 @@ class Comparing:
 
         Raises DestinationError, CommandMissing, and what else keeps the pod from telling.
         """
-        with single_error():
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(found.conversation.watch)
-                delta = await self._delta(found, state, digests)
-                tasks.cancel_scope.cancel()
+        async with found.conversation.watched():
+            delta = await self._delta(found, state, digests)
         most = self._options.sync.most_deleted
         if most is not None and len(delta.remove) > most:
             raise DestinationError(
@@ -91,7 +93,7 @@ class Comparing:
         conversation, entries = found.conversation, self._plan.entries
         there = await self._there(conversation, state, self._aliases(found.hello, state.transfer))
         await conversation.send(HEARD)
-        rules = self._rules(there)
+        rules = self._rules(there, found.hello)
         differ: set[bytes] | None = None
         if sizes := questionable(entries, there.manifest, rules):
             comparison = Comparison(state.negotiated.checksum, digests.get, state.digests)
@@ -138,17 +140,42 @@ class Comparing:
                 hint=f"raise {Knob.MEMORY}, or push into a directory of its own",
             )
 
-    def _rules(self, there: There) -> Rules:
+    def _rules(self, there: There, hello: Hello) -> Rules:
         kept = {one.path for one in self._plan.left_out} | set(there.mounts)
         below = tuple(path + b"/" for path in there.mounts)
+
+        def is_protected(path: bytes, is_directory: bool) -> bool:
+            return path in kept or path.startswith(below) or self._is_excluded(path, is_directory)
+
         return Rules(
             checksum=self._options.verification.checksum,
             sync=self._options.sync,
             attributes=self._options.attributes,
-            roots=self._plan.roots,
+            roots=tuple(self._plan.rules),
             extras=self._extras,
-            protected=lambda path: path in kept or path.startswith(below),
+            can_set=[why for program, why in _SETTERS.items() if program in hello.sets],
+            protected=is_protected,
         )
+
+    def _is_excluded(self, path: bytes, is_directory: bool) -> bool:
+        """Tell whether a filter of the source that a path belongs to leaves it out."""
+        if self._options.sync.delete_excluded:
+            return False
+        return any(
+            not filters.keeps(path[len(root) :].lstrip(b"/"), is_directory)
+            for root, filters in self._filters.items()
+            if not root or path.startswith(root + b"/")
+        )
+
+
+def _filters_of(plan: PushPlan) -> Mapping[bytes, "Filters"]:
+    """Return the filters of each source that has some."""
+    rules = {root: rules for root, rules in plan.rules.items() if rules}
+    if not rules:
+        return {}
+    from asynccp.plan.filters import compiled  # few need it
+
+    return {root: compiled(one) for root, one in rules.items()}
 
 
 def _last_name(path: str) -> bytes:

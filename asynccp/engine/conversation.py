@@ -4,12 +4,13 @@ It also watches the clock: a session in which nothing moves is pinged, and after
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import anyio
 
 from asynccp.chunk import Chunk
+from asynccp.engine.group import single_error
 from asynccp.errors import ConnectFailed, Knob, ProtocolViolation, SessionLost, ShellMissing, Stalled, TransferError
 from asynccp.kube.base import Session
 from asynccp.kube.exec import Event, Stderr, Stdout
@@ -243,6 +244,15 @@ class Conversation:
         """End stdin, as `tell`."""
         with suppress(SessionLost):
             await self.session.close_stdin()
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Watch the session while something goes on in it. Raises as `watch`, and then ends what goes on."""
+        with single_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.watch)
+                yield
+                tasks.cancel_scope.cancel()
 
     async def watch(self) -> None:
         """Run beside the transfer: ping while nothing flows, and raise Stalled at the deadline.

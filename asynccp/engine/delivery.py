@@ -100,15 +100,12 @@ class Delivery:
 
 async def settle(conversation: Conversation, steps: Sequence[Step]) -> None:
     """Do the steps in a pod that lacks nothing. Raises what keeps them from being done."""
-    with single_error():
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(conversation.watch)
-            await conversation.tell(NOTHING)
-            if await conversation.done():
-                await take(steps, conversation)
-                await conversation.acknowledge()
-            await conversation.drain()
-            tasks.cancel_scope.cancel()
+    async with conversation.watched():
+        await conversation.tell(NOTHING)
+        if await conversation.done():
+            await take(steps, conversation)
+            await conversation.acknowledge()
+        await conversation.drain()
     if error := conversation.error():
         raise error
 

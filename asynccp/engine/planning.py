@@ -47,7 +47,7 @@ async def plan_push(
     attributes, filtering: of the options; what of them a plan settles is not asked for again.
     renames: what a single source must be for the path in the pod to be its new name.
     """
-    scanned, now_ns = Scanned([], [], [], 0), time.time_ns()
+    scanned, now_ns = Scanned([], [], [], 0, {}), time.time_ns()
 
     async def look() -> None:
         nonlocal scanned
@@ -71,6 +71,7 @@ async def plan_push(
         tuple(scanned.left_out),
         not_kept=tuple(scanned.not_kept),
         excluded=scanned.excluded,
+        rules=scanned.rules,
         renames=single and entries[0].kind in renames,
     )
 

@@ -26,7 +26,7 @@ from asynccp.archive.prefix import Overlap
 from asynccp.archive.watch import Watch
 from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
-from asynccp.engine.group import let_go, single_error
+from asynccp.engine.group import let_go
 from asynccp.engine.memory import MUCH, Memory, Share, give_back
 from asynccp.engine.run import Run
 from asynccp.engine.sessions import Greeted, Sessions
@@ -204,11 +204,8 @@ class _PullTransfer:
     async def _run(self, found: Greeted) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
         try:
-            with single_error():
-                async with anyio.create_task_group() as watched:
-                    watched.start_soon(found.conversation.watch)
-                    await self._receive(found)
-                    watched.cancel_scope.cancel()
+            async with found.conversation.watched():
+                await self._receive(found)
         except (SessionLost, ConnectFailed, _BetterCompressed):  # it may continue
             if self._ingest and (self._ingest.is_torn or not self._records):
                 await self.close()

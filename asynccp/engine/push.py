@@ -123,8 +123,9 @@ class PushJob:
             if orders:
                 if shipment.layout.size < LEAST_SIZE and self._options.compression is Compression.AUTO:
                     state.negotiated = state.negotiated._replace(compression="")
-                await conversation.send(send_line(shipment.layout.records, state.negotiated.compression))
-                found = found._replace(hello=await conversation.hello(transfer.path, transfer.target))
+                async with conversation.watched():
+                    await conversation.send(send_line(shipment.layout.records, state.negotiated.compression))
+                    found = found._replace(hello=await conversation.hello(transfer.path, transfer.target))
             archive, partial = shipment.form(state.negotiated.compression), self._options.publishing.partial
             steps = self._steps(found, state, shipment.layout.entries, orders)
             arrived = await Delivery(found, state, archive, steps, partial=partial).run()

@@ -43,12 +43,14 @@ class Scanned(NamedTuple):
     """What a push would send, what of the sources it can't, and what of the entries it can't.
 
     excluded: how many objects filters leave out; those in a directory that isn't entered are not counted.
+    rules: of each source that is a directory, by what it is called, its own ones included.
     """
 
     entries: list[Entry]
     left_out: list[LeftOut]
     not_kept: list[NotKept]
     excluded: int
+    rules: dict[bytes, tuple[Rule, ...]]
 
 
 def scan(sources: Sequence[str], follow: bool = True, filtering: Filtering = _EVERYTHING) -> Scanned:
@@ -63,16 +65,16 @@ def scan(sources: Sequence[str], follow: bool = True, filtering: Filtering = _EV
     for source in sources:
         scanner.add(os.fsencode(source))
     scanned = scanner.scanned()
-    if scanned.excluded and all(entry.path in scanner.tops for entry in scanned.entries):
+    if scanned.excluded and all(entry.path in scanner.rules for entry in scanned.entries):
         raise PlanError(f"the filters leave nothing to push of {' '.join(map(printable, sources))}")
     return scanned
 
 
 class _Scanner:
-    """tops: what sources are called that are directories."""
+    """rules: as in `Scanned`."""
 
     def __init__(self, follow: bool, filtering: Filtering) -> None:
-        self.tops: set[bytes] = set()
+        self.rules: dict[bytes, tuple[Rule, ...]] = {}
         self._entries: list[Entry] = []
         self._left_out: list[LeftOut] = []
         self._excluded = 0
@@ -111,7 +113,7 @@ class _Scanner:
         not_kept = [one for one in self._not_kept if one.path not in empty]
         if self._unnamed:
             not_kept.append(NotKept(b".", f"{self._unnamed} more such losses in it, not named"))
-        return Scanned(entries, self._left_out, not_kept, self._excluded + len(empty))
+        return Scanned(entries, self._left_out, not_kept, self._excluded + len(empty), self.rules)
 
     def _with_content(self) -> set[bytes]:
         """Return the directories that something is in that is copied for its own sake."""
@@ -130,9 +132,9 @@ class _Scanner:
         ignored: tuple[Rule, ...] = ()
         is_directory = stat.S_ISDIR(found.st_mode)
         if is_directory:
-            self.tops.add(top.path)
             if self._filtering.ignore_files:
                 ignored = rules_in(self._directories.at(top.root, top.below), top.source)
+            self.rules[top.path] = (*self._filtering.rules, *ignored)
         self._wanted = Wanted(self._filtering, ignored, top.path if is_directory else b"", found.st_dev)
         return [top] if top.path else self._children(top)
 

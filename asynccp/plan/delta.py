@@ -57,7 +57,8 @@ class Rules(NamedTuple):
 
     checksum: content decides, as `Same` tells. sync, attributes: as in `Options`.
     roots: below which the pod may have what the sources don't, a path without a slash at its end, empty for all of it.
-    extras: what it has more is told. protected: tells of a path that it is none of ours to remove.
+    extras: what it has more is told. protected: tells of a path, and whether it is a directory, that it is none of ours
+    to remove. can_set: attributes that the pod has programs for; for others a file is sent.
     """
 
     checksum: bool = False
@@ -65,7 +66,8 @@ class Rules(NamedTuple):
     attributes: Attributes = Attributes()
     roots: Collection[bytes] = ()
     extras: bool = False
-    protected: Callable[[bytes], bool] = lambda _: False
+    can_set: Collection[Why] = (Why.OWNER, Why.MODE, Why.TIME)
+    protected: Callable[[bytes, bool], bool] = lambda _path, _is_directory: False
 
 
 MOST_SET = 200
@@ -201,12 +203,12 @@ def _settings(wanted: Manifest, found: Mapping[bytes, Difference], rules: Rules)
     """Return what is set and not sent."""
     if rules.sync.always:
         return ()
-    only = {Why.MODE, Why.OWNER, Why.TIME} if rules.checksum else {Why.MODE, Why.OWNER}
-    of_directories = {Why.MODE, Why.OWNER, Why.TIME}
+    of_directories = set(rules.can_set)
+    of_files = of_directories if rules.checksum else of_directories - {Why.TIME}
     some = [
         one
         for one in found.values()
-        if one.why and set(one.why) <= (of_directories if wanted[one.path].kind is Kind.DIRECTORY else only)
+        if one.why and set(one.why) <= (of_directories if wanted[one.path].kind is Kind.DIRECTORY else of_files)
     ]
     if len(some) > MOST_SET:
         some = [one for one in some if wanted[one.path].kind is Kind.DIRECTORY or one.size > SMALL_SIZE]
@@ -244,7 +246,7 @@ def _extras(wanted: Manifest, there: Manifest, rules: Rules) -> list[bytes]:
     for path in sorted(there, reverse=True):  # what is in a directory comes before it
         if not path or path in wanted or path in stays or not _is_below(path, rules.roots):
             continue
-        if ours_above(path) is not None or rules.protected(path):
+        if ours_above(path) is not None or rules.protected(path, there[path].kind is Kind.DIRECTORY):
             stays.update(_above(path))
         else:
             extras.append(path)

@@ -3,12 +3,13 @@
 A plan is what a dry run prints, and all that the engine needs besides a cluster.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
+from asynccp.options import Rule
 from asynccp.plan.template import Template, check_apart, shared, usual
 from asynccp.report import ARCHIVED_NAME
 from asynccp.target import STANDARD_OUTPUT, Skipped, Transfer, by_reason
@@ -25,6 +26,7 @@ class PushPlan:
     renames: the archive is one file (or for `cp` one directory), and the path may be what it is called in the pod.
     not_kept: what no archive can carry of the entries that are copied.
     excluded: how many entries filters leave out; those in a directory that isn't entered are not counted.
+    rules: of filters, for each source that is a directory, by its name; by the empty one if its contents are meant.
     """
 
     sources: tuple[str, ...]
@@ -35,6 +37,7 @@ class PushPlan:
     renames: bool = False
     not_kept: tuple[NotKept, ...] = ()
     excluded: int = 0
+    rules: Mapping[bytes, tuple[Rule, ...]] = field(default_factory=dict)
 
     def landing(self, path: str, *, named: bool) -> str:
         """Return where the one entry came to stand; empty when that never was in question.
@@ -44,14 +47,6 @@ class PushPlan:
         if not self.renames:
             return ""
         return path if named else f"{path.rstrip('/')}/{self.entries[0].path.decode('utf-8', 'surrogateescape')}"
-
-    @property
-    def roots(self) -> tuple[bytes, ...]:
-        """Below which paths a pod may have what the sources don't: empty for all of the destination."""
-        names = (source.rpartition("/")[2] for source in self.sources)
-        directories = {entry.path for entry in self.entries if entry.kind is Kind.DIRECTORY}
-        roots = (b"" if name in ("", ".", "..") else name.encode("utf-8", "surrogateescape") for name in names)
-        return tuple(root for root in roots if not root or root in directories)
 
     @property
     def entries(self) -> Sequence[Entry]:

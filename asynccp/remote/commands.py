@@ -97,7 +97,7 @@ class ListRequest(NamedTuple):
 
 def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
     """Return the command that extracts the archives from stdin and puts them in their place."""
-    path, records, needed = request.directory, request.records or (1, 1), []
+    path, records, needed = request.directory, request.records or (1, 1), ["tar", "mkdir", "mv", "rm"]
     if renames := may_rename(request):
         directory, name = _split(path)
     else:
@@ -136,6 +136,7 @@ def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:
         "most_load": request.most_load,
         "want_size": _flag(request.want_size),
         "follow": _flag(request.follow),
+        "needed": "tar",
     }
     return _command(request.token, _PULL, directory, name, words, shell)
 
@@ -147,6 +148,7 @@ def list_command(request: ListRequest, *, shell: str = SHELL) -> Command:
         "itself": encode_name(pull_name(request.path)).decode(),
         "follow": _flag(request.follow),
         "one_file_system": _flag(request.one_file_system),
+        "needed": "",
     }
     asked = _command(request.token, _LIST, directory, name, words, shell)
     return asked._replace(script=asked.script + encode_names(request.names or (b"",)))

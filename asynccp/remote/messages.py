@@ -23,7 +23,7 @@ class Hello(NamedTuple):
     was written. tar: whose it is. resumes_at: records that a pull is continued behind; None where it starts over.
     is_directory: what a pull brings. counts, has_stat, names_all: it tells how many entries there are; can ask for
     their state; feeds tar their names, so that tar goes on behind what it can't read. compares: a listing follows, and
-    what is to be sent is to be said before the next hello.
+    what is to be sent is to be said before the next hello. sets: programs that set attributes, of those there are.
     """
 
     problem: str | None = None
@@ -40,6 +40,7 @@ class Hello(NamedTuple):
     has_stat: bool = True
     names_all: bool = False
     compares: bool = False
+    sets: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> Self:
@@ -58,6 +59,7 @@ class Hello(NamedTuple):
             has_stat=facts.get("stat") != "",
             names_all=facts.get("lists") == "yes",
             compares=facts.get("compares") == "yes",
+            sets=frozenset(facts.get("sets", "").split(",")),
         )
 
 

@@ -33,7 +33,7 @@ def serve(stream: Stream, argv: Sequence[str]) -> None:
     stdin = _Stdin(stream)
     token, size, directory, name, *words = argv[4:]
     values = dict(word.split("=", 1) for word in words)
-    stdin.skip(int(size))
+    stdin.skip_one(int(size))
     path = PurePosixPath(directory, name)
     if "tar_options" in values:  # a push
         _swallow(stream, stdin, token, path, records=int(values["records"]) + int(values["more_records"]))
@@ -96,6 +96,13 @@ class _Stdin:
             size -= length - 1  # the channel byte
         if size:
             raise ValueError(f"{-size} bytes more than were announced")
+
+    def skip_one(self, least: int) -> None:
+        """Swallow a message: the script, and what it is asked about, to which nobody listens here."""
+        length, _ = self._message()
+        self._stream.skip(length)
+        if length - 1 < least:
+            raise ValueError(f"{least} bytes were announced, but {length - 1} came")
 
     def expect(self, line: bytes) -> None:
         length, mask = self._message()

@@ -41,7 +41,7 @@ def test_a_compressed_push_arrives_identical_and_says_where_it_was_compressed(
         else:
             assert one["compression"] is None
             assert f"no {codec}" in one["compression_note"]
-            assert one["wire_bytes"] == one["archive_bytes"]
+            assert 0 <= one["wire_bytes"] - one["archive_bytes"] < 200, "the answer to what is there"
 
 
 @pytest.mark.parametrize("codec", CODECS)

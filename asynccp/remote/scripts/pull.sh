@@ -1,6 +1,5 @@
 # A pull: hello; the archive; `done`; questions; one line more. On stderr `ended`, when all of tar's own words are there
 # before it: stdout and stderr come by two ways, and either may overtake the other.
-need tar
 # The time of this is when it was first looked at, as long as it is held: no entry that is older may be missing.
 if [ -d /proc/$$ ]; then exec 6</proc/$$; fi
 # A path that was named and is a link is followed, as by `cp -RH`; links below it are copied as links.

@@ -1,7 +1,5 @@
 # A push: hello; the archive; `received`; questions; `go`; `done`; orders; one line more. Before it one that compares
 # has its own beginning (sync.sh).
-# shellcheck disable=SC2086 # words
-need tar mkdir mv rm $needed
 case $d in *[*?[]*) [ -d "$d" ] || refuse glob ;; esac
 case $renames$n in yes*[*?[]*) [ -e "$d/$n" ] || refuse glob ;; esac
 if [ -e "$d" ] && [ ! -d "$d" ]; then refuse not-a-directory; fi

@@ -5,6 +5,8 @@ refuse() {
     end 1
 }
 need() { for c; do command -v "$c" >/dev/null || refuse "no-$c"; done; }
+# shellcheck disable=SC2086 # words
+need $needed
 if [ "$home" ]; then
     [ "$HOME" ] || refuse no-home
     d=${HOME%/}/${d#./}

@@ -13,7 +13,9 @@ sync() {
         if [ -d "$d/$n" ]; then base=$d/$n renames=; else shift; fi
         set -- "$1"
     fi
-    say "hello count=$count sum=$sum z=$z named=$renames compares=yes"
+    sets=
+    for c in chown chmod touch; do if command -v $c >/dev/null; then sets=$sets$c,; fi; done
+    say "hello count=$count sum=$sum z=$z named=$renames compares=yes sets=$sets"
     list_below "$base" "$@"
     attend $lister
     wait $lister || end $?

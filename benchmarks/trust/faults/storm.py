@@ -29,6 +29,7 @@ from asynccp.kube.cluster import KubernetesCluster
 from asynccp.kube.exec import STDIN, STDOUT
 from asynccp.options import CLOSE_GRACE_S, Attributes, Deadlines, Failures, Verification
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
+from asynccp.remote.digests import encode_names
 from asynccp.report import Outcome
 from asynccp.testing import faults
 from asynccp.testing.faults import Fault, Place
@@ -43,8 +44,9 @@ IDLE_WITHIN_S = 20.0  # for processes of a pod to end once their session has: mu
 SIZES = {"empty": 0, "a/tiny": 100, "a/record": 65_536, "a/b/large": 300_001, "a/b/larger": 450_000, "z": 9_000}
 BIG = {"a/big": 6_000_000}  # enough for a pull to continue where it was lost
 PROTOCOLS = {"v4": ("v5", "v4"), "v5": ("v5",)}  # what is spoken → what the server has to know for it
+QUESTION = encode_names([b"tree"])
 SCRIPT_SIZES = {
-    "push": len(push_command(PushRequest(token="0" * 16, directory="/srv", records=(1, 0))).script),
+    "push": len(push_command(PushRequest(token="0" * 16, directory="/srv", records=(1, 0), question=QUESTION)).script),
     "pull": len(pull_command(PullRequest(token="0" * 16, path="/srv")).script),
 }
 WITH_TAR = tuple(kind.name for kind in available_kinds() if kind.name not in ("no-tar", "no-dd", "distroless"))
@@ -298,7 +300,7 @@ class _Run:
 
 
 def build(root: Path, seed: int, sizes: dict[str, int] = SIZES) -> None:
-    """Make a tree of files, whose contents are the seed's; with a link, unless the seed is negative."""
+    """Make a tree of files, whose contents are the seed's, and a link; of a negative seed an older one, without."""
     chance = random.Random(seed)
     for name, size in sizes.items():
         path = root / name
@@ -307,8 +309,9 @@ def build(root: Path, seed: int, sizes: dict[str, int] = SIZES) -> None:
         path.chmod(0o640)
     if seed >= 0:
         (root / "link").symlink_to("a/tiny")
+    time_s = SOME_TIME_S if seed >= 0 else SOME_TIME_S - 3600
     for path in [root, *root.rglob("*")]:
-        os.utime(path, (SOME_TIME_S, SOME_TIME_S), follow_symlinks=False)
+        os.utime(path, (time_s, time_s), follow_symlinks=False)
 
 
 def contents(root: Path) -> dict[str, str]:
