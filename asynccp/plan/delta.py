@@ -172,7 +172,9 @@ def _reasons(path: bytes, item: Item, there: Item, rules: Rules, same: Same) -> 
         yield Why.CONTENT
     if item.kind is Kind.DIRECTORY and not rules.attributes.dir_perms:
         return
-    if item.kind is not Kind.SYMLINK and item.mtime_s != there.mtime_s:
+    # A copy that keeps no times has none to set; by size alone nobody can tell what is the same, so it is all sent.
+    is_time_wanted = rules.attributes.times or not rules.checksum
+    if item.kind is not Kind.SYMLINK and item.mtime_s != there.mtime_s and is_time_wanted:
         yield Why.TIME
     if item.kind is not Kind.SYMLINK and item.mode != there.mode:
         yield Why.MODE
