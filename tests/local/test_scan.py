@@ -543,6 +543,13 @@ def test_a_directory_that_two_sources_have_is_kept_for_what_one_of_them_has(here
     assert kept("logs/", "more/", rules=LOGS) == [b"a.log", b"none", b"old", b"old/b.log", b"none/d.log"]
 
 
+def test_a_directory_that_one_source_keeps_is_kept(here: Path, logs: None) -> None:
+    (here / "logs/.asynccpignore").write_text("none/\n")
+    (here / "more/none").mkdir(parents=True)
+    for sources in (("logs/", "more/"), ("more/", "logs/")):
+        assert b"none" in kept(*sources, rules=(including("*.log"),))
+
+
 def test_what_is_left_out_by_filters_need_not_be_readable_nor_a_file(here: Path, logs: None) -> None:
     (here / "logs/a.txt").chmod(0)
     os.mkfifo("logs/pipe.txt")
@@ -721,3 +728,6 @@ def test_every_link_is_followed_even_the_one_that_was_named(here: Path) -> None:
     (here / "current").symlink_to("config")
     scanned = scan(["current"], follow=False, filtering=Filtering(copy_links=True))
     assert [entry.path for entry in scanned.entries] == [b"current", b"current/a", b"current/sub", b"current/sub/b"]
+    (here / "gone").symlink_to("nowhere")
+    with pytest.raises(PlanError, match=r"^gone is a symbolic link that leads nowhere \(to nowhere\)$"):
+        scan(["gone"], follow=False, filtering=Filtering(copy_links=True))
