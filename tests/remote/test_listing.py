@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import shutil
 import stat
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from asynccp.remote.commands import ListRequest, list_command
 from asynccp.remote.listing import ListingReader
 
 from .. import trees
+from . import boxes
 from .boxes import TOKEN, Process
 from .test_commands import BoxOf, ask, assert_refused
 from .test_container import without, wrapped
@@ -26,11 +28,13 @@ WAYS = {
     "bash-gnu": "printf",
     "no-stat": "printf",
     "busybox": "xargs",
-    "toybox": "xargs",
+    "toybox": "walk",
     "no-find": "walk",
     "bash-gnu without find": "walk",
     "toybox without find": "walk",
-    "toybox without xargs": "walk",
+    "busybox with sh=dash": "xargs",
+    "busybox with sh=bash": "xargs",
+    "dash-gnu-xargs with find=busybox": "xargs",
     "toybox without stat": "none",
     "toybox without cat": "none",
 }
@@ -39,11 +43,29 @@ ABLE = [kind for kind, how in WAYS.items() if how != "none"]
 
 @pytest.fixture
 def lister_of(box_of: BoxOf, place: Path) -> BoxOf:
+    def get_box(kind: str) -> Path:
+        if kind in boxes.ALL:
+            return box_of(kind)
+        return place / kind if (place / kind).exists() else boxes.make(place, kind) or pytest.skip(f"no {kind} here")
+
     def get(kind: str) -> Path:
+        kind, _, other = kind.partition(" with ")
         kind, _, tool = kind.partition(" without ")
-        return without(box_of(kind), place, tool) if tool else box_of(kind)
+        box = without(get_box(kind), place, tool) if tool else get_box(kind)
+        return mixed(box, place, *other.split("=")) if other else box
 
     return get
+
+
+def mixed(box: Path, place: Path, tool: str, program: str) -> Path:
+    """Return a box like another, that has a program of another kind."""
+    path = shutil.which(program) or pytest.skip(f"this machine has no {program}")
+    new = Path(place, f"{box.name}-with-{tool}-{program}")
+    if not new.exists():
+        shutil.copytree(box, new, symlinks=True)
+        (new / tool).unlink()
+        (new / tool).symlink_to(path)
+    return new
 
 
 @pytest.fixture(params=ABLE)
@@ -314,12 +336,12 @@ def test_what_a_container_brings_along_changes_no_listing(lister_of: BoxOf, kind
         assert pod.exit_code() == 0
 
 
-@pytest.mark.parametrize("kind", ["toybox", "no-find"])
+@pytest.mark.parametrize("kind", ["dash-gnu-xargs with find=busybox", "no-find"])
 def test_files_that_go_meanwhile_do_no_harm(lister_of: BoxOf, kind: str, place: Path, tmp_path: Path) -> None:
     """They go between the moment when their names are known and that when stat looks at them."""
     for number in range(500):
         (tmp_path / f"{number:03}").write_text("x" * number)
-    box = wrapped(lister_of(kind), place, f'rm -f {tmp_path}/1??\nexec REAL "$@"', "stat")
+    box = wrapped(lister_of(kind), place, f'[ $# = 3 ] || rm -f {tmp_path}/1??\nexec REAL "$@"', "stat")
     before = truth(tmp_path)
     found, _ = listed(box, f"{tmp_path}/", tmp_path)
     assert found.keys() == {path for path in before if not path.startswith(b"1")}
@@ -335,9 +357,14 @@ def test_files_that_go_meanwhile_do_no_harm(lister_of: BoxOf, kind: str, place: 
             "find",
             'case "$*" in *unlisted*) REAL "$@" | head -c 2000; kill -KILL $$ ;; esac; exec REAL "$@"',
         ),
-        ("toybox", "find", 'REAL "$@"; case "$*" in *-prune*) ;; *) kill -KILL $$ ;; esac'),
+        ("dash-gnu-xargs with find=busybox", "find", 'REAL "$@"; case "$*" in *-prune*) ;; *) kill -KILL $$ ;; esac'),
         ("no-find", "stat", '[ $# = 3 ] || { REAL "$@" | head -c 2000; kill -KILL $$; }; exec REAL "$@"'),
-        ("toybox", "stat", '[ $# = 3 ] || { REAL "$@" | head -c 2000; kill -KILL $$; }; exec REAL "$@"'),
+        (
+            "dash-gnu-xargs with find=busybox",
+            "stat",
+            '[ $# = 3 ] || { REAL "$@" | head -c 2000; kill -KILL $$; }; exec REAL "$@"',
+        ),
+        ("dash-gnu-xargs with find=busybox", "xargs", '[ "$2" = -n ] && exec REAL "$@"; REAL "$@"; kill -KILL $$'),
         ("dash-gnu", "cat", '[ $# = 0 ] || exec REAL "$@"; head -c 2000; kill -KILL $$'),
     ],
 )

@@ -1,19 +1,19 @@
 # list_below DIRECTORY NAME...: starts to tell what is there, as `lister`, in the background beside who hears that the
-# client is gone: `listing`, items, `listed`. A NAME is `./a`, or `./` for all, written as printf's %b reads it. What isn't there is
-# not told, and no link is followed. Items (PATH begins with a NAME, or is `.`):
+# client is gone: `listing`, items, `listed`. A NAME is `./a`, or `./` for all, written as printf's %b reads it. What isn't
+# there is not told, and no link is followed. Items (PATH begins with a NAME, or is `.`):
 #   how=printf     TYPE MODE SIZE TIME UID GID DEVICE INODE NAMES PATH NUL LINK NUL
 #   how=xargs|walk //MODE SIZE DATE TIME ZONE UID GID DEVICE INODE NAMES PATH//QUOTED LF
 # No PATH has two slashes in a row, so newlines in one do no harm, and where a link ends its size tells. `mount PATH` and
 # `unlisted PATH`, in the same form, are the mount points, and directories whose content can't be seen.
 #
-# One process for many files: GNU find is one. Any other has stat beside it, by `xargs`; and a shell between them gathers,
-# since toybox's stat has a write for each line, each of which would be a message to the client (100,000 entries: 19 s,
-# gathered 5). Where there is no find, the shell's own patterns do it.
+# One process for many files: GNU find is one. Any other has stat beside it, by `xargs`, if that stops when stat is killed,
+# which toybox's does not. Then, and where there is no find, the shell's own patterns do it. A shell gathers what stat
+# says, as toybox's has a write for each line, and each would be a message to the client.
 #
-# `find -exec stat` is not safe to end: who would have waited for stat is gone as soon. Of `xargs` and what stands before
-# and behind it nothing heeds TERM: `cat`, who has their words last, does; then each ends since nobody reads it any more,
-# the last one first. What they have to say on stderr, `unlisted` says, and the code: 0 only if all could be told. The exit code
-# of `lister` says whether there is a `listed`.
+# `find -exec stat` is not safe to end: who would have waited for stat is gone as soon. So neither `xargs` heeds TERM nor
+# what is before it and behind it. But `cat`, who has their words last, does, and then each ends since nobody reads it any
+# more, the last one first. What they say on stderr, `unlisted` tells, and the code: 0 only if all could be told. The exit
+# code of `lister` tells whether there is a `listed`.
 list_below() {
     tell_below "$@" 3<&- &
     lister=$! kids="$kids $!"
@@ -27,7 +27,7 @@ tell_below() {
     shift
     say "listing how=$how"
     rc=1
-    [ $how = none ] || rc=$(
+    [ "$gone" ] || [ $how = none ] || rc=$(
         trap : TERM
         {
             {
@@ -40,15 +40,19 @@ tell_below() {
     # Where something was killed an item may have no end, in which no line of ours could be told from it.
     case $gone$rc in [01]) (printf // && say "listed rc=$rc") ;; *) exit 137 ;; esac # a subshell heeds TERM
 }
-# shellcheck disable=SC2016,SC2086 # for a shell of its own; an option, or none
+# shellcheck disable=SC2086 # an option, or none
 choose() {
     command -v cat >/dev/null || return
     if find . $xdev -prune -readable -printf '%y%D' >/dev/null 2>&1; then how=printf word='%s ./%s\000\000'
     elif ! stat -c "$f" . >/dev/null 2>&1; then return
-    elif [ "$(trap '' TERM; { find . $xdev -prune -print0 | xargs -0 -n 1000 sh -c 'echo "$1"' sh; } 2>/dev/null)" = . ]
-    then how=xargs
+    elif [ "$(stops)" = . ]; then how=xargs
     else how=walk
     fi
+}
+# shellcheck disable=SC2016,SC2086 # what a shell of its own reads; an option, or none
+stops() {
+    trap '' TERM
+    { find . . $xdev -prune -print0 | xargs -0 -n 1 sh -c 'printf %s "$1"; kill -KILL $$' sh; } 2>/dev/null
 }
 tell_all() { # NAME...
     rc=0
@@ -81,8 +85,6 @@ tell_by_printf() {
     [ $rc -lt 2 ] || exit
 }
 # shellcheck disable=SC2016 # what a shell of its own reads
-gather='o=$(trap : TERM; stat -c "$f" "$@" 2>/dev/null; [ $? -lt 2 ] && echo .) || exit 255; printf %s "${o%.}"'
-# shellcheck disable=SC2016 # likewise
 unseen='for e; do { [ -r "$e" ] && [ -x "$e" ]; } || printf "//unlisted %s\n" "$e"; done'
 # shellcheck disable=SC2086 # an option, or none
 tell_by_xargs() {
@@ -96,19 +98,19 @@ tell_by_xargs() {
                 echo "found $?" >&8
             } | {
                 trap '' TERM
-                xargs -0 -n 1000 sh -c "$gather" sh >&7 8>&-
-                echo "gathered $?" >&8
+                xargs -0 stat -c "$f" 2>/dev/null >&7 8>&-
+                echo "described $?" >&8
             }
         } 8>&1
     )
-    case $o in *'gathered 0'*) ;; *) exit 2 ;; esac
+    case $o in *'described 0'* | *'described 123'*) ;; *) exit 2 ;; esac # 123: of some that went meanwhile
     case $o in *'found 0'*) return ;; *'found 1'*) rc=1 ;; *) exit 2 ;; esac
     {
         trap '' TERM
         find "$@" $xdev -type d -print0 2>/dev/null
     } | {
         trap '' TERM
-        xargs -0 -n 1000 sh -c "$unseen" sh
+        xargs -0 sh -c "$unseen" sh
     }
 }
 tell_by_walk() {
@@ -124,7 +126,8 @@ by_stat() {
         eval "by_stat $some"
         shift 200
     done
-    eval "$gather"
+    o=$(trap : TERM; stat -c "$f" "$@" 2>/dev/null; [ $? -lt 2 ] && echo .) || exit 2
+    printf %s "${o%.}"
 }
 # walk DIRECTORY/...: a pattern that matches nothing stands for itself, which nothing is called.
 walk() {

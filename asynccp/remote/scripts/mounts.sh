@@ -5,7 +5,7 @@ mounts() {
     below= hollow= type=
     if [ -d "$1" ]; then real=$(cd -P "$1" && pwd -P); else real=$(cd -P "${1%/*}" && pwd -P)/${1##*/}; fi 2>/dev/null ||
         return
-    real=${real%/} o=$(cat /proc/self/mountinfo 2>/dev/null) length=-1
+    real=${real%/} o=$(trap : TERM; cat /proc/self/mountinfo 2>/dev/null) length=-1
     set -f
     IFS='
 '
