@@ -81,12 +81,26 @@ class Selector(NamedTuple):
         ) + where
 
 
+class Log(NamedTuple):
+    """What a node keeps of a container's output, as `kubectl logs` means it.
+
+    previous: of the container that ran before it was restarted. since_s: only lines of the last so many seconds; 0: of
+    all times. tail: the last lines; None: all. timestamps: before each line.
+    """
+
+    previous: bool = False
+    since_s: int = 0
+    tail: int | None = None
+    timestamps: bool = False
+
+
 class Selection(NamedTuple):
     """What a whole request asks for: the union of its selectors, and where they look.
 
     namespaces: empty means the one that the configuration names. fields: a field selector, for labels and workloads.
     container: empty means each pod's default container. all_containers: every one that runs, instead.
     labels: keys of the labels that a pod must have, and whose values its targets tell.
+    logs: of each container, whether it runs or not; then a selector may have no path, and means them alone.
     """
 
     selectors: tuple[Selector, ...]
@@ -96,6 +110,7 @@ class Selection(NamedTuple):
     fields: str = ""
     labels: tuple[str, ...] = ()
     all_containers: bool = False
+    logs: tuple[Log, ...] = ()
 
     def searches(self, default: str) -> list[tuple[Selector, str | None]]:
         """Return what to look for, and in which namespace: None is all. default: the configuration's own."""
@@ -117,11 +132,12 @@ class Selection(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One container that runs now. `uid` and `restarts` tell a pod from its replacement of the same name.
+    """One container. `uid` and `restarts` tell a pod from its replacement of the same name.
 
     others: the pod's other containers that run. ending: the pod is being deleted, and was named all the same.
     several: another container than this could have been meant, whether that one runs or not: so this one is named.
     labels: those of the pod that were asked for, each as KEY=VALUE: a thousand pods have many that nobody asks for.
+    over: it doesn't run, and only what it has said can be had.
     """
 
     namespace: str
@@ -135,6 +151,7 @@ class Target:
     ending: bool = False
     several: bool = False
     labels: tuple[str, ...] = ()
+    over: bool = False
 
     @property
     def of_pod(self) -> str:
@@ -156,12 +173,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One target and one path in it: what one exec session copies."""
+    """One target and one path in it: what one exec session copies. Or a log, and what that is called here."""
 
     target: Target
     path: str
+    log: Log | None = None
 
     def __str__(self) -> str:
+        if self.log:
+            return f"{self.target.of_pod}/{self.target.container} {'previous ' * self.log.previous}log"
         return f"{self.target}:{printable(self.path)}"
 
     @property
@@ -178,6 +198,7 @@ class Transfer:
             "container": target.container,
             "node": target.node,
             "path": exact(self.path),
+            **({"log": "previous" if self.log.previous else "current"} if self.log else {}),
         }
 
 
@@ -274,12 +295,12 @@ def parse_labels(argument: str) -> Selector:
     return Selector("labels", name.strip(), path)
 
 
-def parse_remote(argument: str) -> Selector:
+def parse_remote(argument: str, *, needs_path: bool = True) -> Selector:
     """Parse `[[NAMESPACE/]POD:]PATH` or `KIND/NAME:PATH`; a bare `:PATH` gives a selector without a name."""
     if _DRIVE.match(argument) and not _may_be_a_pod(argument):
         raise _of_windows(argument)
     who, _, path = argument.partition(":")
-    if not path:
+    if not path and (needs_path or not who):
         raise UsageError(f"{printable(argument)!r} has no path after the colon", hint="write POD:/path")
     if not who:
         return Selector("labels", "", path)
@@ -311,18 +332,23 @@ def _unknown_kind(kind: str, name: str, argument: str) -> UsageError:
     return UsageError(f"{kind} in {printable(argument)!r} is a kind whose pods asynccp does not know", hint=hint)
 
 
-def parse_selectors(labels: Sequence[str] = (), remotes: Sequence[str] = ()) -> tuple[Selector, ...]:
-    """Join the values of -l with the remote arguments: every `:PATH` completes each -l that has no path of its own."""
+def parse_selectors(
+    labels: Sequence[str] = (), remotes: Sequence[str] = (), *, needs_path: bool = True
+) -> tuple[Selector, ...]:
+    """Join the values of -l with the remote arguments: every `:PATH` completes each -l that has no path of its own.
+
+    needs_path: one without a path means nothing; else it is for what needs none (`Selection.logs`).
+    """
     parsed = [parse_labels(text) for text in labels]
-    others = [parse_remote(text) for text in remotes]
+    others = [parse_remote(text, needs_path=needs_path) for text in remotes]
     paths = [other.path for other in others if not other.name]
     found = [one for one in parsed if one.path]
     pathless = [one for one in parsed if not one.path]
-    if pathless and not paths:
+    if pathless and not paths and needs_path:
         raise UsageError(f"-l {pathless[0].name} has no path", hint=f"write -l {pathless[0].name}:/path, or add :/path")
     if paths and not pathless:
         raise UsageError(f":{paths[0]} belongs to no -l", hint="write -l SELECTOR :PATH, or POD:PATH")
-    found += [Selector(one.kind, one.name, path) for one in pathless for path in paths]
+    found += [Selector(one.kind, one.name, path) for one in pathless for path in paths or [""]]
     found += [other for other in others if other.name]
     if not found:
         raise UsageError("no pods are named", hint="name them with -l SELECTOR:PATH, POD:PATH or KIND/NAME:PATH")
@@ -406,6 +432,33 @@ def match_containers(pod: Json, *, named: bool = False, labels: Collection[str] 
     return [*dict.fromkeys(found), *missing]
 
 
+def logs_of(pod: Json, selection: Selection, *, named: bool = False) -> list[Transfer | Skipped]:
+    """Return the logs of a pod that are asked for and that there are, or why there are none. named: as of `match_pod`.
+
+    A node has the log of a container that runs, or ran, and of the one before if it was restarted (kubelet,
+    validateContainerLogStatus).
+    """
+    if unfit := _unfit(pod, named=named):
+        return [unfit]
+    metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    regular = _names(spec, "containers")
+    names = [*regular, *_names(spec, *_BESIDE)]
+    chosen = names if selection.all_containers else [selection.container or _default_container(metadata, regular)]
+    states = {str(one.get("name")): one for one in _statuses(status)}
+    found: list[Transfer | Skipped] = []
+    for name in chosen:
+        if name not in states or not _allowed(name):
+            continue
+        target = _target(pod, name, selection.labels)
+        if isinstance(target, Skipped):
+            return [target]
+        had = [one for one in selection.logs if _has_log(states[name], previous=one.previous)]
+        found += [Transfer(target, f"{name}{'.previous' * one.previous}.log", one) for one in had]
+    if found or not chosen:
+        return found
+    return [Skipped(_label_of(pod), f"{_why_not_running(status, chosen[0])}, and has no log", named)]
+
+
 def what_became_of(target: Target, pod: Json | None) -> str:
     """Say in words what happened to a target's pod since it was matched; empty when it runs as before."""
     if pod is None:
@@ -416,7 +469,7 @@ def what_became_of(target: Target, pod: Json | None) -> str:
     if metadata.get("deletionTimestamp") and not target.ending:
         return "the pod is being deleted"
     now = next((one for one in _statuses(status) if one.get("name") == target.container), {})
-    if "running" not in (now.get("state") or {}):
+    if "running" not in (now.get("state") or {}) and not target.over:
         why = _why_not_running(status, target.container)
         return f"the pod's {why}" if why.startswith("container ") else f"the pod {why}"
     return "the container was restarted" if int(now.get("restartCount") or 0) != target.restarts else ""
@@ -442,8 +495,9 @@ def _unfit(pod: Json, *, named: bool) -> Skipped | None:
 
 
 def _target(pod: Json, chosen: str, labels: Collection[str]) -> Target | Skipped:
-    """Return a container that runs, unless its pod lacks a label."""
-    metadata, spec, state = pod["metadata"], pod.get("spec") or {}, _running(pod)[chosen]
+    """Return a container, which has a status, unless its pod lacks a label."""
+    metadata, spec = pod["metadata"], pod.get("spec") or {}
+    state = next(one for one in _statuses(pod.get("status") or {}) if one.get("name") == chosen)
     values = {key: str(value) for key, value in (metadata.get("labels") or {}).items() if key in labels}
     if lacking := [key for key in labels if key not in values]:
         return Skipped(_label_of(pod), f"has no label {lacking[0]}", named=True)
@@ -456,7 +510,15 @@ def _target(pod: Json, chosen: str, labels: Collection[str]) -> Target | Skipped
         int(state.get("restartCount") or 0), _others(pod, chosen), bool(metadata.get("deletionTimestamp")),
         several=len(regular) > 1 or chosen not in regular,
         labels=tuple(f"{key}={value}" for key, value in values.items()),
+        over="running" not in (state.get("state") or {}),
     )  # fmt: skip
+
+
+def _has_log(status: Json, *, previous: bool) -> bool:
+    state, before = status.get("state") or {}, status.get("lastState") or {}
+    if previous:
+        return "terminated" in before
+    return "running" in state or "terminated" in state or "terminated" in before
 
 
 def _label_of(pod: Json) -> str:

@@ -23,7 +23,7 @@ from asynccp.kube.cluster import connect
 from asynccp.kube.exec import Event, Stdout
 from asynccp.options import Failures, Options, Verification
 from asynccp.report import Report
-from asynccp.target import Json, Selection, Selector, Target, parse_selectors
+from asynccp.target import Json, Log, Selection, Selector, Target, parse_selectors
 from asynccp.testing.server import FakeCluster
 
 PLACES = ("push, wire", "push, pod's disk", "pull, wire", "pull, pod's disk", "pull, this disk")
@@ -90,6 +90,9 @@ class Corrupting:
 
     async def find_pod(self, target: Target) -> Json | None:
         return await self._cluster.find_pod(target)
+
+    def open_log(self, target: Target, log: Log) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        return self._cluster.open_log(target, log)
 
     def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AbstractAsyncContextManager[Session]:
         return self._opened(target, argv, protocol)

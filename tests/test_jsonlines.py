@@ -105,9 +105,10 @@ def test_an_event_that_other_programs_can_read() -> None:
             "target": {
                 "namespace": "shop", "pod": "web-0", "container": "main", "node": "node-1", "uid": "uid-1",
                 "image": "sha256:0", "restarts": 3, "others": ["proxy"], "ending": True, "several": True,
-                "labels": ["app=web"],
+                "labels": ["app=web"], "over": False,
             },
             "path": "/etc/app",
+            "log": None,
         },
         "attempt": {"error": "gone", "error_class": "SessionLost", "seconds": 1.5},
         "delay_s": 0.25,

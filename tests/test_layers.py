@@ -28,6 +28,7 @@ VOCABULARY = {
     "steps",
     "target",
     "text",
+    "times",
 }
 MAY_KNOW = {
     "vocabulary": VOCABULARY,

@@ -9,6 +9,7 @@ from asynccp.errors import UsageError
 from asynccp.target import (
     DEFAULT_CONTAINER,
     WORKLOADS,
+    Log,
     Selection,
     Selector,
     Skipped,
@@ -17,6 +18,7 @@ from asynccp.target import (
     by_reason,
     is_remote,
     label_query,
+    logs_of,
     match_containers,
     match_pod,
     nothing_local,
@@ -555,6 +557,83 @@ def test_a_label_that_a_pod_lacks_is_told_once_for_all_its_containers() -> None:
     assert match_containers(pod("app", "side"), labels=("tier",)) == [
         Skipped("shop/web-0", "has no label tier", named=True)
     ]
+
+
+DIED = {"lastState": {"terminated": {"reason": "Error"}}}
+CURRENT, PREVIOUS = Log(), Log(previous=True)
+
+
+def before(found: dict[str, Any], container: str) -> dict[str, Any]:
+    """Return the pod with a container that was restarted."""
+    for status in found["status"]["containerStatuses"]:
+        status |= DIED if status["name"] == container else {}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "logs"),
+    [
+        (pod("app", "side"), {}, ["app.log"]),
+        (pod("app", "side"), {"container": "side"}, ["side.log"]),
+        (pod("app", "side"), {"all_containers": True}, ["app.log", "side.log"]),
+        (pod("app", states={"app": ended("Error")}), {}, ["app.log"]),
+        (before(pod("app", states={"app": waits("CrashLoopBackOff")}), "app"), {}, ["app.log"]),
+        (before(pod("app", "side"), "app"), {"logs": (CURRENT, PREVIOUS)}, ["app.log", "app.previous.log"]),
+        (pod("app"), {"logs": (CURRENT, PREVIOUS)}, ["app.log"]),
+        (before(pod("app", "side"), "side"), {"logs": (PREVIOUS,), "all_containers": True}, ["side.previous.log"]),
+        (
+            with_others(pod("app"), "init", "setup", ended("Completed")),
+            {"all_containers": True},
+            ["app.log", "setup.log"],
+        ),
+        (pod("app", "side", states={"side": waits("Creating")}), {"all_containers": True}, ["app.log"]),
+        (pod("app") | {"status": {**pod("app")["status"], "phase": "Succeeded"}}, {}, ["app.log"]),
+    ],
+)
+def test_which_logs_a_pod_has(found: dict[str, Any], wanted: dict[str, Any], logs: list[str]) -> None:
+    matches = logs_of(found, Selection((LABELS,), **{"logs": (CURRENT,), **wanted}))
+    assert [one.path for one in matches if isinstance(one, Transfer)] == logs
+    assert len(matches) == len(logs)
+
+
+@pytest.mark.parametrize(
+    ("found", "skipped"),
+    [
+        (
+            pod("app", states={"app": waits("Creating")}),
+            Skipped("shop/web-0", "container app is waiting (Creating), and has no log"),
+        ),
+        (pod("app") | {"status": {"phase": "Pending"}}, Skipped("shop/web-0", "is Pending, and has no log")),
+        (pod(deletionTimestamp="now"), Skipped("shop/web-0", "is being deleted")),
+        (pod(name="../x"), Skipped("shop/../x", "its name is not one that Kubernetes allows")),
+    ],
+)
+def test_a_pod_without_a_log_says_why(found: dict[str, Any], skipped: Skipped) -> None:
+    assert logs_of(found, Selection((LABELS,), logs=(CURRENT,))) == [skipped]
+
+
+def test_a_log_of_what_does_not_run_is_known_as_such() -> None:
+    (found,) = logs_of(pod("app", states={"app": ended("Error")}), Selection((LABELS,), logs=(CURRENT,)))
+    assert isinstance(found, Transfer)
+    assert found.target.over
+    assert str(found) == "shop/web-0/app log"
+    assert str(replace(found, log=PREVIOUS)) == "shop/web-0/app previous log"
+    assert found.to_json()["log"] == "current"
+    assert what_became_of(found.target, pod("app", uid="u1", states={"app": ended("Error")})) == ""
+
+
+def test_where_logs_are_asked_for_a_selector_needs_no_path() -> None:
+    assert parse_selectors(["app=web"], ["web-0:", "deploy/web:/x"], needs_path=False) == (
+        Selector("labels", "app=web", ""),
+        Selector("pod", "web-0", ""),
+        Selector("deploy", "web", "/x"),
+    )
+    assert parse_selectors(["app=web"], [":/x"], needs_path=False) == (Selector("labels", "app=web", "/x"),)
+    for labels, remotes in ((["app=web"], []), ([], ["web-0:"])):
+        with pytest.raises(UsageError, match="has no path"):
+            parse_selectors(labels, remotes)
+    with pytest.raises(UsageError, match="has no path"):
+        parse_selectors(["app=web"], [":"], needs_path=False)
 
 
 def test_only_the_labels_that_are_asked_for_are_known() -> None:

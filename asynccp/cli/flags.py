@@ -18,6 +18,7 @@ from asynccp.cli.request import Request
 from asynccp.errors import Knob, UsageError
 from asynccp.limits import parse_size, size_word
 from asynccp.text import printable
+from asynccp.times import parse_span
 
 DEFAULTS = Request()
 
@@ -321,6 +322,26 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "options.publishing.in_place",
             "Overwrite a file where it may be written but its directory may not; not atomic.",
         ),
+    ),
+    "Logs": (
+        Flag(
+            "--container-logs",
+            "pull",
+            "logs.wanted",
+            "What kubectl logs has, too, of containers that run or ran, as CONTAINER.log; no path is needed then.",
+        ),
+        Flag("--previous", "pull", "logs.previous", "Also the log before the last restart, as CONTAINER.previous.log."),
+        Flag(
+            "--since",
+            "pull",
+            "logs.since_s",
+            "Only what was logged in the last 90s, 10m, 2h.",
+            "SPAN",
+            least=1,
+            read=parse_span,
+        ),
+        Flag("--tail", "pull", "logs.tail", "Only the last N lines of each log; -1 for all.", "N", least=-1),
+        Flag("--timestamps", "pull", "logs.timestamps", "The time before each line."),
     ),
     "How": (
         Flag(

@@ -8,8 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+from asynccp.errors import UsageError
 from asynccp.options import Options
-from asynccp.target import Selection, parse_selectors
+from asynccp.target import Log, Selection, parse_selectors
 
 
 class Output(StrEnum):
@@ -43,12 +44,37 @@ class Showing(NamedTuple):
     verbose: int = 0
 
 
+class LogWords(NamedTuple):
+    """Whether a pull takes containers' logs, too, and what of them; fields as in `target.Log`.
+
+    tail: -1: all. previous: also those of the containers before the last restart.
+    """
+
+    wanted: bool = False
+    previous: bool = False
+    since_s: int = 0
+    tail: int = -1
+    timestamps: bool = False
+
+    def logs(self) -> tuple[Log, ...]:
+        """Return the logs that are asked for of each container. Raises UsageError."""
+        narrowed = (self.previous, self.since_s, self.tail, self.timestamps) != (False, 0, -1, False)
+        if not self.wanted:
+            if narrowed:
+                raise UsageError(
+                    "no logs are asked for, but which lines of them", hint="--container-logs takes containers' logs"
+                )
+            return ()
+        one = Log(since_s=self.since_s, tail=None if self.tail < 0 else self.tail, timestamps=self.timestamps)
+        return (one, one._replace(previous=True)) if self.previous else (one,)
+
+
 class Request(NamedTuple):
     """What a command was asked for, besides its arguments.
 
     command: whose flags a hint may name. labels: as written for -l, a path perhaps behind each. where: a selection that
     has no selectors yet. template: where a pull's copies land; empty: as usual. archive: the file that they go into;
-    empty: a directory. preserve: of cp: keep modes in the container.
+    empty: a directory. logs: of containers. preserve: of cp: keep modes in the container.
     """
 
     command: str = ""
@@ -59,6 +85,7 @@ class Request(NamedTuple):
     showing: Showing = Showing()
     template: str = ""
     archive: str = ""
+    logs: LogWords = LogWords()
     preserve: bool = True
 
     @property
@@ -68,4 +95,6 @@ class Request(NamedTuple):
 
     def selection(self, remotes: list[str]) -> Selection:
         """Return who is asked for by labels and arguments. Raises UsageError."""
-        return self.where._replace(selectors=parse_selectors(self.labels, remotes))
+        logs = self.logs.logs()
+        selectors = parse_selectors(self.labels, remotes, needs_path=not logs)
+        return self.where._replace(selectors=selectors, logs=logs)

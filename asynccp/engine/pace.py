@@ -3,6 +3,8 @@
 Whoever wants to send or has received waits its turn. While nothing is received, TCP's window closes, and the pod waits.
 """
 
+from collections.abc import AsyncIterator
+
 import anyio
 
 from asynccp.chunk import Chunk
@@ -41,6 +43,12 @@ class Pace:
     def of(self, session: Session) -> Session:
         """Return a session that keeps to it."""
         return _PacedSession(session, self._bucket)
+
+    async def pieces(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield what comes, at that pace."""
+        async for piece in pieces:
+            await anyio.sleep(self._bucket.take(len(piece), anyio.current_time()))
+            yield piece
 
 
 class _PacedSession:

@@ -28,7 +28,7 @@ from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
 from asynccp.engine.group import let_go
 from asynccp.engine.memory import MUCH, Memory, Share, give_back
-from asynccp.engine.run import Run
+from asynccp.engine.run import Job, Run
 from asynccp.engine.sessions import Greeted, Sessions
 from asynccp.engine.state import Arrived, Negotiated, TransferState
 from asynccp.engine.turns import in_turns
@@ -79,7 +79,13 @@ async def pull(
     options = options or Options()
     destination = destination_of(plan.destination, options, is_archive=plan.is_archive)
     async with Writer() as writer:
-        job = PullJob(plan, Sessions(cluster, options, plan.token), destination, writer)
+        sessions = Sessions(cluster, options, plan.token)
+        paths = PullJob(plan, sessions, destination, writer)
+        job: Job = paths
+        if plan.has_logs:
+            from asynccp.engine.logs import LogAttempts, WithLogs  # few need it
+
+            job = WithLogs(paths, LogAttempts(plan, sessions, destination, writer), paths.digests_size)
         try:
             report = await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
             report.results = [*map(worded, report.results)] if worded else report.results

@@ -10,12 +10,14 @@ from asynccp.errors import Knob, NoTargets, UsageError
 from asynccp.kube.base import Cluster
 from asynccp.target import (
     Json,
+    Log,
     Selection,
     Selector,
     Skipped,
     Target,
     Transfer,
     by_reason,
+    logs_of,
     match_containers,
     match_pod,
 )
@@ -31,12 +33,15 @@ _LOOK = f"kubectl get pods -A --show-labels shows what is there; {_ELSEWHERE}"
 
 @dataclass(slots=True)
 class _Search:
-    """What one selector found in one namespace (None: in all). exists: there is such a pod, or such a workload."""
+    """What one selector found in one namespace (None: in all). exists: there is such a pod, or such a workload.
+
+    matches: targets for its path, logs, and what doesn't count.
+    """
 
     selector: Selector
     namespace: str | None
     exists: bool = False
-    matches: list[Target | Skipped] = field(default_factory=list)
+    matches: list[Target | Transfer | Skipped] = field(default_factory=list)
 
     @property
     def where(self) -> str:
@@ -56,29 +61,36 @@ async def select(cluster: Cluster, selection: Selection) -> tuple[list[Transfer]
         named = search.selector.kind == "pod"
         async for page in cluster.list_pods(search.selector, search.namespace, selection.fields):
             search.exists = True
-            search.matches += [one for pod in page for one in _matched(pod, selection, named=named)]
+            for pod in page:
+                search.matches += _matched(pod, selection, search.selector.path, named=named)
 
     with single_error():
         async with anyio.create_task_group() as tasks:
             for search in searches:
                 tasks.start_soon(look, search)
 
-    transfers: dict[tuple[_Place, str], Transfer] = {}
+    transfers: dict[tuple[str, str, str, Log | None], Transfer] = {}
     for search in searches:
         for match in search.matches:
-            if isinstance(match, Target):
-                place = (match.of_pod, search.selector.path)
-                transfers.setdefault((place, match.container), Transfer(match, search.selector.path))
+            if not isinstance(match, Skipped):
+                one = match if isinstance(match, Transfer) else Transfer(match, search.selector.path)
+                transfers.setdefault((one.target.of_pod, one.target.container, one.path, one.log), one)
     if not transfers:
         raise _no_targets(searches, selection.fields)
     ordered = sorted(transfers.values(), key=lambda one: (one.target.namespace, one.target.pod, one.path))
-    return ordered, _skipped(searches, {place for place, _ in transfers})
+    copied = {(one.target.of_pod, "" if one.log else one.path) for one in ordered}
+    return ordered, _skipped(searches, copied)
 
 
-def _matched(pod: Json, selection: Selection, *, named: bool) -> list[Target | Skipped]:
+def _matched(pod: Json, selection: Selection, path: str, *, named: bool) -> list[Target | Transfer | Skipped]:
+    """Return what of a pod takes part. Where its path does not, its logs may; then it is skipped all the same."""
+    logs = logs_of(pod, selection, named=named) if selection.logs else []
+    if not path:
+        return [*logs]
+    there = [one for one in logs if isinstance(one, Transfer)]
     if selection.all_containers:
-        return match_containers(pod, named=named, labels=selection.labels)
-    return [match_pod(pod, selection.container, named=named, labels=selection.labels)]
+        return [*there, *match_containers(pod, named=named, labels=selection.labels)]
+    return [*there, match_pod(pod, selection.container, named=named, labels=selection.labels)]
 
 
 def _skipped(searches: Sequence[_Search], copied: Collection[_Place]) -> list[Skipped]:

@@ -18,7 +18,7 @@ from asynccp.options import Options
 from asynccp.remote.agent import RemoteAgent, Request, TarAgent
 from asynccp.remote.messages import Hello
 from asynccp.remote.script import Command
-from asynccp.target import Target, Transfer
+from asynccp.target import Log, Target, Transfer
 from asynccp.text import printable
 
 _LOG = logging.getLogger("asynccp.engine")
@@ -87,22 +87,37 @@ class Sessions:
                 return
 
     @asynccontextmanager
+    async def log(self, target: Target, log: Log) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Read a log. Raises as `Cluster.open_log`, and ConnectFailed when the server does not answer."""
+        async with AsyncExitStack() as stack:
+            with self._limited() as limit:
+                pieces = await stack.enter_async_context(self._cluster.open_log(target, log))
+            self._check(limit)
+            yield self._pace.pieces(pieces) if self._pace else pieces
+
+    @asynccontextmanager
     async def opened(self, target: Target, command: Command, protocol: str) -> AsyncIterator[Conversation]:
         """Run a command in the target.
 
         Raises as `Cluster.open_exec`, and ConnectFailed when the server does not answer.
         """
-        timeout_s = self.options.deadlines.open_timeout_s
         async with AsyncExitStack() as stack:
-            with anyio.move_on_after(timeout_s) as limit:
+            with self._limited() as limit:
                 session = await stack.enter_async_context(self._cluster.open_exec(target, command.argv, protocol))
                 if self._pace:
                     session = self._pace.of(session)
                 conversation = Conversation(session, self._token, self.options)
                 await conversation.tell(command.script)
-            if limit.cancelled_caught:
-                raise ConnectFailed(f"the API server did not answer within {timeout_s:.0f} s")
+            self._check(limit)
             try:
                 yield conversation
             finally:
                 conversation.forget()
+
+    def _limited(self) -> anyio.CancelScope:
+        return anyio.move_on_after(self.options.deadlines.open_timeout_s)
+
+    def _check(self, limit: anyio.CancelScope) -> None:
+        if limit.cancelled_caught:
+            timeout_s = self.options.deadlines.open_timeout_s
+            raise ConnectFailed(f"the API server did not answer within {timeout_s:.0f} s")

@@ -50,12 +50,17 @@ def retry_after_s(header: str) -> float:
 
 def rbac_hint(said: str) -> str:
     """Return what a forbidden request lacks, with the command that asks whether it has it by now."""
+    return _NEEDED + _asking(said)
+
+
+def _asking(said: str) -> str:
+    """Return the command that asks for the verb that the server says is missing; empty when it doesn't say."""
     if (found := _MISSING.search(said)) is None:
-        return _NEEDED
+        return ""
     what = found["what"] + (f".{found['group']}" if found["group"] else "")
     part = f" --subresource={found['part']}" if found["part"] else ""
     where = f" -n {found['namespace']}" if found["namespace"] else " -A"
-    return f"{_NEEDED}; {_ASKS} {found['verb']} {what}{part}{where}"
+    return f"; {_ASKS} {found['verb']} {what}{part}{where}"
 
 
 def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
@@ -82,6 +87,22 @@ def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError
             return ConnectFailed(f"exec could not be started: {said}", after_s=retry_after_s(retry_after))
         case _:
             return Refused(f"the API server refused exec: {said}")
+
+
+def log_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
+    """Return the error that a refused log means. retry_after: the header of that name."""
+    said = status_message(body) or printable(body.strip(), 300) or f"HTTP {code} without a reason"
+    match code:
+        case 401:
+            return Refused(f"the API server refused the log: {said}", hint=_LOGIN)
+        case 403:
+            return Refused(
+                f"logs are forbidden: {said}", hint=f"the user needs the verb get on pods/log{_asking(said)}"
+            )
+        case 429 | 500 | 502 | 503 | 504:
+            return ConnectFailed(f"the log could not be read: {said}", after_s=retry_after_s(retry_after))
+        case _:
+            return Refused(f"there is no such log: {said}")
 
 
 def list_refused(code: int, body: bytes, what: str, *, by_label: bool) -> Exception:

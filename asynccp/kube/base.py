@@ -10,7 +10,7 @@ from typing import Protocol
 
 from asynccp.chunk import Chunk
 from asynccp.kube.exec import Event
-from asynccp.target import Json, Selector, Target
+from asynccp.target import Json, Log, Selector, Target
 
 
 class Session(Protocol):
@@ -75,6 +75,15 @@ class Cluster(Protocol):
 
     async def find_pod(self, target: Target) -> Json | None:
         """Return the pod as it is now, None when it is gone. Raises ClusterError."""
+
+    def open_log(self, target: Target, log: Log) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Ask for what the node keeps of a container's output; yields it as it comes, until its end.
+
+        Leaving the context ends the answer. Not asking for more slows the server down.
+
+        Raises ConnectFailed when the server is not there, or overloaded; Refused for all else, such as a container that
+        has no log; and while it is read SessionLost, when it breaks off before the end that HTTP has for it.
+        """
 
     def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AbstractAsyncContextManager[Session]:
         """Run a command in the target, with stdin, stdout and stderr. argv: bytes that are no UTF-8 as surrogates.

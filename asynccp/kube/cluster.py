@@ -23,17 +23,17 @@ from anyio import move_on_after
 
 from asynccp.auth.access import Access, load_access
 from asynccp.auth.renewal import Renewal
-from asynccp.errors import ClusterError, ConnectFailed, Knob, NoTargets, Refused, TransferError, UsageError
+from asynccp.errors import ClusterError, ConnectFailed, Knob, NoTargets, Refused, SessionLost, TransferError, UsageError
 from asynccp.kube import documents
-from asynccp.kube.api_errors import exec_refused, list_refused, retry_after_s
+from asynccp.kube.api_errors import exec_refused, list_refused, log_refused, retry_after_s
 from asynccp.kube.base import Session
 from asynccp.kube.buffers import Hops
 from asynccp.kube.connect_errors import unanswered, unreachable
 from asynccp.kube.session import WebSocket
-from asynccp.net.http import Answer, HttpConnection, TooLarge, Upgraded, open_connection
+from asynccp.net.http import Answer, HttpConnection, Streamed, TooLarge, Upgraded, open_connection
 from asynccp.net.websocket import handshake, make_key, refused_handshake
 from asynccp.options import CLOSE_GRACE_S, hop_size
-from asynccp.target import WORKLOADS, Json, Selector, Target, pods_query
+from asynccp.target import WORKLOADS, Json, Log, Selector, Target, pods_query
 from asynccp.text import printable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("asynccp.kube")
 
-Answered = TypeVar("Answered", Answer, Upgraded | Answer)
+Answered = TypeVar("Answered", Answer, Upgraded | Answer, Streamed | Answer)
 Document = TypeVar("Document")
 
 PAGE_SIZE = 500  # pods in one answer, as kubectl asks for
@@ -178,6 +178,30 @@ class KubernetesCluster:
         return await self._get(path, {}, selector, documents.pod_of)
 
     @asynccontextmanager
+    async def open_log(self, target: Target, log: Log) -> AsyncIterator[AsyncIterator[bytes]]:
+        query = {"container": target.container, **_log_query(log)}
+        path = f"api/v1/namespaces/{target.namespace}/pods/{target.pod}/log?{urlencode(query)}"
+        begun_s, who = time.monotonic(), printable(f"{target.of_pod}/{target.container}")
+        try:
+            stream = await self._renewing(lambda access: self._stream(access, path))
+        except TransferError as exc:
+            _LOG.debug("log of %s: none after %.3f s: %s", who, _since(begun_s), exc)
+            raise
+        if isinstance(stream, Answer):
+            raise log_refused(stream.status, stream.body, stream.headers.get("retry-after", ""))
+        try:
+            yield _pieces(stream)
+        finally:
+            stream.connection.abort()
+            _LOG.debug("log of %s: over after %.3f s", who, _since(begun_s))
+
+    async def _stream(self, access: Access, path: str) -> Streamed | Answer:
+        async def ask(connection: HttpConnection) -> Streamed | Answer:
+            return await connection.stream(_host(access), _target(access, path), access.headers)
+
+        return await self._on_connection(access, ask)
+
+    @asynccontextmanager
     async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator[Session]:
         # Proxies take a request line of 8 KiB (nginx) and more: a script is 5 KiB with spaces as `+`, 7 KiB as `%20`.
         words = "".join(f"&command={_quoted(word)}" for word in argv)
@@ -203,20 +227,25 @@ class KubernetesCluster:
             _LOG.debug("exec in %s: over after %.3f s%s", who, _since(begun_s), ending)
 
     async def _upgraded(self, path: str, protocol: str) -> Upgraded:
-        """Return a connection that speaks WebSocket. Credentials that are refused are renewed, and tried once more."""
+        """Return a connection that speaks WebSocket."""
+        answer = await self._renewing(lambda access: self._upgrade(access, path, protocol))
+        if isinstance(answer, Answer):
+            raise exec_refused(answer.status, answer.body, answer.headers.get("retry-after", ""))
+        return answer
+
+    async def _renewing(self, ask: Callable[[Access], Awaitable[Answered]]) -> Answered:
+        """Return the answer. Credentials that are refused are renewed, and tried once more. Raises TransferError."""
         access = self._credentials.access
         try:
-            answer = await self._upgrade(access, path, protocol)
+            answer = await ask(access)
             if isinstance(answer, Answer) and answer.status == 401 and await self._credentials.after_refusal(access):
                 access = self._credentials.access
-                answer = await self._upgrade(access, path, protocol)
+                answer = await ask(access)
         except ClusterError as exc:
             raise Refused(f"the credentials were refused, and can't be renewed: {exc}", hint=exc.hint) from exc
         except (OSError, ValueError) as exc:
             message, hint = unreachable(exc, access)
             raise ConnectFailed(f"the API server {message}", hint=hint) from None  # its words may hold a password
-        if isinstance(answer, Answer):
-            raise exec_refused(answer.status, answer.body, answer.headers.get("retry-after", ""))
         return answer
 
     async def _upgrade(self, access: Access, path: str, protocol: str) -> Upgraded | Answer:
@@ -331,6 +360,22 @@ class KubernetesCluster:
 def _quoted(word: str) -> str:
     """Quote one word of a command: a script, the same one for every pod, takes 2 ms."""
     return quote_plus(word, safe="/:,!*()$'", errors="surrogateescape")
+
+
+def _log_query(log: Log) -> dict[str, str]:
+    """Return what of a v1.PodLogOptions differs from its defaults."""
+    query = {"previous": "true"} if log.previous else {}
+    query |= {"timestamps": "true"} if log.timestamps else {}
+    query |= {"sinceSeconds": str(log.since_s)} if log.since_s else {}
+    return query | ({"tailLines": str(log.tail)} if log.tail is not None else {})
+
+
+async def _pieces(stream: Streamed) -> AsyncIterator[bytes]:
+    try:
+        async for piece in stream.pieces():
+            yield piece
+    except (OSError, ValueError) as exc:
+        raise SessionLost(f"the API server's answer broke off: {printable(str(exc), 200)}") from None
 
 
 def _since(begun_s: float) -> float:

@@ -23,6 +23,7 @@ _STATUS = {
     "imageID": str,
     "restartCount": int,
     "state": {"running": {}, "waiting": {"reason": str}, "terminated": {"reason": str}},
+    "lastState": {"terminated": {"reason": str}},
 }
 _POD = {
     "metadata": {

@@ -10,7 +10,7 @@ import logging
 import ssl
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -73,6 +73,22 @@ class Upgraded(NamedTuple):
     transport: asyncio.Transport
     headers: dict[str, str]
     rest: bytes
+
+
+class Streamed:
+    """An answer whose body is read as it comes: while nobody asks for more, TCP's window closes.
+
+    It ends as the server said that it would (a length, or a last chunk), or raises: an answer whose end is that of the
+    connection is none (`HttpConnection.stream`).
+    """
+
+    def __init__(self, connection: "HttpConnection") -> None:
+        self.connection = connection
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body. Raises Disconnected, OSError, ValueError."""
+        async for piece in self.connection.rest_of_answer():
+            yield piece
 
 
 async def open_connection(endpoint: Endpoint) -> "HttpConnection":
@@ -149,6 +165,7 @@ class HttpConnection(asyncio.Protocol):
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD_SIZE)
         self._news = asyncio.Event()
         self._over = self._told = False  # the connection is at its end; h11 knows it
+        self._is_slow = False  # who reads the answer does so at a pace of its own: it is read only when that is wanted
         self._cause: Exception | None = None
         self.heard = self.reusable = False
         self.lost = asyncio.Event()
@@ -165,6 +182,23 @@ class HttpConnection(asyncio.Protocol):
         if head.status_code == 101:
             return Upgraded(self._transport, _headers(head), bytes(self._http.trailing_data[0]))
         return await self._answer(head)
+
+    async def stream(self, host: str, target: str, headers: Headers) -> Streamed | Answer:
+        """Ask for what may be long; return the whole answer if it is refused. Raises as `get`."""
+        self._send("GET", target, [("Host", host), _AGENT, *headers, *self.proof])
+        head = await self._head()
+        if head.status_code != 200:
+            return await self._answer(head)
+        if not {"content-length", "transfer-encoding"} & _headers(head).keys():
+            raise ValueError("an answer that does not say where it ends")
+        self._is_slow = True
+        return Streamed(self)
+
+    async def rest_of_answer(self) -> AsyncIterator[bytes]:
+        """Yield the body of the answer under way, as it comes. Raises Disconnected, OSError, ValueError."""
+        while isinstance(event := await self._event(), h11.Data):
+            yield bytes(event.data)
+        self._next_cycle()
 
     async def ask_tunnel(self, where: str, proof: Headers) -> None:
         """Have a proxy connect us to HOST:PORT (RFC 9110 section 9.3.6). Raises ProxyRefused, ProxyUnreachable."""
@@ -200,6 +234,8 @@ class HttpConnection(asyncio.Protocol):
         self.heard = True
         self._http.receive_data(data)
         self._news.set()
+        if self._is_slow:
+            self._transport.pause_reading()
         if self.reusable:  # an answer to no question, such as a 408: it must not be the next question's
             self.reusable = False
             self.abort()
@@ -268,6 +304,8 @@ class HttpConnection(asyncio.Protocol):
         """Wait for more of the answer. Its end may be that of the connection, unless that broke."""
         if not self._over:
             self._news.clear()
+            if self._is_slow:
+                self._transport.resume_reading()
             await self._news.wait()
         elif self._cause or self._told:
             raise self._cause or Disconnected
@@ -280,6 +318,8 @@ class HttpConnection(asyncio.Protocol):
         if done and not self._over and not self._http.trailing_data[0]:
             self._http.start_next_cycle()
             self.reusable = True
+            self._is_slow = False
+            self._transport.resume_reading()
 
 
 def _headers(head: h11.Response | h11.InformationalResponse) -> dict[str, str]:

@@ -129,6 +129,10 @@ class PullPlan:
         return tuple(one.transfer for one in self.gathers)
 
     @property
+    def has_logs(self) -> bool:
+        return any(one.transfer.log for one in self.gathers)
+
+    @property
     def left_out(self) -> tuple[LeftOut, ...]:
         return ()
 

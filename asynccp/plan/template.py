@@ -88,7 +88,7 @@ class Template:
 
     def landing(self, transfer: Transfer) -> Landing:
         """Return where a copy lands. Raises UsageError, PlanError."""
-        names = [name for component in self.components for name in _filled(component, transfer)]
+        names = [name for component in self._components(transfer) for name in _filled(component, transfer)]
         if not names or not all(names) or {".", ".."} & {*names}:
             raise UsageError(
                 f"{transfer} would have no name by the template {printable(self.text)}",
@@ -97,6 +97,12 @@ class Template:
         if not self.names_the_copy or not transfer.name:
             return Landing("/".join(names), "" if self.names_the_copy else transfer.name)
         return Landing("/".join(names[:-1]), names[-1])
+
+    def _components(self, transfer: Transfer) -> tuple[tuple[str | Field, ...], ...]:
+        """Return those that count: a log is called after its container, so usually needs no directory of that name."""
+        if self.text or not transfer.log:
+            return self.components
+        return tuple(one for one in self.components if one != (Field("container"),))
 
 
 def parse_template(text: str, day: str) -> Template:

@@ -25,6 +25,7 @@ _OF_PHASE = {
 class Container:
     """A container. waiting, terminated: why it doesn't run; both empty: as the pod's phase has it.
 
+    log: lines, each with its time; previous: those of before the last restart, None if there was none.
     root: its file system, and path: the PATH of its commands; both are set when the pod joins a cluster.
     """
 
@@ -33,6 +34,8 @@ class Container:
     waiting: str = ""
     terminated: str = ""
     restarts: int = 0
+    log: list[tuple[datetime, bytes]] = field(default_factory=list)
+    previous: list[tuple[datetime, bytes]] | None = None
     root: Path = field(default=Path(), init=False)
     path: str = field(default="", init=False)
 
@@ -128,6 +131,7 @@ class FakePod:
         return {
             "name": container.name,
             "state": {phase: details},
+            "lastState": {} if container.previous is None else {"terminated": {"reason": "Error", "exitCode": 1}},
             "ready": phase == "running",
             "started": phase == "running",
             "restartCount": container.restarts,

@@ -10,6 +10,7 @@ import os
 import shutil
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from asynccp.testing.documents import Refused, Workload, bad_request, upgrade_fo
 from asynccp.testing.exec import ExecOptions, Link, Session, finish, negotiate, new_socket, not_run
 from asynccp.testing.faults import Fault, Faults, StruckLink
 from asynccp.testing.guard import Guard
+from asynccp.testing.logs import log_lines
 from asynccp.testing.pod import Container, FakePod
 from asynccp.testing.process import NotStarted, Process, start
 
@@ -74,7 +76,8 @@ class FakeCluster:
     async def __aenter__(self) -> Self:
         self.directory = await to_thread.run_sync(_prepared, self.directory)
         app = web.Application()
-        app.add_routes([*api.routes(self._store), web.route("*", api.POD + "/exec", self._exec)])
+        ours = [web.route("*", api.POD + "/exec", self._exec), web.get(api.POD + "/log", self._log)]
+        app.add_routes([*api.routes(self._store), *ours])
         entrance = web.Application(middlewares=[api.refusals, self._guard.admit])
         entrance.add_subapp(f"/{self._guard.secret}", app)
         self._runner = web.AppRunner(
@@ -196,6 +199,21 @@ class FakeCluster:
         if scope.cancelled_caught and request.transport is not None:
             request.transport.abort()
         return socket
+
+    async def _log(self, request: web.Request) -> web.StreamResponse:
+        self._store.authorize(request, "get", "pods/log")
+        pod = self._store.pod(request)
+        container = _choose(pod, request.query.get("container", ""))
+        lines = log_lines(pod, container, request.query, datetime.now(UTC))
+        first = next(lines, b"")  # what is refused is refused before the answer begins
+        answer = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        answer.enable_chunked_encoding()
+        await answer.prepare(request)
+        await answer.write(first)
+        for line in lines:
+            await answer.write(line)
+        await answer.write_eof()
+        return answer
 
     def _admit(self, request: web.Request) -> tuple[FakePod, Container, ExecOptions, str]:
         """Make sure of everything that can be refused before the 101, in the real server's order. Raises Refused."""

@@ -160,6 +160,7 @@ def test_help_says_what_holds_without_a_flag() -> None:
     assert {flag.long: flag.shown_default() for flag in FLAGS if flag.shown_default()} == {
         "--concurrency": "64",
         "--per-node": "64",
+        "--tail": "-1",
         "--compress": "auto",
         "--timeout": "120",
         "--retries": "4",

@@ -10,7 +10,7 @@ from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused
 from asynccp.kube.base import Cluster
 from asynccp.kube.cluster import KubernetesCluster
 from asynccp.kube.exec import V4, V5
-from asynccp.target import Selector, Target
+from asynccp.target import Log, Selector, Target
 from tests.contracts.sites import LABELS, Place
 
 WEB = ",".join(f"{key}={value}" for key, value in LABELS.items())
@@ -88,6 +88,17 @@ async def test_an_exec_in_what_does_not_exist_is_refused_and_not_for_its_protoco
     assert not caught.value.retryable
 
 
+async def test_a_log_comes_to_its_end_and_one_that_there_is_not_is_refused(cluster_site: Place) -> None:
+    async with cluster_site() as site:
+        async with site.cluster.open_log(site.target, Log(tail=5)) as pieces:
+            assert len([piece async for piece in pieces]) < 100
+        for of_target, log in (({"pod": "web-2"}, Log()), ({"container": "other"}, Log()), ({}, Log(previous=True))):
+            with pytest.raises(Refused) as caught:
+                async with site.cluster.open_log(replace(site.target, **of_target), log):  # type: ignore[arg-type]
+                    pytest.fail("there was a log")
+            assert not caught.value.retryable
+
+
 async def test_an_exec_by_a_protocol_that_the_server_does_not_speak_is_refused_for_that(cluster_site: Place) -> None:
     async with cluster_site() as site:
         with pytest.raises(ProtocolRefused):
@@ -105,4 +116,7 @@ async def test_a_server_that_is_not_there_fails_a_list_for_good_and_an_exec_for_
         with pytest.raises(ConnectFailed) as caught:
             async with cluster.open_exec(target, ["true"], V4):
                 pytest.fail("a session was opened")
-    assert caught.value.retryable
+        assert caught.value.retryable
+        with pytest.raises(ConnectFailed):
+            async with cluster.open_log(target, Log()):
+                pytest.fail("there was a log")

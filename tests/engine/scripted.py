@@ -16,14 +16,14 @@ from asynccp.archive.layout import ArchiveLayout
 from asynccp.chunk import Chunk
 from asynccp.engine.group import single_error
 from asynccp.entry import Entry, Kind
-from asynccp.errors import SessionLost
+from asynccp.errors import Refused, SessionLost
 from asynccp.events import Listener
 from asynccp.kube.exec import CLOSE_STDIN, STDERR, STDOUT, Event, decode, encode_status, stdin_message
 from asynccp.options import RECORD_SIZE, Failures, Options
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
 from asynccp.report import Result
 from asynccp.status import ExitStatus
-from asynccp.target import Json, Selector, Target, Transfer
+from asynccp.target import Json, Log, Selector, Target, Transfer
 
 TOKEN = "0123456789abcdef"
 ROOM = 4  # messages
@@ -184,6 +184,7 @@ Script = Callable[[Pod], Awaitable[None]]
 class ScriptedCluster:
     """opening: called before a session is opened; raises what stands in the way. listing: what `list_pods` answers.
 
+    logs: what `open_log` yields, or raises; nobody has one by default.
     pods: the far ends of all sessions so far. now: what `find_pod` says, by the pod's name. room: messages that a pod's
     stdin takes before the pod hears.
     """
@@ -195,6 +196,7 @@ class ScriptedCluster:
     namespace: str = "default"
     connect_s: float = 0.05
     room: int = ROOM
+    logs: Callable[[Target, Log], AsyncIterator[bytes]] | None = None
     pods: list[Pod] = field(default_factory=list)
     now: dict[str, Json | Exception | None] = field(default_factory=dict)
     open: Counter[str] = field(default_factory=Counter)
@@ -212,6 +214,13 @@ class ScriptedCluster:
         if isinstance(found, Exception):
             raise found
         return found
+
+    @asynccontextmanager
+    async def open_log(self, target: Target, log: Log) -> AsyncIterator[AsyncIterator[bytes]]:
+        await anyio.lowlevel.checkpoint()
+        if self.logs is None:
+            raise Refused("there is no such log")
+        yield self.logs(target, log)
 
     @asynccontextmanager
     async def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AsyncIterator[Pod]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, UsageError
-from asynccp.kube.api_errors import Forbidden, exec_refused, list_refused, rbac_hint, status_message
+from asynccp.kube.api_errors import Forbidden, exec_refused, list_refused, log_refused, rbac_hint, status_message
 
 
 def status(message: Any, kind: str = "Status") -> bytes:
@@ -141,3 +141,30 @@ def test_a_refusal_that_names_no_verb_is_taken_for_a_missing_create() -> None:
     error = exec_refused(403, body)
     assert "may not create pods/exec, it seems" in str(error)
     assert error.hint.endswith("kubectl auth can-i create pods --subresource=exec")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "says", "retryable"),
+    [
+        (400, Refused, 'there is no such log: previous terminated container "a"', False),
+        (401, Refused, "the API server refused the log", False),
+        (403, Refused, "logs are forbidden", False),
+        (404, Refused, "there is no such log", False),
+        (429, ConnectFailed, "the log could not be read", True),
+        (503, ConnectFailed, "the log could not be read", True),
+    ],
+)
+def test_what_a_refused_log_means(code: int, kind: type[Exception], says: str, retryable: bool) -> None:
+    error = log_refused(code, status('previous terminated container "a" in pod "b" not found'), "7")
+    assert type(error) is kind
+    assert says in str(error)
+    assert error.retryable is retryable
+    assert error.after_s == (7 if retryable else 0)
+
+
+def test_who_may_not_read_logs_hears_the_verb() -> None:
+    said = 'pods "b" is forbidden: User "u" cannot get resource "pods/log" in API group "" in the namespace "shop"'
+    assert log_refused(403, status(said)).hint == (
+        "the user needs the verb get on pods/log; this asks for what is missing: "
+        "kubectl auth can-i get pods --subresource=log -n shop"
+    )

@@ -2,6 +2,7 @@
 
 import posixpath
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from asynccp.errors import PlanError, UsageError
 from asynccp.plan.template import Landing, check_apart, parse_template, shared, usual
-from asynccp.target import Target, Transfer
+from asynccp.target import Log, Target, Transfer
 
 DAY = "2026-11-29"
 
@@ -106,6 +107,12 @@ def test_what_kubernetes_would_not_allow_takes_no_part_in_a_path(value: str) -> 
 def test_what_would_lead_elsewhere_takes_no_part_in_a_path(value: str) -> None:
     with pytest.raises(UsageError, match="would have no name"):
         parse_template("{node}", DAY).landing(transfer(node=value))
+
+
+def test_a_log_is_called_after_its_container_and_needs_no_directory_of_that_name() -> None:
+    log = replace(transfer("main.log"), log=Log())
+    assert usual(by_namespace=True, by_container=True).landing(log) == Landing("shop/web-0", "main.log")
+    assert parse_template("{pod}/{container}/{path}", DAY).landing(log) == Landing("web-0/main", "main.log")
 
 
 def test_which_labels_a_template_needs() -> None:
