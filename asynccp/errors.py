@@ -166,9 +166,9 @@ class SourceMissing(TransferError):
 
 
 class NoSuchPath(SourceMissing):
-    """The container has no such path. may_be_elsewhere: another container of its pod is asked for it, too."""
+    """The container has no such path, or log. may_lack: nobody misses it, if it is elsewhere (`report.settled`)."""
 
-    may_be_elsewhere = False
+    may_lack = False
 
 
 class SourceChanged(TransferError):

@@ -31,7 +31,7 @@ _NAMES = 20  # of pods, in a group's JSON: each of them has its own place in `po
 class Outcome(Enum):
     """How a transfer ended, from good to bad."""
 
-    ABSENT = "absent"  # the container has no such path, but another of its pod has: no failure
+    ABSENT = "absent"  # not in this container, but elsewhere (`settled`): no failure
     COMPLETE = "complete"
     CHANGED = "changed"  # a source changed while it was read
     PARTIAL = "partial"  # complete but for entries that are never written here, each of them named
@@ -264,7 +264,7 @@ def alike(results: Iterable[Result]) -> list[Alike]:
 
 def outcome_of(error: TransferError) -> Outcome:
     """Return the outcome that an error means."""
-    if isinstance(error, NoSuchPath) and error.may_be_elsewhere:
+    if isinstance(error, NoSuchPath) and error.may_lack:
         return Outcome.ABSENT
     if isinstance(error, SourceChanged):
         return Outcome.CHANGED
@@ -279,12 +279,20 @@ def _spoiled(result: Result, error: TransferError) -> Result:
 
 
 def settled(results: Sequence[Result]) -> list[Result]:
-    """Return the results of a run that is over: a path that is absent from all containers of a pod is failed there."""
-    found = {(one.transfer.target.of_pod, one.transfer.path) for one in results if one.outcome is not Outcome.ABSENT}
+    """Return the results of a run that is over: what was absent everywhere is failed.
+
+    A path may be in another container of the pod. Of a container's logs the one before its restart may be gone.
+    """
+
+    def place(transfer: Transfer) -> tuple[str, str, bool]:
+        target = transfer.target
+        return (target.of_pod, target.container, True) if transfer.log else (target.of_pod, transfer.path, False)
+
+    found = {place(one.transfer) for one in results if one.outcome is not Outcome.ABSENT}
     return [
-        one
-        if one.outcome is not Outcome.ABSENT or (one.transfer.target.of_pod, one.transfer.path) in found
-        else replace(one, outcome=Outcome.FAILED)
+        replace(one, outcome=Outcome.FAILED)
+        if one.outcome is Outcome.ABSENT and place(one.transfer) not in found
+        else one
         for one in results
     ]
 

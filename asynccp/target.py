@@ -14,7 +14,7 @@ exists on this machine (a log that is named by the time of day).
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from asynccp.errors import UsageError
@@ -137,7 +137,7 @@ class Target:
     others: the pod's other containers that run. ending: the pod is being deleted, and was named all the same.
     several: another container than this could have been meant, whether that one runs or not: so this one is named.
     labels: those of the pod that were asked for, each as KEY=VALUE: a thousand pods have many that nobody asks for.
-    over: it doesn't run, and only what it has said can be had.
+    for_log: only what it has said is asked for, so it need not run, nor be the one that it was.
     """
 
     namespace: str
@@ -151,7 +151,7 @@ class Target:
     ending: bool = False
     several: bool = False
     labels: tuple[str, ...] = ()
-    over: bool = False
+    for_log: bool = False
 
     @property
     def of_pod(self) -> str:
@@ -453,6 +453,7 @@ def logs_of(pod: Json, selection: Selection, *, named: bool = False) -> list[Tra
         if isinstance(target, Skipped):
             return [target]
         had = [one for one in selection.logs if _has_log(states[name], previous=one.previous)]
+        target = replace(target, for_log=True)
         found += [Transfer(target, f"{name}{'.previous' * one.previous}.log", one) for one in had]
     if found or not chosen:
         return found
@@ -468,8 +469,10 @@ def what_became_of(target: Target, pod: Json | None) -> str:
         return "the pod was deleted, and another of the same name took its place"
     if metadata.get("deletionTimestamp") and not target.ending:
         return "the pod is being deleted"
+    if target.for_log:
+        return ""
     now = next((one for one in _statuses(status) if one.get("name") == target.container), {})
-    if "running" not in (now.get("state") or {}) and not target.over:
+    if "running" not in (now.get("state") or {}):
         why = _why_not_running(status, target.container)
         return f"the pod's {why}" if why.startswith("container ") else f"the pod {why}"
     return "the container was restarted" if int(now.get("restartCount") or 0) != target.restarts else ""
@@ -510,7 +513,6 @@ def _target(pod: Json, chosen: str, labels: Collection[str]) -> Target | Skipped
         int(state.get("restartCount") or 0), _others(pod, chosen), bool(metadata.get("deletionTimestamp")),
         several=len(regular) > 1 or chosen not in regular,
         labels=tuple(f"{key}={value}" for key, value in values.items()),
-        over="running" not in (state.get("state") or {}),
     )  # fmt: skip
 
 

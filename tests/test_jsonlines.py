@@ -105,7 +105,7 @@ def test_an_event_that_other_programs_can_read() -> None:
             "target": {
                 "namespace": "shop", "pod": "web-0", "container": "main", "node": "node-1", "uid": "uid-1",
                 "image": "sha256:0", "restarts": 3, "others": ["proxy"], "ending": True, "several": True,
-                "labels": ["app=web"], "over": False,
+                "labels": ["app=web"], "for_log": False,
             },
             "path": "/etc/app",
             "log": None,

@@ -20,7 +20,7 @@ from asynccp.errors import (
     UsageError,
 )
 from asynccp.report import Attempt, Outcome, Report, Result, Tally, cause, groups, outcome_of, settled
-from asynccp.target import Skipped, Target, Transfer
+from asynccp.target import Log, Skipped, Target, Transfer
 from asynccp.text import human_size
 
 ABSENT, COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
@@ -97,7 +97,7 @@ def test_what_an_error_means_for_its_transfer(error: TransferError, outcome: Out
 def test_a_path_that_another_container_has_is_absent_and_no_failure_of_this_one() -> None:
     error = NoSuchPath("/x does not exist")
     assert outcome_of(error) is FAILED
-    error.may_be_elsewhere = True
+    error.may_lack = True
     assert outcome_of(error) is ABSENT
     assert report(COMPLETE, ABSENT).failed == []
 
@@ -125,6 +125,16 @@ def test_what_no_container_of_a_pod_has_is_failed_there(before: str, after: str)
         results.append(Result(transfer, Outcome(outcome), error="it is not there"))
     assert ", ".join(one.outcome.value for one in settled(results)[1:]) == after
     assert settled(results)[0] == other, "whatever another pod has"
+
+
+@pytest.mark.parametrize(("current", "before", "after"), [(COMPLETE, ABSENT, ABSENT), (ABSENT, ABSENT, FAILED)])
+def test_a_log_from_before_a_restart_that_is_gone_is_no_failure_beside_the_current_one(
+    current: Outcome, before: Outcome, after: Outcome
+) -> None:
+    target = Target("shop", "web-0", "main")
+    logs = [Transfer(target, "main.log", Log()), Transfer(target, "main.previous.log", Log(previous=True))]
+    found = settled([Result(logs[0], current), Result(logs[1], before)])
+    assert found[1].outcome is after
 
 
 def test_a_run_whose_destination_is_not_whole_has_nothing_complete() -> None:

@@ -615,11 +615,14 @@ def test_a_pod_without_a_log_says_why(found: dict[str, Any], skipped: Skipped) -
 def test_a_log_of_what_does_not_run_is_known_as_such() -> None:
     (found,) = logs_of(pod("app", states={"app": ended("Error")}), Selection((LABELS,), logs=(CURRENT,)))
     assert isinstance(found, Transfer)
-    assert found.target.over
+    assert found.target.for_log
     assert str(found) == "shop/web-0/app log"
     assert str(replace(found, log=PREVIOUS)) == "shop/web-0/app previous log"
     assert found.to_json()["log"] == "current"
-    assert what_became_of(found.target, pod("app", uid="u1", states={"app": ended("Error")})) == ""
+    assert what_became_of(found.target, before(pod("app", states={"app": waits("Bad")}), "app")) == "", (
+        "nor need it run"
+    )
+    assert what_became_of(found.target, pod("app", uid="u2")) != "", "but it is the pod that it was"
 
 
 def test_where_logs_are_asked_for_a_selector_needs_no_path() -> None:

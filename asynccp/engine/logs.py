@@ -3,8 +3,9 @@
 A sink wants to know a file's size before its first byte, and nobody tells how long a log is. So it comes into a
 temporary file first, and only one that has come whole is handed on. An attempt that fails starts over.
 
-What an API server sends here has no witness at the other end. That the answer has ended as HTTP has it is checked; if
-the node behind the server breaks off, the server may call that the end (`kubectl logs` can't tell either).
+What an API server sends here has no witness at the other end. That the answer has ended as HTTP has it is checked, and
+that it doesn't end with a node's excuse (`kube.log_errors`); if the node breaks off without a word, the server may call
+that the end (`kubectl logs` can't tell either).
 """
 
 import os
@@ -21,10 +22,10 @@ from asynccp.engine.sessions import Sessions
 from asynccp.engine.state import Arrived, TransferState
 from asynccp.engine.writer import Work, Writer
 from asynccp.entry import Entry, Kind
-from asynccp.errors import DestinationError, Knob, Stalled, UnsafeEntry
+from asynccp.errors import DestinationError, Knob, NoSuchPath, Stalled, UnsafeEntry
 from asynccp.events import Started
 from asynccp.limits import raise_hint
-from asynccp.plan.plan import PullPlan
+from asynccp.plan.plan import Gather, PullPlan
 from asynccp.sinks.base import Destination, Place, Sink
 
 _MEMORY_SIZE = 256 * 1024  # bytes of a log that is kept in memory: of 64 at once 16 MiB
@@ -66,7 +67,13 @@ class LogAttempts:
 
     async def attempt(self, state: TransferState) -> None:
         """Bring one log. Raises TransferError."""
-        gather = self._gathers[state.transfer]
+        try:
+            await self._bring(state, self._gathers[state.transfer])
+        except NoSuchPath as exc:
+            exc.may_lack = True  # there is still the current one
+            raise
+
+    async def _bring(self, state: TransferState, gather: Gather) -> None:
         with tempfile.SpooledTemporaryFile(_MEMORY_SIZE) as spool:
             size = await self._received(state, spool)
             place = Place(directory=gather.directory, name=os.fsencode(gather.name), shares=gather.shares)

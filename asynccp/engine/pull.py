@@ -122,7 +122,7 @@ class PullJob:
         try:
             await self._kept[transfer].attempt()
         except NoSuchPath as exc:
-            exc.may_be_elsewhere = self._askers[transfer.target.of_pod, transfer.path] > 1
+            exc.may_lack = self._askers[transfer.target.of_pod, transfer.path] > 1
             raise
 
     async def release(self, state: TransferState) -> None:

@@ -82,7 +82,8 @@ class Cluster(Protocol):
         Leaving the context ends the answer. Not asking for more slows the server down.
 
         Raises ConnectFailed when the server is not there, or overloaded; Refused for all else, such as a container that
-        has no log; and while it is read SessionLost, when it breaks off before the end that HTTP has for it.
+        has no log; and while it is read SessionLost, when it breaks off before the end that HTTP has for it, or the
+        node says that it has; NoSuchPath, when the node says that it has the log from before a restart no more.
         """
 
     def open_exec(self, target: Target, argv: Sequence[str], protocol: str) -> AbstractAsyncContextManager[Session]:

@@ -29,6 +29,7 @@ from asynccp.kube.api_errors import exec_refused, list_refused, log_refused, ret
 from asynccp.kube.base import Session
 from asynccp.kube.buffers import Hops
 from asynccp.kube.connect_errors import unanswered, unreachable
+from asynccp.kube.log_errors import TAIL_SIZE, gave_up
 from asynccp.kube.session import WebSocket
 from asynccp.net.http import Answer, HttpConnection, Streamed, TooLarge, Upgraded, open_connection
 from asynccp.net.websocket import handshake, make_key, refused_handshake
@@ -190,7 +191,7 @@ class KubernetesCluster:
         if isinstance(stream, Answer):
             raise log_refused(stream.status, stream.body, stream.headers.get("retry-after", ""))
         try:
-            yield _pieces(stream)
+            yield _pieces(stream, target, log)
         finally:
             stream.connection.abort()
             _LOG.debug("log of %s: over after %.3f s", who, _since(begun_s))
@@ -370,12 +371,16 @@ def _log_query(log: Log) -> dict[str, str]:
     return query | ({"tailLines": str(log.tail)} if log.tail is not None else {})
 
 
-async def _pieces(stream: Streamed) -> AsyncIterator[bytes]:
+async def _pieces(stream: Streamed, target: Target, log: Log) -> AsyncIterator[bytes]:
+    tail = b""
     try:
         async for piece in stream.pieces():
+            tail = (tail + piece)[-TAIL_SIZE:]
             yield piece
     except (OSError, ValueError) as exc:
         raise SessionLost(f"the API server's answer broke off: {printable(str(exc), 200)}") from None
+    if error := gave_up(tail, target, log):
+        raise error
 
 
 def _since(begun_s: float) -> float:

@@ -121,9 +121,12 @@ def _of_several_pods(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _absent(results: Sequence[Result]) -> Iterator[str]:
-    if absent := [one for one in results if one.outcome is Outcome.ABSENT]:
-        pods = counted(len(_pods(absent)), "pod", "pods")
-        yield f"not in {counted(len(absent), 'container', 'containers')} of {pods}, others of which have it"
+    """Count what only some containers lack."""
+    absent = [one for one in results if one.outcome is Outcome.ABSENT]
+    logs = [one for one in absent if one.transfer.log]
+    for those, what in ((len(absent) - len(logs), "not in"), (len(logs), "no log from before the restart any more of")):
+        if those:
+            yield f"{what} {counted(those, 'container', 'containers')}, as told above (-o json names each)"
 
 
 def _slowest(report: Report) -> Iterator[str]:

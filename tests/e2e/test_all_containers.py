@@ -51,7 +51,7 @@ def test_a_container_without_the_path_is_told_and_no_failure(
     assert ran.code == 0, ran.err
     assert files(tmp_path) == {f"{pod.name}/app/log/who": "app"}
     assert "/side:/srv/log  absent: /srv/log does not exist in the container" in ran.err
-    assert "not in 1 container of 1 pod, others of which have it" in ran.out
+    assert "not in 1 container, as told above" in ran.out
     ran = asynccp(fake_fleet, *arguments, "-o", "json", "--fail-fast", "-q")
     assert ran.code == 0
     (line,) = ran.err.splitlines()

@@ -92,7 +92,7 @@ async def test_a_log_of_a_container_that_is_over_is_read_again_as_well(tmp_path:
         if tries == 1:
             raise SessionLost("the API server's answer broke off")
 
-    over = replace(target(), over=True)
+    over = replace(target(), for_log=True)
     ended = running(over)
     ended["status"]["containerStatuses"][0]["state"] = {"terminated": {"reason": "Error"}}
     async with scripted() as cluster:

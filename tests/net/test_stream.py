@@ -147,3 +147,11 @@ async def test_a_reader_that_leaves_ends_the_connection() -> None:
         async with cluster.open_log(TARGET, Log()) as pieces:
             assert await anext(pieces) == b"one"
         await gone.wait()
+
+
+async def test_a_node_that_says_it_could_not_read_on_has_sent_no_whole_log() -> None:
+    excuse = b"unable to retrieve container logs for containerd://0123456789abcdef"
+    for parts in ([HEAD, chunk(b"one\n"), chunk(excuse[:20]), chunk(excuse[20:]), END], [HEAD, chunk(excuse), END]):
+        async with serving(saying(*parts)) as server, at(server) as cluster:
+            with pytest.raises(SessionLost, match="the node has not found the log: unable to retrieve"):
+                await log_of(cluster)

@@ -7,7 +7,7 @@ import pytest
 
 from asynccp.entry import LeftOut, NotKept
 from asynccp.report import Outcome, Report, Result
-from asynccp.target import Skipped, Target, Transfer
+from asynccp.target import Log, Skipped, Target, Transfer
 from asynccp.ui.text import closing, quiet_closing, slowest
 
 ABSENT, COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
@@ -45,6 +45,17 @@ def test_a_pull_of_one_file_from_one_pod() -> None:
     assert closing(Report("pull", [result(size=5, entries=1)], seconds=2)) == (
         "pulled from 1 of 1 pod; 1 entry, 5 B in 2.0 s"
     )
+
+
+def test_what_some_containers_lack_is_counted_and_no_trouble() -> None:
+    log = Transfer(Target("shop", "web-0", "main"), "main.previous.log", Log(previous=True))
+    found = Report("pull", [result(), result(ABSENT), Result(log, ABSENT, error="gone")], seconds=1.0)
+    assert closing(found).splitlines() == [
+        "pulled from 1 of 1 pod; 0 entries, 0 B in 1.0 s",
+        "not in 1 container, as told above (-o json names each)",
+        "no log from before the restart any more of 1 container, as told above (-o json names each)",
+    ]
+    assert quiet_closing(found) == ""
 
 
 def test_all_that_is_not_complete_is_counted_and_named() -> None:
