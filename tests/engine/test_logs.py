@@ -124,7 +124,7 @@ async def test_a_log_without_end_is_refused(tmp_path: Path) -> None:
             yield bytes(1000)
             await anyio.lowlevel.checkpoint()
 
-    report = await pulled(endless, tmp_path, options=replace(ONCE, limits=Limits(size=10_000)))
+    report = await pulled(endless, tmp_path, options=ONCE._replace(limits=Limits(size=10_000)))
     assert report.results[0].error == "the log has more than 10000 bytes"
     assert Knob.SIZE in report.results[0].hint
     assert names(tmp_path) == []
@@ -136,7 +136,7 @@ async def test_logs_keep_to_the_rate(tmp_path: Path, clock: JumpingLoop) -> None
             yield piece
 
     begun = clock.time()
-    options = replace(ONCE, concurrency=Concurrency(rate_per_s=10_000))
+    options = ONCE._replace(concurrency=Concurrency(rate_per_s=10_000))
     assert (await pulled(long, tmp_path, "web-0", "web-1", options=options)).ok
     assert 17 <= clock.time() - begun <= 25, "200,000 bytes of two logs together"
 
