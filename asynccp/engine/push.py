@@ -105,9 +105,9 @@ class PushJob:
         else:
             state.observer(Started(state.transfer, 0))
             await settle(found.conversation, orders.after)
-        sent = moved(delta)
+        sent = {one.path for one in moved(delta)}
         return arrived._replace(
-            size=sum(one.size for one in sent),
+            size=sum(entry.size for entry in delta.send if entry.path in sent),
             entries=len(sent),
             tally=tally(delta),
             left_out=[*arrived.left_out, *orders.left_out],

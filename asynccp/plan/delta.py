@@ -103,7 +103,7 @@ def compare(entries: Sequence[Entry], there: Manifest, rules: Rules, same: Same 
         remove,
         in_the_way,
         len(same_paths) - skipped,
-        sum(wanted[path].size for path in {*same_paths, *set_paths}),
+        sum(entry.size for entry in entries if entry.path in set_paths or entry.path not in found),
         skipped,
     )
 
