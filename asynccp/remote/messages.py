@@ -59,7 +59,7 @@ class Hello(NamedTuple):
             has_stat=facts.get("stat") != "",
             names_all=facts.get("lists") == "yes",
             compares=facts.get("compares") == "yes",
-            sets=frozenset(facts.get("sets", "").split(",")),
+            sets=frozenset(filter(None, facts.get("sets", "").split(","))),
         )
 
 

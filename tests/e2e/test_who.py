@@ -71,7 +71,7 @@ def test_the_container_is_named_in_every_line_where_the_pod_has_another(fleet: F
         assert ran.code == 0, ran.err
         assert ran.err.splitlines()[0].endswith(f"to 1 pod: {named}")
         assert f"{named}:/tmp/c  complete" in ran.err
-        assert f"→ {named}:/tmp/c" in asynccp(fleet, "push", file, "pair:/tmp/c", *flags, "--dry-run").out
+        assert f"{named}:/tmp/c  complete" in asynccp(fleet, "push", file, "pair:/tmp/c", *flags, "--dry-run").err
     failed = asynccp(fleet, "pull", "pair:/no/such/path", file.parent / "back")
     assert failed.code == 1
     assert f"{fleet.namespace}/pair/main" in failed.out

@@ -41,6 +41,8 @@ def test_each_fact_has_its_place() -> None:
         file_system="?",
     )  # fmt: skip
     assert Hello.read({"problem": "pseudo", "type": "proc"}) == Hello(problem="pseudo", file_system="proc")
+    sync = {"compares": "yes", "sets": "chown,touch,"}
+    assert Hello.read(sync) == Hello(compares=True, sets=frozenset({"chown", "touch"}), file_system="?")
     received = {"rc": "0", "sentinel": "yes", "entries": "3", "bytes": "45"}
     assert Received.read(received) == Received(code=0, has_last=True, entries=3, size=45)
     done = {"rc": "1", "settled": "no", "handed": "no", "barred": "2", "overwritten": "3", "hidden": "yes"}
