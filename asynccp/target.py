@@ -186,9 +186,8 @@ class Transfer:
 
     @property
     def name(self) -> str:
-        """What a pull calls it by rsync's rule: `log` of `/var/log`; empty, for the contents, of `/var/log/`."""
-        last = self.path.rsplit("/", 1)[-1]
-        return "" if last in (".", "..") else last
+        """What a pull calls it."""
+        return name_of(self.path)
 
     def to_json(self) -> dict[str, Any]:
         target = self.target
@@ -223,6 +222,14 @@ class Skipped:
     def to_json(self) -> dict[str, str]:
         which = {"container": self.container} if self.container else {}
         return {"pod": self.pod, **which, "reason": self.reason}
+
+
+def name_of(path: str) -> str:
+    """Return what a pull of a path is called, by rsync's rule: `log` for `/var/log`; empty, for the contents, for
+    `/var/log/`, and for `~`, the container's home.
+    """
+    last = path.rsplit("/", 1)[-1]
+    return "" if last in (".", "..") or path in ("~", "./~") else last
 
 
 def is_remote(argument: str) -> bool:

@@ -31,6 +31,8 @@ EXAMPLES = {
             "from the pods of a Deployment, at most 10 MB a second",
             "asynccp pull deploy/web:/var/log ./logs --bwlimit 10M",
         ),
+        ("one archive of all, with the report in it", "asynccp pull -l app=web:/var/log --archive logs.tar.gz"),
+        ("what the containers have said", "asynccp pull -l app=web ./logs --container-logs"),
         ("from all namespaces, as ./logs/NAMESPACE/POD/log", "asynccp pull -A -l app=web:/var/log ./logs"),
         ("for a script", "asynccp pull -l app=web:/var/log ./logs -q -o json"),
     ),

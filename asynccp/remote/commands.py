@@ -20,6 +20,7 @@ from typing import NamedTuple
 from asynccp.options import LIFE_S
 from asynccp.remote.digests import encode_name, encode_names
 from asynccp.remote.script import ABSOLUTE_SHELL, SHELL, Command, command, load
+from asynccp.target import name_of
 
 _COMMON = ("environment", "lifetime", "request", "digests", "census", "mounts")
 _PUSHING = ("receive", "place", "stage", "batches", "publish")
@@ -161,8 +162,7 @@ def may_rename(request: PushRequest) -> bool:
 
 def pull_name(path: str) -> bytes:
     """Return the first component of every name in the archive of `path`; empty when the contents are asked for."""
-    name = _split(path)[1]
-    return b"" if name == "." else name.removeprefix("./").encode("utf-8", "surrogateescape")
+    return name_of(path).encode("utf-8", "surrogateescape")
 
 
 def _command(token: str, text: bytes, directory: str, name: str, words: dict[str, str | int], shell: str) -> Command:

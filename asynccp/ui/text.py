@@ -143,6 +143,8 @@ def _places(report: Report) -> Iterator[str]:
     for place, _ in places.most_common(_LINES):
         those = [one for one in report.results if one.landed == place]
         yield f"landed as {printable(place)}: {listed(those, _NAMES, _pod)}"
+    if len(places) > _LINES:
+        yield f"landed in {counted(len(places) - _LINES, 'other place', 'other places')} (-o json has all)"
 
 
 def _troubles(report: Report) -> Iterator[str]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from asynccp.testing.pod import FakePod
+from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import Fleet, asynccp, labels_for, selector, sh
 
 FILL = 'mkdir -p "$1/app" && cd "$1/app" && echo "$2" >who && ln -s ../../other away'
@@ -98,3 +100,17 @@ def test_a_pod_without_the_label_is_named_and_the_others_go_on(fleet: Fleet, pod
     assert (tmp_path / "Front" / first / "log" / "app" / "who").read_text() == f"{first}\n"
     for one in others:
         assert f"skipped {fleet.namespace}/{one}: has no label tier" in ran.err
+
+
+@pytest.mark.fake_only
+@pytest.mark.parametrize("template", ["{pod}", "{pod}/{path}"])
+def test_the_containers_home_is_pulled_as_its_contents(fake_fleet: FakeFleet, tmp_path: Path, template: str) -> None:
+    labels = labels_for("home")
+    pod = FakePod(f"home-{labels['app']}", labels)
+    fake_fleet.run(pod)
+    (pod.root() / "who").write_text("home")
+    for home in ("~", "~/"):
+        ran = asynccp(fake_fleet, "pull", f"{pod.name}:{home}", tmp_path, "--template", template)
+        assert ran.code == 0, ran.err
+        assert (tmp_path / pod.name / "who").read_text() == "home"
+        (tmp_path / pod.name / "who").unlink()

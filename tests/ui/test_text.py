@@ -47,6 +47,14 @@ def test_a_pull_of_one_file_from_one_pod() -> None:
     )
 
 
+def test_of_very_many_places_the_first_are_named_and_the_others_counted() -> None:
+    found = Report("pull", [result(pod=f"web-{number}", landed=f"logs/{number}") for number in range(300)])
+    lines = closing(found).splitlines()[1:]
+    assert len(lines) == 11
+    assert lines[0] == "landed as logs/0: shop/web-0"
+    assert lines[-1] == "landed in 290 other places (-o json has all)"
+
+
 def test_what_some_containers_lack_is_counted_and_no_trouble() -> None:
     log = Transfer(Target("shop", "web-0", "main"), "main.previous.log", Log(previous=True))
     found = Report("pull", [result(), result(ABSENT), Result(log, ABSENT, error="gone")], seconds=1.0)
