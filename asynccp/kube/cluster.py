@@ -10,8 +10,8 @@ import logging
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from ssl import SSLContext
 from types import TracebackType
@@ -191,7 +191,8 @@ class KubernetesCluster:
         if isinstance(stream, Answer):
             raise log_refused(stream.status, stream.body, stream.headers.get("retry-after", ""))
         try:
-            yield _pieces(stream, target, log)
+            async with aclosing(_pieces(stream, target, log)) as pieces:
+                yield pieces
         finally:
             stream.connection.abort()
             _LOG.debug("log of %s: over after %.3f s", who, _since(begun_s))
@@ -371,7 +372,7 @@ def _log_query(log: Log) -> dict[str, str]:
     return query | ({"tailLines": str(log.tail)} if log.tail is not None else {})
 
 
-async def _pieces(stream: Streamed, target: Target, log: Log) -> AsyncIterator[bytes]:
+async def _pieces(stream: Streamed, target: Target, log: Log) -> AsyncGenerator[bytes, None]:
     tail = b""
     try:
         async for piece in stream.pieces():

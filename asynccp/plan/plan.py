@@ -93,7 +93,7 @@ class Gather:
     directory: relative to the plan's destination. name: of the copy in it; empty: a directory's contents stand there.
     landed: where that is, for the report, if it is the user who said so.
     onto: the destination may be what the copy itself is called here, as with `cp -r`.
-    shares: copies of other targets land in that directory, too.
+    shares: copies of other pods land in that directory, too.
     """
 
     transfer: Transfer
@@ -182,7 +182,7 @@ def build_pull(
     by = template or usual()
     landings = [(one, by.landing(one)) for one in transfers]
     check_apart(landings, reserved=[ARCHIVED_NAME] if is_archive else [])
-    among_others = shared((one.target, landing) for one, landing in landings)
+    among_others = shared(landings)
     gathers = tuple(
         Gather(
             one,

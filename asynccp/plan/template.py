@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from asynccp.errors import Knob, PlanError, UsageError
-from asynccp.target import Target, Transfer
+from asynccp.target import Transfer
 from asynccp.text import printable
 
 _TOKEN = re.compile(r"\{(?P<field>[^{}]*)\}|(?P<text>[^{}]+)|(?P<stray>.)", re.DOTALL)
@@ -137,7 +137,8 @@ def check_apart(landings: Iterable[tuple[Transfer, Landing]], reserved: Iterable
     """Raise UsageError when two copies would land on one name, or one inside of the other.
 
     Names that a disk may take for one (`Log` and `log`, `é` in one character or in two) are one. Only in the contents
-    of a directory other copies of the same target may land: whoever asked for both wants them in one place.
+    of a directory other copies of the same target may land, since whoever asked for both wants them in one place; but
+    not its log, whose name nobody has chosen.
 
     reserved: names in the destination that are no copy's.
     """
@@ -153,17 +154,17 @@ def check_apart(landings: Iterable[tuple[Transfer, Landing]], reserved: Iterable
         for depth in range(1, len(key)):
             if around := taken.get(key[:depth]):
                 outer, place = around
-                if place.name or outer is None or outer.target != transfer.target:
+                if place.name or outer is None or transfer.log or outer.target != transfer.target:
                     raise _collision(transfer, landing, *around, where="inside of each other")
 
 
-def shared(landings: Iterable[tuple[Target, Landing]]) -> set[str]:
-    """Return the directories that are not one target's alone; the destination itself never is."""
-    owners: dict[tuple[str, ...], set[Target]] = {}
-    found = [(target, landing.directory, _folded(landing.path)) for target, landing in landings]
-    for target, _, key in found:
+def shared(landings: Iterable[tuple[Transfer, Landing]]) -> set[str]:
+    """Return the directories that are not one pod's alone; the destination itself never is."""
+    owners: dict[tuple[str, ...], set[str]] = {}
+    found = [(transfer.target.of_pod, landing.directory, _folded(landing.path)) for transfer, landing in landings]
+    for pod, _, key in found:
         for depth in range(len(key) + 1):
-            owners.setdefault(key[:depth], set()).add(target)
+            owners.setdefault(key[:depth], set()).add(pod)
     return {directory for _, directory, _ in found if not directory or len(owners[_folded(directory)]) > 1}
 
 

@@ -127,6 +127,7 @@ class Archive:
     def close(self) -> None:
         """Give up an archive that was not finished."""
         if not self._ended:
+            self._give_up("the run has ended in a defect")
             self._end(is_whole=False)
 
     def _end(self, *, is_whole: bool) -> None:

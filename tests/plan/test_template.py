@@ -237,12 +237,21 @@ def test_a_landing_is_below_the_destination_whatever_is_written(template: str, p
     assert not landing.path.startswith(("/", "../"))
 
 
-def test_directories_that_several_targets_have_copies_in() -> None:
+def test_a_log_beside_contents_might_meet_one_of_their_names_and_is_refused() -> None:
+    contents, log = transfer("/var/log/"), replace(transfer("main.log"), log=Log())
+    with pytest.raises(UsageError, match="would land inside of each other"):
+        check_apart([(contents, Landing("web-0", "")), (log, Landing("web-0", "main.log"))])
+    check_apart([(transfer(), Landing("web-0", "log")), (log, Landing("web-0", "main.log"))])
+
+
+def test_directories_that_several_pods_have_copies_in() -> None:
     def found(*landed: tuple[str, str, str]) -> set[str]:
-        return shared((transfer(pod=pod).target, Landing(directory, name)) for pod, directory, name in landed)
+        return shared((transfer(pod=pod), Landing(directory, name)) for pod, directory, name in landed)
 
     assert found(("a", "a", "log"), ("b", "b", "log")) == set()
     assert found(("a", "x", "a"), ("b", "X", "b")) == {"x", "X"}
     assert found(("a", "x", "a"), ("a", "x", "b")) == set()
     assert found(("a", "x", "a"), ("b", "x/y", "b")) == {"x"}
     assert found(("a", "", "a")) == {""}
+    side = replace(transfer("/x"), target=Target("shop", "web-0", "side"))
+    assert shared([(transfer(), Landing("web-0", "log")), (side, Landing("web-0", "x"))]) == set(), "of one pod"
