@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -45,3 +46,13 @@ async def test_cp(cluster: FakeCluster, tmp_path: Path) -> None:
     code, said = await kubectl(cluster, tmp_path, "cp", "web-1:/tmp/there", "back")
     assert code == 0, said
     assert (tmp_path / "back").read_text() == "content"
+
+
+async def test_logs(cluster: FakeCluster, tmp_path: Path) -> None:
+    pod = await cluster.add_pod("talks")
+    pod.container().log = [(datetime.now(UTC), b"one\n"), (datetime.now(UTC), b"two\n")]
+    code, said = await kubectl(cluster, tmp_path, "logs", "talks", "--tail", "1", "--since", "1h")
+    assert (code, said) == (0, "two\n")
+    code, said = await kubectl(cluster, tmp_path, "logs", "talks", "--previous")
+    assert code == 1
+    assert said == ('Error from server (BadRequest): previous terminated container "main" in pod "talks" not found\n')
