@@ -208,6 +208,26 @@ class Sync(NamedTuple):
     most_deleted: int | None = None
 
 
+class Collecting(NamedTuple):
+    """What a pull takes of what the pods have, besides filters. Sizes are bytes of content; 0: there is no such limit.
+
+    always: everything is fetched, whatever is here. Else what is the same is not (`plan.fetch`).
+    mirror: what a pod does not have is removed here, in the directory that is that pod's alone.
+    newer_than_ns: only what has changed since this moment, in nanoseconds since 1970; 0: whatever its time.
+    tail_size: of each file no more than so many bytes of its end, for logs that nobody wants all of.
+    most_file_size: a file of which more would be taken is left out. most_pod_size, most_total_size: of one pod, and of
+        all of a run together, the newest files until there is no room. A disk here may be smaller than a fleet's logs.
+    """
+
+    always: bool = False
+    mirror: bool = False
+    newer_than_ns: int = 0
+    tail_size: int = 0
+    most_file_size: int = 0
+    most_pod_size: int = 0
+    most_total_size: int = 0
+
+
 class Options(NamedTuple):
     """What a caller may choose about how a run is carried out: one group for each module, or two, that obeys it.
 
@@ -223,6 +243,7 @@ class Options(NamedTuple):
     filtering: Filtering = Filtering()
     publishing: Publishing = Publishing()
     sync: Sync = Sync()
+    collecting: Collecting = Collecting()
     compression: Compression = Compression.AUTO
     limits: Limits = DEFAULT_LIMITS
     want_size: bool = False
