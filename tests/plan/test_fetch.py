@@ -404,7 +404,7 @@ def carried_out(fetch: Fetch, pod: Disk, here: Disk, wanted: Mapping[bytes, Item
         here.content.pop(path, None)
 
 
-@settings(max_examples=500)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(steps, max_size=8), st.lists(steps, max_size=8), st.lists(steps, max_size=3), st.booleans())
 def test_after_a_pull_here_is_what_the_pod_has_whatever_happened_to_both(
     before: Collection[tuple[str, bytes, bytes]],
@@ -431,6 +431,7 @@ def test_after_a_pull_here_is_what_the_pod_has_whatever_happened_to_both(
     assert not {path for path in again.whole if path in pod.content}, "the next pull takes nothing"
 
 
+@settings(deadline=None)
 @given(st.lists(steps, max_size=8), st.lists(st.tuples(st.just("append"), names, contents), max_size=8))
 def test_of_logs_that_only_grow_only_what_is_new_moves(
     before: Collection[tuple[str, bytes, bytes]], since: Collection[tuple[str, bytes, bytes]]
