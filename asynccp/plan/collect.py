@@ -1,0 +1,119 @@
+"""Collect: which of a pod's files a pull takes, by when they changed and by how large they are. Pure.
+
+What has not changed since a moment was not asked for, as what a filter leaves out wasn't, and is not named. What a
+limit leaves out was asked for, and is.
+
+Sizes are those in the pod, whatever of it is here already: else a collection that is repeated would outgrow its limits.
+Of a file of which only the end is taken, that counts. Names of one file (hard links) are taken together and count once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from asynccp.entry import Kind, LeftOut, more_left_out
+from asynccp.limits import size_word
+from asynccp.options import Collecting
+from asynccp.plan.manifest import Item, Manifest
+
+MOST_NAMED = 1000
+"""Files of one pod that are named as left out; of more, how many there are."""
+
+
+class Room:
+    """Bytes that all pods of a run may still take. For one thread at a time. size: None for as many as there are.
+
+    Who comes first has it: to have the newest of all pods, all would have to be listed before the first is copied.
+    """
+
+    def __init__(self, size: int | None = None) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Take so many bytes, if there are as many."""
+        if self._left is None:
+            return True
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Let others have what was taken for a transfer that is tried again, or has failed."""
+        if self._left is not None:
+            self._left += size
+
+
+class Collected(NamedTuple):
+    """What of a manifest is taken, in its order. size: bytes of content, which were taken of the room.
+
+    left_out: what would have been too much, in the order of paths; `more_left_out` stands for what is not named.
+    """
+
+    kept: dict[bytes, Item]
+    size: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def collected(manifest: Manifest, collecting: Collecting, room: Room) -> Collected:
+    """Return what a pull takes of a pod that has these.
+
+    room: for the content of all pods, which `most_total_size` bounds.
+    """
+    recent = _since(manifest, collecting.newer_than_ns)
+    pod = Room(collecting.most_pod_size or None)
+    reasons: dict[bytes, str] = {}
+    taken = 0
+    for size, paths in _newest_first(recent, collecting.tail_size):
+        if why := _too_much(size, collecting, pod, room):
+            reasons |= dict.fromkeys(paths, why)
+        else:
+            taken += size
+    kept = {path: item for path, item in recent.items() if path not in reasons} if reasons else dict(recent)
+    named = sorted(reasons)[:MOST_NAMED]
+    left_out = [LeftOut(path, reasons[path]) for path in named] + more_left_out(len(reasons) - len(named))
+    return Collected(kept, taken, tuple(left_out))
+
+
+def _since(manifest: Manifest, newer_than_ns: int) -> Manifest:
+    """Return what has changed since a moment, and the directories that it is in.
+
+    In whole seconds, since a pod may tell no more: rather a file of that second too many than one too few.
+    """
+    if not newer_than_ns:
+        return manifest
+    since_s = newer_than_ns // 1_000_000_000
+    kept = {path for path in (b"",) if path in manifest and manifest[path].kind is Kind.DIRECTORY}
+    for path, item in manifest.items():
+        if item.kind is not Kind.DIRECTORY and item.mtime_s >= since_s:
+            while path not in kept:
+                kept.add(path)
+                path = path.rpartition(b"/")[0]
+    return {path: item for path, item in manifest.items() if path in kept}
+
+
+def _newest_first(manifest: Manifest, tail_size: int) -> Iterable[tuple[int, list[bytes]]]:
+    """Return the files, each as the bytes that it would bring and its names; of the same age by name."""
+    files: Mapping[tuple[int, int] | bytes, list[bytes]] = defaultdict(list)
+    for path, item in sorted(manifest.items()):
+        if item.kind is Kind.FILE:
+            is_linked = item.names > 1 and item.inode
+            files[(item.device, item.inode) if is_linked else path].append(path)
+
+    def size(path: bytes) -> int:
+        return min(manifest[path].size, tail_size or manifest[path].size)
+
+    found = sorted(files.values(), key=lambda paths: -manifest[paths[0]].mtime_ns)
+    return [(size(paths[0]), paths) for paths in found]
+
+
+def _too_much(size: int, collecting: Collecting, pod: Room, room: Room) -> str:
+    """Return why a file is left out, empty if it is taken, and then its bytes with it."""
+    if collecting.most_file_size and size > collecting.most_file_size:
+        return f"larger than the {size_word(collecting.most_file_size)} that one file may have"
+    if not pod.take(size):
+        return f"no room for it beside newer files in the {size_word(collecting.most_pod_size)} that one pod may have"
+    if not room.take(size):
+        pod.give_back(size)
+        return f"no room left for it in the {size_word(collecting.most_total_size)} that all pods may have together"
+    return ""
