@@ -12,7 +12,8 @@ anew. So a decision has three steps: `questionable` and `claims` are what to ask
 
 Names of one file (hard links) are fetched together, or none of them: tar sends the content with the first.
 
-Nothing that is only here goes or changes without `mirror`, a rotation's old name neither: it is copied then.
+Nothing that is only here goes or changes without `mirror`: a name that the pod has no more is no rotation's beginning
+then. Files that have several names here are never completed: who linked them (`cp -al`) wants to keep what they were.
 """
 
 import re
@@ -50,15 +51,16 @@ Same = Callable[[bytes], bool | None]
 class Rules(NamedTuple):
     """By which rules manifests are compared.
 
-    checksum: content decides, as `Same` tells. modes: bits that a file can have here, of what a pod says.
+    always: all is fetched. checksum: content decides, as `Same` tells.
+    modes: bits of a mode that files may have here. small_size: of a file that has no more here, no beginning is told.
     remembered: files here, by the device and inode that they had in the pod when they were fetched.
     besides: what the pod has, and nobody asked for: none of it is removed. protected: tells of a path, and whether it
     is a directory, that it is none of ours to remove. folds_case: names here that differ in case are one.
-    small_size: of a file that has no more here, no beginning is looked for.
     """
 
     collecting: Collecting = Collecting()
     attributes: Attributes = Attributes()
+    always: bool = False
     checksum: bool = False
     modes: int = 0o777
     remembered: Mapping[tuple[int, int], bytes] = {}
@@ -81,14 +83,11 @@ class Claim(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A file here that gets another name. copied: it keeps its own, too. replaces: something has that name here.
-
-    What has it is of no more use, or has gone elsewhere before.
-    """
+    """A file here that gets another name. size: its bytes. replaces: what has that name here, and is needed no more."""
 
     at: bytes
     path: bytes
-    copied: bool = False
+    size: int
     replaces: bool = False
 
 
@@ -130,7 +129,7 @@ class Fetch(NamedTuple):
 
 def questionable(there: Manifest, here: Manifest, rules: Rules) -> dict[bytes, int]:
     """Return the files whose content decides whether they are the same, with their bytes."""
-    if not rules.checksum or rules.collecting.always:
+    if not rules.checksum or rules.always:
         return {}
     return {
         path: item.size
@@ -141,14 +140,15 @@ def questionable(there: Manifest, here: Manifest, rules: Rules) -> dict[bytes, i
 
 def claims(there: Manifest, here: Manifest, rules: Rules, same: Same = lambda _: None) -> tuple[Claim, ...]:
     """Return what a pod is asked to prove: in the order of paths, and for one path the likeliest first."""
-    if rules.collecting.always:
+    if rules.always:
         return ()
     differing = _differing(there, here, rules, same)
+    extras = _extras(there, here, rules)
     blocked = _blocked(there, here)
     linked = {path for paths in _linked(there) for path in paths}
 
     def is_open(path: bytes) -> bool:
-        return path in differing and not _is_only_set(there[path], differing[path], rules)
+        return path in differing and not _is_only_set(there[path], here.get(path), differing[path], rules)
 
     pods = {
         path: item
@@ -160,7 +160,8 @@ def claims(there: Manifest, here: Manifest, rules: Rules, same: Same = lambda _:
         for path, item in here.items()
         if item.kind is Kind.FILE
         and item.size > rules.small_size
-        and (path not in there or is_open(path))
+        and _is_readable(item)
+        and (path in extras or is_open(path))
         and blocked.isdisjoint((path, *_above(path)))
     }
     most = rules.collecting.tail_size
@@ -179,10 +180,10 @@ def decide(
     Paths are those below the path that was asked for; the empty one is that itself. proved: of `claims`.
     """
     differing = _differing(there, here, rules, same)
-    set_paths = {path for path, why in differing.items() if _is_only_set(there[path], why, rules)}
+    set_paths = {path for path, why in differing.items() if _is_only_set(there[path], here.get(path), why, rules)}
     extras = _extras(there, here, rules)
     begun = _without_circles(_consistent(proved))
-    moves = _moves(begun, there, here, extras)
+    moves = _moves(begun, here)
     extras = extras - {one.at for one in moves}
     in_the_way = _in_the_way(there, here, extras, rules) if rules.collecting.mirror else set()
     sent = differing.keys() - set_paths - begun.keys()
@@ -236,7 +237,7 @@ def _differing(there: Manifest, here: Manifest, rules: Rules, same: Same) -> dic
             continue
         ours = here.get(path)
         why = tuple(_reasons(path, item, ours, rules, same)) if ours else ()
-        if not ours or why or (rules.collecting.always and item.kind is not Kind.DIRECTORY):
+        if not ours or why or (rules.always and item.kind is not Kind.DIRECTORY):
             found[path] = why
     _join_links(there, here, found)
     return found
@@ -283,9 +284,15 @@ def _linked(there: Manifest) -> list[list[bytes]]:
     return [paths for paths in names.values() if len(paths) > 1]
 
 
-def _is_only_set(item: Item, why: Collection[Why], rules: Rules) -> bool:
+def _is_only_set(item: Item, ours: Item | None, why: Collection[Why], rules: Rules) -> bool:
     can_set = {Why.MODE, Why.OWNER, *([Why.TIME] if rules.checksum else [])}
-    return item.kind is Kind.FILE and bool(why) and can_set.issuperset(why) and not rules.collecting.always
+    is_file = ours is not None and item.kind is ours.kind is Kind.FILE and _is_readable(ours)
+    return is_file and bool(why) and can_set.issuperset(why) and not rules.always
+
+
+def _is_readable(ours: Item) -> bool:
+    """Tell whether its owner can open a file here: its attributes are set, and its content is read, by descriptor."""
+    return bool(ours.mode & 0o400)
 
 
 def _is_too_long(item: Item, rules: Rules) -> bool:
@@ -320,7 +327,9 @@ def _likely(pods: Manifest, ours: Manifest, rules: Rules) -> Iterator[Claim]:
         if not found:
             found = _grown(path, item, ours, gone)
             found += _rotated(path, item, ours, stems, only_active=bool(found), times=rules.attributes.times)
-        yield from (Claim(path, at, ours[at].size, item.size) for at in found)
+        for at in found:
+            if ours[at].names == 1 or ours[at].size == item.size:
+                yield Claim(path, at, ours[at].size, item.size)
 
 
 def _grown(path: bytes, item: Item, ours: Manifest, gone: Collection[bytes]) -> list[bytes]:
@@ -396,9 +405,7 @@ def _without_circles(begun: Mapping[bytes, Claim]) -> dict[bytes, Claim]:
     return left
 
 
-def _moves(
-    begun: Mapping[bytes, Claim], there: Manifest, here: Manifest, extras: Collection[bytes]
-) -> tuple[Move, ...]:
+def _moves(begun: Mapping[bytes, Claim], here: Manifest) -> tuple[Move, ...]:
     """Return the moves in an order that loses nothing: what has a name goes elsewhere before the name is given anew."""
     to = {one.at: path for path, one in begun.items() if one.at != path}
     ordered: dict[bytes, None] = {}  # paths
@@ -410,13 +417,7 @@ def _moves(
             path = to.get(path)
         ordered.update(dict.fromkeys(reversed(chain)))
     return tuple(
-        Move(
-            at := begun[path].at,
-            path,
-            copied=at not in there and at not in extras,
-            replaces=path in here and path not in to,
-        )
-        for path in ordered
+        Move(begun[path].at, path, begun[path].had, replaces=path in here and path not in to) for path in ordered
     )
 
 

@@ -34,8 +34,8 @@ FILE = Item(Kind.FILE, 3, NOW, 0o644)
 LINK = Item(Kind.SYMLINK, mtime_ns=NOW, mode=0o777, link=b"a")
 
 
-def log(size: int = LARGE, age_s: int = 0, inode: int = 0) -> Item:
-    return Item(Kind.FILE, size, NOW - age_s * SECOND, 0o644, device=1, inode=inode)
+def log(size: int = LARGE, age_s: int = 0, inode: int = 0, mode: int = 0o644, names: int = 1) -> Item:
+    return Item(Kind.FILE, size, NOW - age_s * SECOND, mode, device=1, inode=inode, names=names)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def log(size: int = LARGE, age_s: int = 0, inode: int = 0) -> Item:
         (FILE, {"mtime_ns": 0}, PLAIN._replace(attributes=Attributes(times=False)), (Why.TIME,)),
         (FILE, {"mtime_ns": 0}, CHECKED._replace(attributes=Attributes(times=False)), None),
         (FILE, {"mtime_ns": 0}, CHECKED, (Why.TIME,)),
-        (FILE, {}, PLAIN._replace(collecting=Collecting(always=True)), ()),
+        (FILE, {}, PLAIN._replace(always=True), ()),
         (FILE, {"kind": Kind.DIRECTORY}, PLAIN, (Why.TYPE,)),
         (FILE, {"kind": None}, PLAIN, (Why.TYPE,)),
         (LINK, {"mtime_ns": 0, "mode": 0o755}, PLAIN, None),
@@ -62,7 +62,7 @@ def log(size: int = LARGE, age_s: int = 0, inode: int = 0) -> Item:
         (TOP, {}, PLAIN, None),
         (TOP, {"mtime_ns": 0, "mode": 0o700}, PLAIN, (Why.TIME, Why.MODE)),
         (TOP, {"kind": Kind.SYMLINK, "link": b"elsewhere"}, PLAIN, (Why.TYPE,)),
-        (TOP, {}, PLAIN._replace(collecting=Collecting(always=True)), None),
+        (TOP, {}, PLAIN._replace(always=True), None),
     ],
 )
 def test_what_differs(item: Item, ours: dict[str, object], rules: Rules, why: tuple[Why, ...] | None) -> None:
@@ -97,6 +97,10 @@ def test_a_mode_is_set_and_the_file_not_fetched() -> None:
     assert (tally(found).set, tally(found).changed) == (1, 0)
 
 
+def test_what_may_not_be_opened_here_is_fetched_rather_than_set() -> None:
+    assert decide({b"a": FILE}, {b"a": FILE._replace(mode=0o200)}, PLAIN).whole == (b"a",)
+
+
 def test_a_time_is_set_only_where_content_was_compared() -> None:
     there, here = {b"a": FILE}, {b"a": FILE._replace(mtime_ns=0)}
     assert decide(there, here, PLAIN).whole == (b"a",)
@@ -110,7 +114,7 @@ def test_only_files_of_the_same_size_are_worth_a_digest() -> None:
     here = {b"": TOP, b"same": FILE, b"longer": log(4), b"link": LINK}
     assert questionable(there, here, CHECKED) == {b"same": 3}
     assert questionable(there, here, PLAIN) == {}
-    assert questionable(there, here, CHECKED._replace(collecting=Collecting(always=True))) == {}
+    assert questionable(there, here, CHECKED._replace(always=True)) == {}
 
 
 @pytest.mark.parametrize(
@@ -156,20 +160,32 @@ def test_of_a_file_that_grew_the_rest_is_fetched_once_its_beginning_is_proved() 
 
 
 @pytest.mark.parametrize(
-    ("item", "ours", "collecting"),
+    ("item", "ours", "rules"),
     [
-        (log(LARGE), log(LARGE + 5), Collecting()),
-        (log(LARGE), log(LARGE, age_s=9), Collecting()),
-        (log(200), log(100), Collecting()),
-        (log(LARGE + 5), Item(Kind.SYMLINK), Collecting()),
-        (log(LARGE + 5), Item(Kind.DIRECTORY), Collecting()),
-        (log(LARGE + 5), log(), Collecting(always=True)),
-        (log(LARGE + 5), log(), Collecting(tail_size=4)),
+        (log(LARGE), log(LARGE + 5), PLAIN),
+        (log(LARGE), log(LARGE, age_s=9), PLAIN),
+        (log(200), log(100), PLAIN),
+        (log(LARGE + 5), Item(Kind.SYMLINK), PLAIN),
+        (log(LARGE + 5), Item(Kind.DIRECTORY), PLAIN),
+        (log(LARGE + 5), log(names=2), PLAIN),
+        (log(LARGE + 5), log(mode=0o200), PLAIN),
+        (log(LARGE + 5), log(), Rules(always=True)),
+        (log(LARGE + 5), log(), Rules(collecting=Collecting(tail_size=4))),
     ],
-    ids=["truncated", "rewritten", "small", "a link", "a directory", "always", "more than is wanted of its end"],
+    ids=[
+        "truncated",
+        "rewritten",
+        "small",
+        "a link",
+        "a directory",
+        "a second name here",
+        "may not be read",
+        "always",
+        "more than is wanted of its end",
+    ],
 )
-def test_where_nothing_can_have_grown_nobody_is_asked(item: Item, ours: Item, collecting: Collecting) -> None:
-    assert claims({b"a.log": item}, {b"a.log": ours}, Rules(collecting=collecting)) == ()
+def test_where_nothing_can_have_grown_nobody_is_asked(item: Item, ours: Item, rules: Rules) -> None:
+    assert claims({b"a.log": item}, {b"a.log": ours}, rules) == ()
 
 
 @pytest.mark.parametrize(
@@ -192,7 +208,7 @@ def test_a_rotated_log_is_known_by_its_name(old: bytes, new: bytes) -> None:
     claim = Claim(b"d/" + new, b"d/" + old, LARGE, LARGE + 9)
     assert claims(there, here, PLAIN) == (claim,)
     found = decide(there, here, PLAIN, proved=[claim])
-    assert found.moves == (Move(b"d/" + old, b"d/" + new),)
+    assert found.moves == (Move(b"d/" + old, b"d/" + new, LARGE),)
     assert found.rest == (Range(b"d/" + new, LARGE, 9),)
     assert found.whole == (b"", b"d", b"d/" + old)
 
@@ -204,15 +220,25 @@ def test_another_name_may_be_anything(new: bytes) -> None:
 
 
 def test_equal_size_and_time_tell_wherever_it_went() -> None:
-    there, here = {b"": TOP, b"old": TOP, b"old/x": log(age_s=60)}, {b"": TOP, b"a.log": log(age_s=60)}
+    there = {b"": TOP, b"a.log": log(5), b"old": TOP, b"old/x": log(age_s=60)}
+    here = {b"": TOP, b"a.log": log(age_s=60)}
     claim = Claim(b"old/x", b"a.log", LARGE, LARGE)
     assert claims(there, here, PLAIN) == (claim,)
     found = decide(there, here, PLAIN, proved=[claim])
-    assert found.moves == (Move(b"a.log", b"old/x", copied=True),), "nothing is removed here without mirror"
-    assert (found.rest, found.set, found.whole) == ((), (b"old/x",), (b"", b"old"))
-    assert (tally(found).new, tally(found).set) == (2, 0)
-    mirrored = decide(there, here, MIRROR, proved=[claim])
-    assert (mirrored.moves, mirrored.remove) == ((Move(b"a.log", b"old/x"),), ())
+    assert found.moves == (Move(b"a.log", b"old/x", LARGE),)
+    assert (found.rest, found.set, found.whole) == ((), (b"old/x",), (b"", b"a.log", b"old"))
+    assert (tally(found).new, tally(found).changed, tally(found).set) == (2, 1, 0)
+
+
+def test_a_name_that_the_pod_has_no_more_is_given_away_by_a_mirror_alone() -> None:
+    there, here = {b"": TOP, b"a.log.1": log(age_s=60)}, {b"": TOP, b"a.log": log(age_s=60), b"keep": log(age_s=60)}
+    assert claims(there, here, PLAIN) == (), "nothing is removed without it"
+    mirror = MIRROR._replace(protected=lambda path, _: path == b"keep")
+    claim = Claim(b"a.log.1", b"a.log", LARGE, LARGE)
+    assert claims(there, here, mirror) == (claim,)
+    found = decide(there, here, mirror, proved=[claim])
+    assert (found.moves, found.remove) == ((Move(b"a.log", b"a.log.1", LARGE),), ())
+    assert decide(there, here, mirror).remove == (b"a.log",)
 
 
 def test_an_inode_that_is_remembered_is_asked_about_first() -> None:
@@ -248,9 +274,9 @@ def test_a_chain_of_rotations_begins_at_its_end() -> None:
     asked = claims(there, here, PLAIN)
     found = decide(there, here, PLAIN, proved=[one for one in asked if one.at != b"a.log.3"])
     assert found.moves == (
-        Move(b"a.log.2", b"a.log.3", replaces=True),
-        Move(b"a.log.1", b"a.log.2"),
-        Move(b"a.log", b"a.log.1"),
+        Move(b"a.log.2", b"a.log.3", LARGE, replaces=True),
+        Move(b"a.log.1", b"a.log.2", LARGE),
+        Move(b"a.log", b"a.log.1", LARGE),
     )
     assert found.whole == (b"a.log",)
 
@@ -259,7 +285,7 @@ def test_two_files_that_have_changed_names_are_not_both_moved() -> None:
     here = {b"a": log(LARGE, 10), b"b": log(LARGE + 1, 20)}
     there = {b"a": here[b"b"], b"b": here[b"a"]}
     found = decide(there, here, PLAIN, proved=claims(there, here, PLAIN))
-    assert (found.moves, found.whole) == ((Move(b"b", b"a", replaces=True),), (b"b",))
+    assert (found.moves, found.whole) == ((Move(b"b", b"a", LARGE + 1, replaces=True),), (b"b",))
 
 
 def test_what_has_grown_stays_what_it_is_though_another_begins_like_it() -> None:
@@ -386,10 +412,8 @@ def carried_out(fetch: Fetch, pod: Disk, here: Disk, wanted: Mapping[bytes, Item
         here.content.pop(path, None)
     for move in fetch.moves:
         assert (move.path in here.content) == move.replaces, "something would be lost, or it isn't there to be replaced"
-        data, written_s = here.content[move.at], here.written_s[move.at]
-        if not move.copied:
-            del here.content[move.at], here.written_s[move.at]
-        here.put(move.path, data, written_s)
+        assert len(here.content[move.at]) == move.size
+        here.rename(move.at, move.path)
     for one in fetch.rest:
         assert len(here.content[one.path]) == one.offset
         here.content[one.path] += pod.content[one.path][one.offset : one.offset + one.size]
