@@ -65,7 +65,8 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     joined = session.create_tmp()  # a script's parts share variables, so they are checked as one
     session.run("python", "-m", "tests.remote.joined", joined)
-    session.run("shellcheck", f"{joined}/push.sh", f"{joined}/pull.sh", f"{joined}/list.sh", "tests/e2e/images/root.sh")
+    scripts = [f"{joined}/{name}.sh" for name in ("push", "sync", "pull", "choose", "list")]
+    session.run("shellcheck", *scripts, "tests/e2e/images/root.sh")
 
 
 @nox.session

@@ -16,7 +16,8 @@
         ├── DestinationError    the place to write to, in the pod or here, can't be written
         ├── SourceShrank        a tar ended in a file that lost its end under its hands     retryable
         ├── DigestsDiffer       a file arrived, but it is not what was sent                 retryable
-        ├── SourceMissing       the pod has no such path (NoSuchPath), or none of it can be read
+        ├── SourceMissing       the pod has no such path (NoSuchPath), or none of it can be read, or is
+        │                       wanted (NothingWanted)
         ├── SourceChanged       a source changed while it was read                      exit 24
         ├── UnsafeEntry         an archive member that must not be written
         └── Interrupted         the person at the keyboard ended it                     exit 130
@@ -169,6 +170,10 @@ class NoSuchPath(SourceMissing):
     """The container has no such path, or log. may_lack: nobody misses it, if it is elsewhere (`report.settled`)."""
 
     may_lack = False
+
+
+class NothingWanted(SourceMissing):
+    """The path is there, but nothing of it is wanted."""
 
 
 class SourceChanged(TransferError):

@@ -24,7 +24,7 @@ from asynccp.cli.reportfile import try_report, write_report
 from asynccp.cli.request import Output, Request, Server, Showing
 from asynccp.cli.trace import verbosity
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
-from asynccp.errors import AsyncCpError, Interrupted, UsageError
+from asynccp.errors import AsyncCpError, Interrupted
 from asynccp.kube.base import Cluster
 from asynccp.kube.cluster import connect
 from asynccp.plan.plan import PullPlan, PushPlan, unit
@@ -69,8 +69,6 @@ async def diff(request: Request, sources: Sequence[str], selection: Selection) -
 async def pull(request: Request, destination: str, selection: Selection) -> int:
     from asynccp.engine.pull import pull as pull_plan
 
-    if request.options.filtering.rules:
-        raise UsageError("a pull can't leave anything out yet")
     template, is_archive = request.template, bool(request.archive)
     return await _perform(
         request,

@@ -25,10 +25,11 @@ from asynccp.remote.messages import Done, Hello
 from asynccp.remote.notes import Note
 from asynccp.report import Outcome
 from asynccp.sinks.ingest import Ingest
-from asynccp.text import counted, printable
+from asynccp.text import counted, listed, printable
 
 _HOLLOW = "its files have no size before they are read, so that no tar can copy them"
 _MOST_HOLLOW = 100
+_NAMED = 3  # in an error
 _ARCHIVED_SIZE = 768  # bytes that an entry takes in an archive besides its content: a header, and half a block
 
 
@@ -172,6 +173,12 @@ class Account:
             return CommandFailed(
                 f"tar ended without an error, but {told} missing of the {self._there} that are in the container",
                 hint="is its tar a wrapper, or told by a variable to skip something?",
+            )
+        if lacking := self._ingest.awaited - {one.path for one in conversation.complaints.told}:
+            told = counted(len(lacking), "entry has", "entries have")
+            return CommandFailed(
+                f"tar ended without an error, but {told} not come: {listed(sorted(lacking), _NAMED, printable)}",
+                hint="was it removed meanwhile? pull again",
             )
         return changed(conversation.complaints, self._harmless) if outcome is Outcome.CHANGED else None
 

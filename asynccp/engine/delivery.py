@@ -99,13 +99,12 @@ class Delivery:
 
 
 async def settle(conversation: Conversation, steps: Sequence[Step]) -> None:
-    """Do the steps in a pod that lacks nothing. Raises what keeps them from being done."""
-    async with conversation.watched():
-        await conversation.tell(NOTHING)
-        if await conversation.done():
-            await take(steps, conversation)
-            await conversation.acknowledge()
-        await conversation.drain()
+    """Do the steps in a pod that lacks nothing. Raises what keeps them from being done. To be called `watched`."""
+    await conversation.tell(NOTHING)
+    if await conversation.done():
+        await take(steps, conversation)
+        await conversation.acknowledge()
+    await conversation.drain()
     if error := conversation.error():
         raise error
 

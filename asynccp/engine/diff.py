@@ -65,7 +65,8 @@ class DiffJob:
                     hint="add one to the image",
                 )
             delta = await self._comparing.delta(found, state, self._digests)
-            await settle(found.conversation, ())
+            async with found.conversation.watched():
+                await settle(found.conversation, ())
         differences = self._known.setdefault(delta.differences, delta.differences)
         state.arrived = Arrived(tally=tally(delta), differences=differences)
 

@@ -12,11 +12,12 @@ The same way a pull turns to compression, once it is seen that the link is slow 
 ended, and the next one brings the rest compressed.
 """
 
+import functools
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
@@ -26,6 +27,7 @@ from asynccp.archive.prefix import Overlap
 from asynccp.archive.watch import Watch
 from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
+from asynccp.engine.delivery import settle
 from asynccp.engine.group import let_go
 from asynccp.engine.memory import MUCH, Memory, Share, give_back
 from asynccp.engine.run import Job, Run
@@ -56,6 +58,9 @@ from asynccp.sinks.base import Destination, Place
 from asynccp.sinks.destinations import destination_of
 from asynccp.sinks.ingest import Ingest
 from asynccp.target import Transfer
+
+if TYPE_CHECKING:
+    from asynccp.engine.choosing import Choice, Choosing, Listing
 
 Bytes = bytes | memoryview
 _MOST_SHRUNK = 32  # times that honest logs shrink
@@ -109,11 +114,19 @@ class PullJob:
         self.writer = writer
         self.options = options = sessions.options
         self.memory = Memory(options.limits.memory)
+        self.narrows = bool(options.filtering.rules)
         self.compression = Pulls(options.compression, anyio.current_time())
         self.digests_size = options.limits.memory
         self._gathers = {one.transfer: one for one in plan.gathers}
         self._askers = Counter((one.target.of_pod, one.path) for one in plan.transfers)  # containers of a pod, by path
         self._kept: dict[Transfer, _PullTransfer] = {}
+
+    @functools.cached_property
+    def choosing(self) -> "Choosing":
+        """What is taken of a directory: in use where something is left out, or is here already."""
+        from asynccp.engine.choosing import Choosing  # a first pull of everything doesn't need it
+
+        return Choosing(self.options)
 
     async def attempt(self, state: TransferState) -> None:
         transfer = state.transfer
@@ -145,6 +158,7 @@ class _PullTransfer:
         self._offer = job.compression.offer  # of the session under way
         self._complaints = Complaints()  # likewise
         self._ingest: Ingest | None = None
+        self._listing: Listing | None = None
         self._ended_early = False  # once already, because a file changed under tar's hands
 
     @property
@@ -164,7 +178,8 @@ class _PullTransfer:
 
     def _taken(self) -> int:
         """Return the bytes of memory that what must be remembered takes."""
-        return self._complaints.memory + (self._ingest.memory if self._ingest else 0)
+        listed = self._listing.size if self._listing else 0
+        return listed + self._complaints.memory + (self._ingest.memory if self._ingest else 0)
 
     async def attempt(self) -> None:
         """Have as many sessions as it takes to find out how the rest is to come. Raises what each may fail with."""
@@ -205,7 +220,16 @@ class _PullTransfer:
             most_load=MOST_LOAD if options.compression is Compression.AUTO else 0,
             want_size=options.want_size and not records,
             follow=options.attributes.follow,
+            chooses=not records and await self._chooses(),
+            one_file_system=options.filtering.one_file_system,
         )
+
+    async def _chooses(self) -> bool:
+        """Tell whether the pod is to list what it has: something is left out, or may be here already."""
+        job = self._job
+        if job.narrows or self._gather.onto or job.options.collecting.always:
+            return job.narrows
+        return await to_thread.run_sync(job.destination.holds, self._place(is_directory=True))
 
     async def _run(self, found: Greeted) -> None:
         """Write the archive. Raises what keeps the transfer from being complete."""
@@ -229,7 +253,7 @@ class _PullTransfer:
     async def _receive(self, found: Greeted) -> None:
         conversation, hello, state = found.conversation, found.hello, self._state
         state.negotiated = self._negotiated(found)
-        overlap = None
+        overlap, choice = None, None
         if self._ingest and self._ingest.prefix and self._records and hello.resumes_at == self._records:
             overlap = self._ingest.prefix.follow()
         else:
@@ -237,6 +261,18 @@ class _PullTransfer:
             await self._open(found)
             state.observer(Started(state.transfer, None))
         assert self._ingest
+        if hello.chooses:
+            choice = await self._choose(found, self._ingest)
+            if not choice.members:
+                await settle(conversation, ())
+                await to_thread.run_sync(self._ingest.finish)
+                self._came(self._ingest, choice, None)
+                return
+            hello = await conversation.hello(self._path, state.transfer.target)
+            found = found._replace(hello=hello)
+            state.negotiated = self._negotiated(found)
+        elif self._job.narrows:
+            self._job.choosing.check_single(hello, self._path)
         account = Account(conversation, state, self._ingest, hello, path=self._path)
         self._complaints = conversation.complaints
         self._complaints.has_room = self._share.has_room
@@ -245,15 +281,7 @@ class _PullTransfer:
             # Once compressed, or refused, it stays so.
             await session.run(None if self._offer.codecs else self._job.compression)
         finally:
-            ingest = self._ingest
-            state.arrived = Arrived(
-                size=ingest.size,
-                entries=ingest.entries,
-                left_out=[*ingest.left_out, *account.left_out],
-                not_kept=ingest.not_kept,
-                grown=account.grown,
-                landed=ingest.sink.landed or (self._gather.landed if ingest.entries else ""),
-            )
+            self._came(self._ingest, choice, account)
 
     def _negotiated(self, found: Greeted) -> Negotiated:
         """Return what this session is agreed on with the pod. Raises CommandMissing."""
@@ -267,17 +295,46 @@ class _PullTransfer:
             checksum=algorithm_of(found.hello) if options.verification.checksum else "",
         )
 
-    async def _open(self, found: Greeted) -> None:
-        """Begin to take an archive in."""
-        hello, gather, name = found.hello, self._gather, pull_name(self._path)
-        options = self._job.options
-        place = Place(
+    async def _choose(self, found: Greeted, ingest: Ingest) -> "Choice":
+        """Hear what there is, and tell the pod what of it is to come."""
+        from asynccp.engine.choosing import Listing, packed
+
+        conversation, name = found.conversation, pull_name(self._path)
+        self._listing = Listing(conversation, self._state, self._share.room)
+        choice = await self._job.choosing.choose(self._listing, ingest, name)
+        ingest.choose(choice.members)
+        if choice.members:
+            await conversation.send(packed(name, choice.members))
+        return choice
+
+    def _came(self, ingest: Ingest, choice: "Choice | None", account: Account | None) -> None:
+        """Take down what is here."""
+        told = choice.fetch.left_out if choice else ()
+        self._state.arrived = Arrived(
+            size=ingest.size,
+            entries=ingest.entries,
+            left_out=[*told, *ingest.left_out, *(account.left_out if account else ())],
+            not_kept=ingest.not_kept,
+            grown=account.grown if account else (),
+            landed=ingest.sink.landed or (self._gather.landed if ingest.entries else ""),
+            tally=choice.tally if choice else None,
+        )
+
+    def _place(self, *, is_directory: bool) -> Place:
+        gather = self._gather
+        return Place(
             directory=gather.directory,
             name=os.fsencode(gather.name),
             shares=gather.shares,
             onto=gather.onto,
-            is_directory=hello.is_directory,
+            is_directory=is_directory,
         )
+
+    async def _open(self, found: Greeted) -> None:
+        """Begin to take an archive in."""
+        hello, name = found.hello, pull_name(self._path)
+        options = self._job.options
+        place = self._place(is_directory=hello.is_directory)
         sink = await to_thread.run_sync(self._job.destination.open, place)
         self._share = self._job.memory.share(self._taken)
         watched = options.verification.checksum or options.verification.strict_sources
@@ -288,6 +345,7 @@ class _PullTransfer:
             limits=options.limits,
             watch=watch,
             has_room=self._share.has_room,
+            resumes=not hello.chooses,
             format=found.format,
         )
 

@@ -104,7 +104,8 @@ class PushJob:
             arrived = await self._shipped(found, state, delta.send, orders)
         else:
             state.observer(Started(state.transfer, 0))
-            await settle(found.conversation, orders.after)
+            async with found.conversation.watched():
+                await settle(found.conversation, orders.after)
         sent = {one.path for one in moved(delta)}
         return arrived._replace(
             size=sum(entry.size for entry in delta.send if entry.path in sent),

@@ -27,9 +27,10 @@ _PUSHING = ("receive", "place", "stage", "batches", "publish")
 PUSH_PARTS = (*_COMMON, *_PUSHING, "push")
 SYNC_PARTS = (*_COMMON, *_PUSHING, "client", "listing", "orders", "sync", "push")
 PULL_PARTS = (*_COMMON, "source", "client", "pull")
+CHOOSE_PARTS = (*_COMMON, "source", "client", "batches", "listing", "choose", "pull")
 LIST_PARTS = (*_COMMON, "source", "client", "batches", "listing", "list")
 _PUSH, _SYNC = load(*PUSH_PARTS), load(*SYNC_PARTS)
-_PULL, _LIST = load(*PULL_PARTS), load(*LIST_PARTS)
+_PULL, _CHOOSE, _LIST = load(*PULL_PARTS), load(*CHOOSE_PARTS), load(*LIST_PARTS)
 
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
@@ -67,6 +68,7 @@ class PullRequest(NamedTuple):
     records: how many times RECORD_SIZE bytes of it are here already; digest: their SHA-256, in hexadecimal.
     codecs: programs that may compress it, the best first; the pod's hello tells which of them it has taken.
     most_load: for each CPU of the node; where there is more, it is not compressed. 0: it doesn't matter.
+    chooses: of a directory the pod is to tell first what there is, and to send what it is told to.
     Others: as in `options.Options`.
     """
 
@@ -78,6 +80,8 @@ class PullRequest(NamedTuple):
     most_load: int = 0
     want_size: bool = False
     follow: bool = True
+    chooses: bool = False
+    one_file_system: bool = False
 
 
 class ListRequest(NamedTuple):
@@ -137,9 +141,12 @@ def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:
         "most_load": request.most_load,
         "want_size": _flag(request.want_size),
         "follow": _flag(request.follow),
+        "choose": _flag(request.chooses),
         "needed": "tar",
     }
-    return _command(request.token, _PULL, directory, name, words, shell)
+    if request.chooses:
+        words["one_file_system"] = _flag(request.one_file_system)
+    return _command(request.token, _CHOOSE if request.chooses else _PULL, directory, name, words, shell)
 
 
 def list_command(request: ListRequest, *, shell: str = SHELL) -> Command:

@@ -42,6 +42,7 @@ from asynccp.text import printable
 ACKNOWLEDGEMENT = b"ok\n"  # a line on stdin
 GO = b"go\n"  # likewise
 HEARD = b"heard\n"  # likewise: all of a listing is here
+EVERYTHING = b"all\n"  # likewise: of a pull: all is packed
 NOTHING = b"none\n"  # likewise: nothing is sent
 MAX_LINE_SIZE = 4096  # bytes; ours are below 200
 MAX_PADDING_SIZE = 1024 * 1024  # bytes of zeros after the end marker; GNU tar and bsdtar write up to 10,240
@@ -118,6 +119,11 @@ class LineReader:
 def send_line(records: tuple[int, int], codec: str) -> bytes:
     """Return the line that tells what a pod is sent after its listing: as `PushRequest.records`, and whether packed."""
     return f"send {records[0]} {records[1]} {codec or 'plain'}\n".encode()
+
+
+def pack_line(size: int) -> bytes:
+    """Return the line before `size` bytes of names that a pull's pod is to pack (`remote.digests.encode_names`)."""
+    return f"pack {size}\n".encode()
 
 
 def verdict(

@@ -24,6 +24,7 @@ class Hello(NamedTuple):
     is_directory: what a pull brings. counts, has_stat, names_all: it tells how many entries there are; can ask for
     their state; feeds tar their names, so that tar goes on behind what it can't read. compares: a listing follows, and
     what is to be sent is to be said before the next hello. sets: programs that set attributes, of those there are.
+    chooses: of a pull, likewise: what is to be packed.
     """
 
     problem: str | None = None
@@ -41,6 +42,7 @@ class Hello(NamedTuple):
     names_all: bool = False
     compares: bool = False
     sets: frozenset[str] = frozenset()
+    chooses: bool = False
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> Self:
@@ -59,6 +61,7 @@ class Hello(NamedTuple):
             has_stat=facts.get("stat") != "",
             names_all=facts.get("lists") == "yes",
             compares=facts.get("compares") == "yes",
+            chooses=facts.get("chooses") == "yes",
             sets=frozenset(filter(None, facts.get("sets", "").split(","))),
         )
 

@@ -17,6 +17,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from asynccp.archive.prefix import Stored
 from asynccp.entry import Entry, LeftOut
+from asynccp.plan.manifest import Manifest
 from asynccp.report import Report
 
 
@@ -108,6 +109,10 @@ class Sink(ABC):
         """Yield content that was written, fewer bytes if it is not there any more."""
         return ()
 
+    def standing(self, paths: Iterable[bytes]) -> Manifest:  # noqa: ARG002
+        """Return those of some paths that stand here, by an earlier copy or anybody."""
+        return {}
+
     def size_of(self, path: bytes) -> int | None:  # noqa: ARG002
         """Return the bytes of a file that stands under this path; None when nobody can tell. Any path may be asked."""
         return None
@@ -119,6 +124,9 @@ class Sink(ABC):
 
 class Destination(Protocol):
     """Takes the copies of all pods of a run."""
+
+    def holds(self, place: Place) -> bool:
+        """Tell whether something stands here that a copy would meet. It may block."""
 
     def open(self, place: Place) -> Sink:
         """Return the sink of one pod. Raises DestinationError. Called in any thread, for several pods at a time."""

@@ -24,10 +24,12 @@ from asynccp.entry import Entry, Kind, LeftOut
 from asynccp.errors import DestinationError, Knob, TransferError
 from asynccp.local.destination import landing
 from asynccp.local.digest import digest_below
+from asynccp.local.listing import standing
 from asynccp.local.tree import Tree
 from asynccp.local.umask import umask
 from asynccp.local.write import write_all
 from asynccp.options import Attributes
+from asynccp.plan.manifest import Manifest
 from asynccp.report import Report
 from asynccp.sinks.base import Place, Sink
 from asynccp.sinks.ingest import READ_BACK_SIZE
@@ -60,6 +62,9 @@ class Directory:
     def __init__(self, path: str, attributes: Attributes) -> None:
         self._path = path
         self._attributes = attributes
+
+    def holds(self, place: Place) -> bool:
+        return os.path.lexists(os.path.join(os.fsencode(self._path), os.fsencode(place.directory), place.name))
 
     def open(self, place: Place) -> Sink:
         root, base, name, landed = self._path, None, place.name, ""
@@ -175,6 +180,9 @@ class DirectorySink(Sink):
                 self._settle(entry)
         self._symlinks.clear()
         self._tree.close()
+
+    def standing(self, paths: Iterable[bytes]) -> Manifest:
+        return standing(self._tree.root, b"", paths)
 
     def size_of(self, path: bytes) -> int | None:
         try:

@@ -46,7 +46,8 @@ class Ingest:
     has_room: tells whether there is memory for one more of what is only told.
     resumes: another session may continue where this one is lost; then `prefix` is what has come.
 
-    members: how many entries the archive had, whatever became of them.
+    members: how many entries the archive had, whatever became of them. awaited: those that `choose` has named and that
+    have not come.
     is_torn: what was fed last was not taken in to its end, so that nothing can follow.
     """
 
@@ -72,10 +73,18 @@ class Ingest:
         self._decoder = format.decoder(limits)
         self._claims = Claims(sink.name, sink.folds_case, limits)
         self._directories: dict[bytes, Entry] = {}
+        self._chosen: frozenset[bytes] | None = None
+        self.awaited: set[bytes] = set()
         self._path, self._at = b"", 0  # of the member under way, and how much of its content has come
         self._is_dropped = False  # the sink doesn't get it
         self._stored_from = READ_BACK_SIZE if sink.reads_back else sys.maxsize
         self.prefix = Prefix(sink.read_back) if resumes else None
+
+    def choose(self, members: frozenset[bytes]) -> None:
+        """Take in only these members, by the paths that they have in the archive; pass over all others. If these are
+        none there is no archive.
+        """
+        self._chosen, self.awaited = members, set(members)
 
     @property
     def size(self) -> int:
@@ -135,13 +144,11 @@ class Ingest:
                         kept = stop
                     self._at += size
                     self.watch.ends_with_zero = not event.data[-1]
-                    sink.write(event.data)
+                    if not self._is_dropped:
+                        sink.write(event.data)
                     made += size
                 elif isinstance(event, MemberEnd):
-                    if not self._is_dropped:
-                        sink.end()
-                    if remembered := self.watch.end():
-                        self._claims.remember(remembered)
+                    self._end()
                     made += MEMBER_SIZE
                 elif isinstance(event, Rest):
                     rest += bytes(event.data)
@@ -190,7 +197,7 @@ class Ingest:
         To be called when the whole archive is known to have come. Closes everything, whatever happens.
         """
         try:
-            if not self.ended:
+            if not self.ended and (self._chosen is None or self._chosen):
                 raise ProtocolViolation(self.describe())
             with self.sink.translated():
                 for step in self.sink.finish(self._deepest_first()):
@@ -219,9 +226,11 @@ class Ingest:
             case Hole():
                 self._at += event.size
                 self.watch.skip(event.size)
-                self.sink.hole(event.size)
+                if not self._is_dropped:
+                    self.sink.hole(event.size)
             case LeftOut():
                 self.members += 1
+                self.awaited.discard(event.path)
                 self._claims.claim_name(self.local(event.path))
                 self._leave_out(event.path, event.reason)
             case PassedOver():
@@ -230,6 +239,10 @@ class Ingest:
                 pass
 
     def _begin(self, member: Member) -> None:
+        self.awaited.discard(member.entry.path)
+        if self._chosen is not None and member.entry.path not in self._chosen:
+            self._is_dropped = True
+            return
         self.watch.begin(member.entry)
         entry = self._renamed(member.entry) if self._is_renamed else member.entry
         is_new = entry.path not in self._directories
@@ -242,6 +255,13 @@ class Ingest:
         self._is_dropped = not self._claim(entry) or not is_new
         if not self._is_dropped:
             self.sink.begin(entry)
+
+    def _end(self) -> None:
+        if self._is_dropped:
+            return
+        self.sink.end()
+        if remembered := self.watch.end():
+            self._claims.remember(remembered)
 
     def _renamed(self, entry: Entry) -> Entry:
         link = self.local(entry.link) if entry.kind is Kind.HARDLINK else entry.link

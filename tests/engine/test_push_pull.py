@@ -838,7 +838,7 @@ async def test_a_slow_disk_slows_the_pod_down(tmp_path: Path, monkeypatch: pytes
 
     async def let_go_when_nothing_moves() -> None:
         before = -1
-        while before != said:
+        while before != said or not said:
             before = said
             for _ in range(100):
                 await anyio.lowlevel.checkpoint()

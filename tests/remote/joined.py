@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asynccp.remote
 from asynccp.remote.commands import (
+    CHOOSE_PARTS,
     LIST_PARTS,
     PULL_PARTS,
     PUSH_PARTS,
@@ -27,6 +28,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], Command]] = {
     "push": (PUSH_PARTS, push_command(PushRequest(token="0" * 16, directory="/a", records=(1, 0)))),
     "sync": (SYNC_PARTS, push_command(PushRequest(token="0" * 16, directory="/a", records=(1, 0), question=b"\n"))),
     "pull": (PULL_PARTS, pull_command(PullRequest(token="0" * 16, path="/a"))),
+    "choose": (CHOOSE_PARTS, pull_command(PullRequest(token="0" * 16, path="/a", chooses=True))),
     "list": (LIST_PARTS, list_command(ListRequest(token="0" * 16, path="/a"))),
 }
 NEVER_A_MISTAKE = {

@@ -12,7 +12,7 @@ attend() {
 }
 # converse DIRECTORY CODE: answers until the client has what it wants, and ends.
 converse() {
-    wait $waiter
+    wait "$waiter"
     case $? in
     0) a=ok ;;
     1) a=sum ;;

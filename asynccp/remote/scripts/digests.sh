@@ -34,6 +34,8 @@ answer() {
                 printf '%s%s\n' "$h" "$l"
             done
             ;;
+        part*) # shellcheck disable=SC2086 # words
+            part ${what#part } "$1" ;;
         *) obey "$what" "$@" ;;
         esac
     )

@@ -64,8 +64,10 @@ piped() {
     fi
     exit "$rc"
 }
+counts=yes
 pack() {
-    if [ "$lists" ]; then
+    if [ "$chosen" ]; then pack_chosen
+    elif [ "$lists" ]; then
         {
             trap : TERM
             { cd -P "$d" && find "$what" -print0; } 2>&5 3<&- 4>&- || case $? in 1 | 141) ;; *) echo 'find: was killed' >&5 ;; esac
@@ -75,7 +77,9 @@ pack() {
     fi
     echo $? >&5
 }
-hello() { say "hello $* counts=yes sum=$sum stat=$stat tar=$kind lists=$lists z=$z busy=$busy directory=$directory"; }
+chosen=
+if [ "$choose" ] && [ $directory ] && [ "$group" ]; then consult; fi
+hello() { say "hello $* counts=$counts sum=$sum stat=$stat tar=$kind lists=$lists z=$z busy=$busy directory=$directory"; }
 send() {
     trap : TERM
     if [ "$records" != 0 ]; then
@@ -84,7 +88,7 @@ send() {
     fi
     hello
     if [ "$z" ]; then piped "$z" -1c
-    elif [ "$lists" ]; then piped
+    elif [ "$lists$chosen" ]; then piped
     else exec tar $create - -C "$d" "$what" 3<&- 4>&-
     fi
     exit 1
@@ -107,14 +111,16 @@ look() {
 }
 send 3<&- &
 sender=$! kids="$kids $!"
-look 3<&- 4>&- >/dev/null &
-kids="$kids $!"
+if [ "$counts" ]; then
+    look 3<&- 4>&- >/dev/null &
+    kids="$kids $!"
+fi
 attend $sender
 wait $sender
 rc=$?
 # A tar that was killed ended inside a member, where `done` can't be told from content: the exit code is the message.
 if [ $rc -gt 128 ]; then end $rc; fi
-if [ $kind$rc = toybox1 ]; then # it names no sockets, so it is said as BusyBox says it
+if [ "$kind$rc$chosen" = toybox1 ]; then # it names no sockets, so it is said as BusyBox says it
     (
         trap : TERM
         cd -P "$d" && find "$what" -type s -printf 'tar: %p: socket ignored\n' >&2 3<&- 4>&-

@@ -19,7 +19,7 @@ sync() {
     list_below "$base" "$@"
     attend $lister
     wait $lister || end $?
-    wait $waiter
+    wait "$waiter"
     while read -r a <&3; do
         case $a in send* | none | ok) break ;; *) answer "$base" "$a" ;; esac
     done

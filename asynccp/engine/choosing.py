@@ -1,0 +1,161 @@
+"""Choosing: a pod tells what stands below a directory, and what of it a pull takes is decided.
+
+In the exec that copies (`remote/scripts/choose.sh`), before its tar runs: the listing, and digests of what may be here
+already; then the names of what is to be packed.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import NamedTuple
+
+from anyio import to_thread
+
+from asynccp.engine.conversation import Conversation
+from asynccp.engine.state import TransferState
+from asynccp.engine.turns import in_turns
+from asynccp.engine.verify import Comparison, differing
+from asynccp.errors import CommandMissing, NothingWanted, ProtocolViolation, SessionLost
+from asynccp.local.umask import umask
+from asynccp.options import Options
+from asynccp.plan.fetch import Fetch, Rules, decide, questionable, tally
+from asynccp.plan.filters import compiled, kept_of
+from asynccp.plan.manifest import Item, Manifest
+from asynccp.remote.dialogue import EVERYTHING, HEARD, pack_line
+from asynccp.remote.digests import encode_names
+from asynccp.remote.listing import ListingReader
+from asynccp.remote.messages import Hello
+from asynccp.report import Tally
+from asynccp.sinks.ingest import Ingest
+from asynccp.text import printable
+
+MOST_NAMES_SIZE = 768 * 1024
+"""Bytes of names that one program in a pod is given: a system takes 2 MiB of arguments, pointers and environment
+included (execve(2)). Of more, everything is packed, and what was not chosen is dropped here."""
+
+ITEM_COST = 500
+"""Bytes of memory for an item of a listing, besides its name."""
+
+
+class Choice(NamedTuple):
+    """What of a directory is fetched. members: of the archive, by the paths that they have there."""
+
+    fetch: Fetch
+    members: frozenset[bytes]
+
+    @property
+    def tally(self) -> Tally:
+        return tally(self.fetch)
+
+
+class Choosing:
+    """What one pull takes of its pods' directories."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._filters = compiled(options.filtering.rules) if options.filtering.rules else None
+
+    def check_single(self, hello: Hello, path: str) -> None:
+        """Raise what stands in the way where a pod has nothing to choose from: what is asked for is no directory, which
+        a filter may leave out, or its shell can't tell."""
+        if hello.is_directory:
+            raise CommandMissing(
+                "the container can't tell what it has: its runtime gives a command no process group of its own",
+                hint="pull without filters",
+            )
+        name = path.rstrip("/").rsplit("/", 1)[-1].encode("utf-8", "surrogateescape")
+        if self._filters and not self._filters.keeps(name, False):
+            raise NothingWanted(f"the filters leave nothing of {printable(path)}")
+
+    async def choose(self, listing: "Listing", ingest: Ingest, name: bytes) -> Choice:
+        """Hear what is there, and decide. name: of the directory in the archive; empty where its contents are meant.
+
+        Raises CommandMissing, and what else keeps the pod from telling.
+        """
+        there = await listing.heard()
+        wanted = kept_of(there, self._filters) if self._filters else there
+        here = await to_thread.run_sync(self._standing, ingest, name, wanted)
+        rules = self._rules(there, wanted)
+        differ: set[bytes] | None = None
+        if sizes := questionable(wanted, here, rules):
+            differ = await listing.differing(ingest, name, sizes)
+
+        def is_same(path: bytes) -> bool:
+            return differ is not None and path not in differ
+
+        fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same)
+        return Choice(fetch, frozenset(member(name, path) for path in fetch.whole))
+
+    def _standing(self, ingest: Ingest, name: bytes, wanted: Manifest) -> Manifest:
+        """Return what stands here of what is wanted, by the same paths. Blocks."""
+        local = {ingest.local(member(name, path)): path for path in wanted}
+        return {local[path]: item for path, item in ingest.sink.standing(local).items()}
+
+    def _rules(self, there: Manifest, wanted: Manifest) -> Rules:
+        return Rules(
+            collecting=self._options.collecting,
+            attributes=self._options.attributes,
+            checksum=self._options.verification.checksum,
+            modes=0o777 if self._options.attributes.preserve_modes else 0o777 & ~umask(),
+            besides=there.keys() - wanted.keys(),
+        )
+
+
+class Listing:
+    """What one pod tells of its directory. size: bytes of memory that it takes, as far as it has come."""
+
+    def __init__(self, conversation: Conversation, state: TransferState, room: Callable[[], Awaitable[None]]) -> None:
+        self.size = 0
+        self._conversation = conversation
+        self._state = state
+        self._room = room
+
+    async def heard(self) -> Manifest:
+        """Return all of it. Waits for memory meanwhile."""
+        conversation = self._conversation
+        reader, found = ListingReader(conversation.token), dict[bytes, Item]()
+        while not reader.ended:
+            data = await conversation.stdout()
+            if data is None:
+                raise conversation.error() or SessionLost("the session ended before the pod had told what is there")
+            self._state.wire_size += len(data)
+            for path, item in reader.feed(data):
+                found[path] = item
+                self.size += ITEM_COST + len(path)
+            with conversation.at_rest():
+                await self._room()
+        if reader.rest:
+            raise ProtocolViolation("the pod said more than what is there")
+        if reader.how == "none":
+            raise CommandMissing(
+                "the container can't tell what it has, without find and stat",
+                hint="add them to the image, or pull everything into a new directory",
+            )
+        await conversation.send(HEARD)
+        return found
+
+    async def differing(self, ingest: Ingest, name: bytes, sizes: Mapping[bytes, int]) -> set[bytes]:
+        """Return which files are not the same here. sizes: by their path below the directory."""
+        state, conversation = self._state, self._conversation
+
+        async def here(path: bytes, algorithm: str) -> str | None:
+            steps = ingest.digest(path, algorithm)
+            return await in_turns(steps, conversation.record_progress) if steps else None
+
+        paths = {member(name, path): path for path in sizes}
+        comparison = Comparison(state.negotiated.checksum, here, state.digests)
+        differ = await differing(conversation, {one: sizes[path] for one, path in paths.items()}, comparison)
+        return {paths[one] for one in differ}
+
+
+def member(name: bytes, path: bytes) -> bytes:
+    """Return what a path below a directory is called in the archive of a directory that is called `name` there."""
+    return b"/".join(filter(None, (name, path)))
+
+
+def packed(name: bytes, members: Collection[bytes]) -> bytes:
+    """Return what tells a pod to pack these members: their names, or that it is everything.
+
+    The directory itself is named with a dot behind it: its name may be a link's, that is to be followed.
+    """
+    dot = {name: b"/".join(filter(None, (name, b".")))}
+    names = encode_names(dot.get(one, one) for one in sorted(members))
+    return pack_line(len(names)) + names if len(names) <= MOST_NAMES_SIZE else EVERYTHING

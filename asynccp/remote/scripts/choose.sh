@@ -1,0 +1,59 @@
+# Before a pull that chooses: hello; what is there; questions, and parts of files; then what is to be packed: `pack SIZE`,
+# and so many bytes of names, or `all`. Or `none`: after `done` it is over.
+consult() {
+    say "hello sum=$sum stat=$stat tar=$kind z=$z busy=$busy directory=$directory chooses=yes"
+    list_below "$p" ./
+    attend $lister
+    wait $lister || end $?
+    wait "$waiter"
+    while read -r a <&3; do
+        case $a in pack* | all | none | ok) break ;; *) answer "$d" "$a" ;; esac
+    done
+    case $a in
+    pack*)
+        chosen=yes counts=
+        if [ "$b" ]; then
+            names=$(
+                trap : TERM
+                dd bs="${a#pack }" count=1 iflag=fullblock 2>/dev/null
+            )
+        else hear_names || end 1
+        fi
+        ;;
+    all) ;;
+    none)
+        say "done rc=0"
+        while read -r a <&3 && [ "$a" != ok ]; do answer "$d" "$a"; done
+        end 0
+        ;;
+    *) end 1 ;;
+    esac
+}
+# What was chosen has one name each, so that no directory brings what is in it; as arguments, since BusyBox's tar takes
+# no list.
+pack_chosen() {
+    set -f
+    IFS='
+'
+    # shellcheck disable=SC2086 # lines
+    set -- $names
+    unset IFS
+    set +f
+    case $names in *\\*)
+        for e; do
+            shift
+            decode "$e"
+            set -- "$@" "$l"
+        done
+        ;;
+    esac
+    tar cf - --no-recursion -C "$d" "$@" 3<&- 4>&- 5>&-
+}
+# part OFFSET SIZE NAME: so many bytes of a file from there on, and zeros where it has none any more.
+part() {
+    {
+        trap : TERM
+        tail -c "+$(($1 + 1))" "$3"
+        cat /dev/zero
+    } 2>/dev/null | head -c "$2"
+}
