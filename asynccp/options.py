@@ -189,9 +189,9 @@ class Publishing(NamedTuple):
 
 
 class Sync(NamedTuple):
-    """What a push does about what is there already: rsync's options of these names.
+    """What a push does about what is there already: rsync's options of these names. A pull knows `always` alone.
 
-    always: everything is sent, whatever is there. Else what is the same is not (`plan.delta`).
+    always: everything is sent, whatever is there. Else what is the same is not (`plan.delta`, `plan.fetch`).
     existing: nothing new is made. ignore_existing: nothing that is there is changed. update: no file that has a later
         time in the pod is.
     delete: what the sources don't have is removed, below the destination of a `dir/` source or below `DEST/dir`.
@@ -211,7 +211,6 @@ class Sync(NamedTuple):
 class Collecting(NamedTuple):
     """What a pull takes of what the pods have, besides filters. Sizes are bytes of content; 0: there is no such limit.
 
-    always: everything is fetched, whatever is here. Else what is the same is not (`plan.fetch`).
     mirror: what a pod does not have is removed here, in the directory that is that pod's alone.
     newer_than_ns: only what has changed since this moment, in nanoseconds since 1970; 0: whatever its time.
     tail_size: of each file no more than so many bytes of its end, for logs that nobody wants all of.
@@ -219,7 +218,6 @@ class Collecting(NamedTuple):
         all of a run together, the newest files until there is no room. A disk here may be smaller than a fleet's logs.
     """
 
-    always: bool = False
     mirror: bool = False
     newer_than_ns: int = 0
     tail_size: int = 0

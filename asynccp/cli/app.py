@@ -6,6 +6,7 @@ What a copy needs is imported by the command that copies: --help and --version a
 import gc
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -97,6 +98,7 @@ def pull(
             f"a pull goes to one local directory, not to {len(directories)}: {printable(', '.join(directories))}",
             hint=example("pull"),
         )
+    request = request.dated(time.time_ns())
     selection = request.selection(remotes)
     from asynccp.cli import run
 

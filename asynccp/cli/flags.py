@@ -7,6 +7,7 @@ without the flag, its name in the library what a hint calls it. From both follow
 So a new flag is a field of a group with its reason (`options`, or `cli.request`), a line here, and who obeys it.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import chain
@@ -15,10 +16,11 @@ from typing import Any, NamedTuple
 
 from asynccp.cli import filters
 from asynccp.cli.request import Request
+from asynccp.cli.since import changed_ns
 from asynccp.errors import Knob, UsageError
 from asynccp.limits import parse_size, size_word
 from asynccp.text import printable
-from asynccp.times import parse_span
+from asynccp.times import parse_moment, parse_span
 
 DEFAULTS = Request()
 
@@ -226,7 +228,44 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "options.verification.checksum",
             "Compare the SHA-256 of every file at both ends; the report has them.",
         ),
-        Flag("--ignore-times --force", "push", "options.sync.always", "Send everything, also what is the same there."),
+        Flag("--ignore-times --force", MOVES, "options.sync.always", "Copy everything, also what is there already."),
+        Flag("--mirror", "pull", "options.collecting.mirror", "Remove here what the pod doesn't have any more."),
+        Flag(
+            "--since",
+            "pull",
+            "since.span_s",
+            "Only what has changed in the last 90s, 10m, 2h; of logs, what was said.",
+            "SPAN",
+            least=1,
+            read=parse_span,
+        ),
+        Flag(
+            "--since-time",
+            "pull",
+            "since.moment_ns",
+            "The same, since 2026-11-29T10:00:00Z.",
+            "TIME",
+            least=-math.inf,
+            read=parse_moment,
+        ),
+        Flag(
+            "--newer-than",
+            "pull",
+            "since.file_ns",
+            "The same, since this file here was changed.",
+            "FILE",
+            least=-math.inf,
+            read=changed_ns,
+        ),
+        Flag(
+            "--tail-bytes",
+            "pull",
+            "options.collecting.tail_size",
+            "Of a larger file only its end, from a line's begin: 500K, 50M.",
+            "SIZE",
+            least=1,
+            read=parse_size,
+        ),
         Flag(
             "--delete",
             "push",
@@ -331,15 +370,6 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "What kubectl logs has, too, of containers that run or ran, as CONTAINER.log; no path is needed then.",
         ),
         Flag("--previous", "pull", "logs.previous", "Also the log before the last restart, as CONTAINER.previous.log."),
-        Flag(
-            "--since",
-            "pull",
-            "logs.since_s",
-            "Only what was logged in the last 90s, 10m, 2h.",
-            "SPAN",
-            least=1,
-            read=parse_span,
-        ),
         Flag("--tail", "pull", "logs.tail", "Only the last N lines of each log; -1 for all.", "N", least=-1),
         Flag("--timestamps", "pull", "logs.timestamps", "The time before each line."),
     ),
@@ -390,6 +420,33 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         Flag("--strict", FLEET, "options.failures.strict", "A pod that was matched but skipped counts as failed."),
     ),
     "Limits": (
+        Flag(
+            "--max-file-size",
+            "pull",
+            "options.collecting.most_file_size",
+            "Leave out files with more bytes: 500M, 10G.",
+            "SIZE",
+            least=1,
+            read=parse_size,
+        ),
+        Flag(
+            "--max-pod-size",
+            "pull",
+            "options.collecting.most_pod_size",
+            "Of one pod take the newest files, until they have so many bytes.",
+            "SIZE",
+            least=1,
+            read=parse_size,
+        ),
+        Flag(
+            "--max-total",
+            "pull",
+            "options.collecting.most_total_size",
+            "The same of all pods together.",
+            "SIZE",
+            least=1,
+            read=parse_size,
+        ),
         Flag(
             "--max-entries",
             "pull",

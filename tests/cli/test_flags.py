@@ -1,5 +1,6 @@
 """A flag is one line of a table; what people type, set in the environment and read in --help follows from it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from asynccp import Compression, Rule, Selection, UsageError
 from asynccp.cli import run
 from asynccp.cli.app import app
 from asynccp.cli.flags import FLAGS, PANELS, Flag, flags_of, request_of
-from asynccp.cli.request import Output, Request
+from asynccp.cli.request import Output, Request, Since
 from asynccp.plan.filters import FILE_SIZE
 
 COMMANDS = ("push", "diff", "pull", "cp", "check")
@@ -31,6 +32,15 @@ COMMANDS = ("push", "diff", "pull", "cp", "check")
         ("options.attributes.follow", "no_follow", "0", True),
         ("options.failures.strict", "strict", "yes", True),
         ("options.limits.size", "max_size", "4T", 4 * 1024**4),
+        ("options.sync.always", "ignore_times", True, True),
+        ("options.collecting.mirror", "mirror", True, True),
+        ("options.collecting.tail_size", "tail_bytes", "50M", 50 * 1024**2),
+        ("options.collecting.most_file_size", "max_file_size", "1G", 1024**3),
+        ("options.collecting.most_pod_size", "max_pod_size", "1G", 1024**3),
+        ("options.collecting.most_total_size", "max_total", "1G", 1024**3),
+        ("since.span_s", "since", "2d", 172_800),
+        ("since.moment_ns", "since_time", "1970-01-01T00:00:01Z", 1_000_000_000),
+        ("since.moment_ns", "since_time", "1969-12-31T23:59:59Z", -1_000_000_000),
         ("labels", "selector", ["app=web:/x", "a=b"], ("app=web:/x", "a=b")),
         ("where.namespaces", "namespace", ["a"], ("a",)),
         ("server.context", "context", "kind", "kind"),
@@ -55,6 +65,15 @@ def test_a_word_sets_the_field_that_its_flag_names(path: str, parameter: str, wo
         ("timeout", "nan", "--timeout is at least 0.001"),
         ("timeout", "x", "--timeout is a number, not 'x'"),
         ("bwlimit", "0", "--bwlimit is at least 1"),
+        ("tail_bytes", "0", "--tail-bytes is at least 1"),
+        ("max_file_size", "0", "--max-file-size is at least 1"),
+        ("max_pod_size", "0", "--max-pod-size is at least 1"),
+        ("max_total", "0", "--max-total is at least 1"),
+        ("since", "0s", "--since is at least 1"),
+        ("since", "soon", "'soon' is no span of time"),
+        ("since_time", "2h", "'2h' is no date and time of RFC 3339"),
+        ("newer_than", "/no/such/file", "/no/such/file does not exist, so nothing can be newer"),
+        ("newer_than", "a\0b", "a\\x00b can't be looked at: embedded null byte, so nothing can be newer"),
         ("max_size", "4X", "'4X' is no size"),
         ("max_depth", "0", "--max-depth is at least 1"),
         ("compress", "lz4", "--compress is one of auto, none, gzip, zstd, not 'lz4'"),
@@ -65,6 +84,37 @@ def test_a_word_that_means_nothing_is_told_in_one_sentence(parameter: str, word:
     with pytest.raises(UsageError) as caught:
         request_of("pull", {parameter: word})
     assert str(caught.value) == told
+
+
+NOW_NS = 1_700_000_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("since", "at_ns", "ago_s"),
+    [
+        (Since(), 0, 0),
+        (Since(span_s=60), NOW_NS - 60_000_000_000, 60),
+        (Since(moment_ns=NOW_NS - 1_500_000_000), NOW_NS - 1_500_000_000, 2),
+        (Since(file_ns=NOW_NS - 5_000_000_000), NOW_NS - 5_000_000_000, 5),
+        (Since(file_ns=NOW_NS + 5), NOW_NS + 5, 1),
+    ],
+)
+def test_files_and_logs_are_taken_since_one_moment(since: Since, at_ns: int, ago_s: int) -> None:
+    request = Request(since=since).dated(NOW_NS)
+    assert (request.options.collecting.newer_than_ns, request.logs.since_s) == (at_ns, ago_s)
+    assert request.selection(["pod/a:/var/log"]).logs == (), "that moment alone asks for no logs"
+
+
+def test_since_when_is_said_once(tmp_path: Path) -> None:
+    words = {"since": "2h", "newer_than": str(tmp_path)}
+    with pytest.raises(UsageError, match="since when is said more than once"):
+        request_of("pull", words).dated(NOW_NS)
+
+
+def test_a_file_tells_since_when(tmp_path: Path) -> None:
+    (tmp_path / "marker").touch()
+    os.utime(tmp_path / "marker", ns=(0, 1_234_567_890))
+    assert request_of("pull", {"newer_than": str(tmp_path / "marker")}).since.file_ns == 1_234_567_890
 
 
 A, B, C = Rule(True, ("a",)), Rule(False, ("b",)), Rule(False, ("*.c", "!d.c"))
