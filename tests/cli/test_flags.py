@@ -32,7 +32,7 @@ COMMANDS = ("push", "diff", "pull", "cp", "check")
         ("options.attributes.follow", "no_follow", "0", True),
         ("options.failures.strict", "strict", "yes", True),
         ("options.limits.size", "max_size", "4T", 4 * 1024**4),
-        ("options.sync.always", "ignore_times", True, True),
+        ("options.sync.always", "force", True, True),
         ("options.collecting.mirror", "mirror", True, True),
         ("options.collecting.tail_size", "tail_bytes", "50M", 50 * 1024**2),
         ("options.collecting.most_file_size", "max_file_size", "1G", 1024**3),
