@@ -17,7 +17,7 @@
         ├── SourceShrank        a tar ended in a file that lost its end under its hands     retryable
         ├── DigestsDiffer       a file arrived, but it is not what was sent                 retryable
         ├── SourceMissing       the pod has no such path (NoSuchPath), or none of it can be read, or is
-        │                       wanted (NothingWanted)
+        │                       wanted (NothingWanted, NothingMatches)
         ├── SourceChanged       a source changed while it was read                      exit 24
         ├── UnsafeEntry         an archive member that must not be written
         └── Interrupted         the person at the keyboard ended it                     exit 130
@@ -170,6 +170,12 @@ class NoSuchPath(SourceMissing):
     """The container has no such path, or log. may_lack: nobody misses it, if it is elsewhere (`report.settled`)."""
 
     may_lack = False
+
+
+class NothingMatches(NoSuchPath):
+    """Nothing in the container has a name that a pattern means: no trouble, if something in another one has."""
+
+    may_lack = True
 
 
 class NothingWanted(SourceMissing):

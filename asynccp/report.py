@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from asynccp.difference import Difference, Sign
 from asynccp.entry import LeftOut, NotKept
-from asynccp.errors import Interrupted, NoSuchPath, SourceChanged, TransferError
+from asynccp.errors import Interrupted, NoSuchPath, NothingMatches, SourceChanged, TransferError
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.text import exact
 
@@ -281,18 +281,24 @@ def _spoiled(result: Result, error: TransferError) -> Result:
 def settled(results: Sequence[Result]) -> list[Result]:
     """Return the results of a run that is over: what was absent everywhere is failed.
 
-    A path may be in another container of the pod. Of a container's logs the one before its restart may be gone.
+    A path may be in another container of the pod. Of a container's logs the one before its restart may be gone. What a
+    pattern means may be in any other pod.
     """
 
     def place(transfer: Transfer) -> tuple[str, str, bool]:
         target = transfer.target
         return (target.of_pod, target.container, True) if transfer.log else (target.of_pod, transfer.path, False)
 
-    found = {place(one.transfer) for one in results if one.outcome is not Outcome.ABSENT}
+    there = [one.transfer for one in results if one.outcome is not Outcome.ABSENT]
+    found, paths = {place(one) for one in there}, {one.path for one in there}
+
+    def is_missed(one: Result) -> bool:
+        if one.error_class == NothingMatches.__name__:
+            return one.transfer.path not in paths
+        return place(one.transfer) not in found
+
     return [
-        replace(one, outcome=Outcome.FAILED)
-        if one.outcome is Outcome.ABSENT and place(one.transfer) not in found
-        else one
+        replace(one, outcome=Outcome.FAILED) if one.outcome is Outcome.ABSENT and is_missed(one) else one
         for one in results
     ]
 

@@ -5,17 +5,20 @@ already; then the names of what is to be packed.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import to_thread
 
-from asynccp.engine.conversation import Conversation
+from asynccp.engine.sessions import Greeted
 from asynccp.engine.state import TransferState
 from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import Comparison, differing
-from asynccp.errors import CommandMissing, NothingWanted, ProtocolViolation, SessionLost
+from asynccp.entry import Kind, LeftOut
+from asynccp.errors import CommandMissing, NothingMatches, NothingWanted, ProtocolViolation, SessionLost, SourceMissing
 from asynccp.local.umask import umask
-from asynccp.options import Options
+from asynccp.options import Collecting, Options
+from asynccp.plan.collect import Room, collected
 from asynccp.plan.fetch import Fetch, Rules, decide, questionable, tally
 from asynccp.plan.filters import compiled, kept_of
 from asynccp.plan.manifest import Item, Manifest
@@ -27,6 +30,9 @@ from asynccp.report import Tally
 from asynccp.sinks.ingest import Ingest
 from asynccp.text import printable
 
+if TYPE_CHECKING:
+    from asynccp.plan.globs import Glob
+
 MOST_NAMES_SIZE = 768 * 1024
 """Bytes of names that one program in a pod is given: a system takes 2 MiB of arguments, pointers and environment
 included (execve(2)). Of more, everything is packed, and what was not chosen is dropped here."""
@@ -36,10 +42,15 @@ ITEM_COST = 500
 
 
 class Choice(NamedTuple):
-    """What of a directory is fetched. members: of the archive, by the paths that they have there."""
+    """What of a directory is fetched. members: of the archive, by the paths that they have there.
+
+    left_out: what is there, and is not copied. taken_size: bytes of what all pods may bring.
+    """
 
     fetch: Fetch
     members: frozenset[bytes]
+    left_out: tuple[LeftOut, ...]
+    taken_size: int
 
     @property
     def tally(self) -> Tally:
@@ -52,6 +63,7 @@ class Choosing:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._filters = compiled(options.filtering.rules) if options.filtering.rules else None
+        self._room = Room(options.collecting.most_total_size or None)
 
     def check_single(self, hello: Hello, path: str) -> None:
         """Raise what stands in the way where a pod has nothing to choose from: what is asked for is no directory, which
@@ -61,17 +73,27 @@ class Choosing:
                 "the container can't tell what it has: its runtime gives a command no process group of its own",
                 hint="pull without filters",
             )
-        name = path.rstrip("/").rsplit("/", 1)[-1].encode("utf-8", "surrogateescape")
+        if self._options.collecting != Collecting():
+            raise SourceMissing(
+                f"{printable(path)} is a link, or no regular file: what of it is wanted can't be said",
+                hint="name what it leads to, or the directory that it is in",
+            )
+        name = path.rsplit("/", 1)[-1].encode("utf-8", "surrogateescape")
         if self._filters and not self._filters.keeps(name, False):
             raise NothingWanted(f"the filters leave nothing of {printable(path)}")
 
-    async def choose(self, listing: "Listing", ingest: Ingest, name: bytes) -> Choice:
-        """Hear what is there, and decide. name: of the directory in the archive; empty where its contents are meant.
+    async def choose(self, listing: "Listing", ingest: Ingest, name: bytes, meant: "Glob | None") -> Choice:
+        """Hear what is there, and decide. name: of what is asked for in the archive; empty for a directory's contents.
+        meant: what of these, by a pattern.
 
-        Raises CommandMissing, and what else keeps the pod from telling.
+        Raises NothingMatches, CommandMissing, and what else keeps the pod from telling.
         """
-        there = await listing.heard()
-        wanted = kept_of(there, self._filters) if self._filters else there
+        there = await listing.heard(name)
+        if meant:
+            there = _matched(there, meant)
+        kept = kept_of(there, self._filters) if self._filters else there
+        chosen = collected(kept, self._options.collecting, self._room)
+        wanted = chosen.kept
         here = await to_thread.run_sync(self._standing, ingest, name, wanted)
         rules = self._rules(there, wanted)
         differ: set[bytes] | None = None
@@ -82,7 +104,12 @@ class Choosing:
             return differ is not None and path not in differ
 
         fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same)
-        return Choice(fetch, frozenset(member(name, path) for path in fetch.whole))
+        left_out = tuple(replace(one, path=member(name, one.path)) for one in (*chosen.left_out, *fetch.left_out))
+        return Choice(fetch, frozenset(member(name, path) for path in fetch.whole), left_out, chosen.size)
+
+    def give_back(self, choice: Choice) -> None:
+        """Let other pods have the room of one that failed."""
+        self._room.give_back(choice.taken_size)
 
     def _standing(self, ingest: Ingest, name: bytes, wanted: Manifest) -> Manifest:
         """Return what stands here of what is wanted, by the same paths. Blocks."""
@@ -96,29 +123,34 @@ class Choosing:
             checksum=self._options.verification.checksum,
             modes=0o777 if self._options.attributes.preserve_modes else 0o777 & ~umask(),
             besides=there.keys() - wanted.keys(),
+            always=self._options.sync.always,
         )
 
 
 class Listing:
-    """What one pod tells of its directory. size: bytes of memory that it takes, as far as it has come."""
+    """What one pod tells of what is asked for. size: bytes of memory that it takes, as far as it has come.
 
-    def __init__(self, conversation: Conversation, state: TransferState, room: Callable[[], Awaitable[None]]) -> None:
+    room: waits until there is memory for more.
+    """
+
+    def __init__(self, found: Greeted, state: TransferState, room: Callable[[], Awaitable[None]]) -> None:
         self.size = 0
-        self._conversation = conversation
+        self.is_directory = found.hello.is_directory
+        self._conversation = found.conversation
         self._state = state
         self._room = room
 
-    async def heard(self) -> Manifest:
-        """Return all of it. Waits for memory meanwhile."""
+    async def heard(self, name: bytes) -> Manifest:
+        """Return all of it. Waits for memory meanwhile. name: of the file, if it is none of a directory."""
         conversation = self._conversation
-        reader, found = ListingReader(conversation.token), dict[bytes, Item]()
+        reader, found = ListingReader(conversation.token, [] if self.is_directory else [name]), dict[bytes, Item]()
         while not reader.ended:
             data = await conversation.stdout()
             if data is None:
                 raise conversation.error() or SessionLost("the session ended before the pod had told what is there")
             self._state.wire_size += len(data)
             for path, item in reader.feed(data):
-                found[path] = item
+                found[path if self.is_directory else b""] = item
                 self.size += ITEM_COST + len(path)
             with conversation.at_rest():
                 await self._room()
@@ -146,16 +178,29 @@ class Listing:
         return {paths[one] for one in differ}
 
 
+def _matched(there: Manifest, meant: "Glob") -> Manifest:
+    """Return what a pattern means, all that is below it, and the directories that it is in."""
+    found = meant.found(
+        path for path, item in there.items() if path and (not meant.contents or item.kind is Kind.DIRECTORY)
+    )
+    if not found:
+        raise NothingMatches("nothing there has a name that the pattern means")
+    below = tuple(path + b"/" for path in found)
+    above = {one[:at] for one in below for at in range(len(one)) if one[at : at + 1] == b"/"}
+    return {path: item for path, item in there.items() if path in above or path.startswith(below)}
+
+
 def member(name: bytes, path: bytes) -> bytes:
     """Return what a path below a directory is called in the archive of a directory that is called `name` there."""
     return b"/".join(filter(None, (name, path)))
 
 
-def packed(name: bytes, members: Collection[bytes]) -> bytes:
+def packed(name: bytes, members: Collection[bytes], *, is_directory: bool) -> bytes:
     """Return what tells a pod to pack these members: their names, or that it is everything.
 
-    The directory itself is named with a dot behind it: its name may be a link's, that is to be followed.
+    is_directory: that is what is asked for. It is named with a dot behind it: its name may be a link's, that is to be
+    followed.
     """
-    dot = {name: b"/".join(filter(None, (name, b".")))}
+    dot = {name: b"/".join(filter(None, (name, b".")))} if is_directory else {}
     names = encode_names(dot.get(one, one) for one in sorted(members))
     return pack_line(len(names)) + names if len(names) <= MOST_NAMES_SIZE else EVERYTHING

@@ -41,6 +41,7 @@ from asynccp.errors import (
     ConnectFailed,
     DigestsDiffer,
     NoSuchPath,
+    NothingMatches,
     ProtocolViolation,
     SessionLost,
     SourceShrank,
@@ -48,8 +49,8 @@ from asynccp.errors import (
 )
 from asynccp.events import Listener, Observer, Started
 from asynccp.kube.base import Cluster
-from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Compression, Options
-from asynccp.plan.plan import Gather, PullPlan
+from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Collecting, Compression, Options
+from asynccp.plan.plan import Gather, PullPlan, fetched, glob
 from asynccp.remote.commands import PullRequest, pull_name
 from asynccp.remote.complaints import Complaints
 from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE
@@ -114,7 +115,7 @@ class PullJob:
         self.writer = writer
         self.options = options = sessions.options
         self.memory = Memory(options.limits.memory)
-        self.narrows = bool(options.filtering.rules)
+        self.narrows = bool(options.filtering.rules) or options.collecting != Collecting()
         self.compression = Pulls(options.compression, anyio.current_time())
         self.digests_size = options.limits.memory
         self._gathers = {one.transfer: one for one in plan.gathers}
@@ -135,6 +136,8 @@ class PullJob:
         try:
             await self._kept[transfer].attempt()
         except NoSuchPath as exc:
+            if glob(transfer.path):
+                raise NothingMatches(str(exc), hint=exc.hint) from exc
             exc.may_lack = self._askers[transfer.target.of_pod, transfer.path] > 1
             raise
 
@@ -159,11 +162,14 @@ class _PullTransfer:
         self._complaints = Complaints()  # likewise
         self._ingest: Ingest | None = None
         self._listing: Listing | None = None
+        self._choice: Choice | None = None
+        self._is_complete = False
         self._ended_early = False  # once already, because a file changed under tar's hands
 
     @property
     def _path(self) -> str:
-        return self._state.transfer.path
+        """What the pod is asked for."""
+        return fetched(self._state.transfer.path)
 
     @property
     def _records(self) -> int:
@@ -189,6 +195,7 @@ class _PullTransfer:
                 async with self._job.sessions.greeted(self._state.transfer, request, extra_stall_s=extra_s) as found:
                     self._state.negotiated = Negotiated(protocol=found.protocol)
                     await self._run(found)
+                    self._is_complete = True
                     return
             except _BetterCompressed as exc:
                 let_go(exc)
@@ -198,6 +205,9 @@ class _PullTransfer:
         took = self._share.used()
         self._share.release()  # at once: the end of a session takes its time, and others wait
         ingest, self._ingest = self._ingest, None
+        if self._choice and not self._is_complete:
+            self._job.choosing.give_back(self._choice)
+        self._choice = self._listing = None
         if ingest:
             with anyio.CancelScope(shield=True):  # bounded: one temporary file, some descriptors, modes for a moment
                 await to_thread.run_sync(ingest.abort)
@@ -227,7 +237,9 @@ class _PullTransfer:
     async def _chooses(self) -> bool:
         """Tell whether the pod is to list what it has: something is left out, or may be here already."""
         job = self._job
-        if job.narrows or self._gather.onto or job.options.collecting.always:
+        if glob(self._state.transfer.path):
+            return True
+        if job.narrows or self._gather.onto or job.options.sync.always:
             return job.narrows
         return await to_thread.run_sync(job.destination.holds, self._place(is_directory=True))
 
@@ -300,20 +312,23 @@ class _PullTransfer:
         from asynccp.engine.choosing import Listing, packed
 
         conversation, name = found.conversation, pull_name(self._path)
-        self._listing = Listing(conversation, self._state, self._share.room)
-        choice = await self._job.choosing.choose(self._listing, ingest, name)
+        self._listing = Listing(found, self._state, self._share.room)
+        meant = glob(self._state.transfer.path)
+        choice = self._choice = await self._job.choosing.choose(self._listing, ingest, name, meant)
         ingest.choose(choice.members)
         if choice.members:
-            await conversation.send(packed(name, choice.members))
+            await conversation.send(packed(name, choice.members, is_directory=found.hello.is_directory))
         return choice
 
     def _came(self, ingest: Ingest, choice: "Choice | None", account: Account | None) -> None:
         """Take down what is here."""
-        told = choice.fetch.left_out if choice else ()
+        limited = choice.left_out if choice else ()
+        counts = self._job.options.failures.strict
         self._state.arrived = Arrived(
             size=ingest.size,
             entries=ingest.entries,
-            left_out=[*told, *ingest.left_out, *(account.left_out if account else ())],
+            left_out=[*ingest.left_out, *(account.left_out if account else ()), *(limited if counts else ())],
+            limited=() if counts else limited,
             not_kept=ingest.not_kept,
             grown=account.grown if account else (),
             landed=ingest.sink.landed or (self._gather.landed if ingest.entries else ""),

@@ -30,12 +30,14 @@ class Negotiated(NamedTuple):
 class Arrived(NamedTuple):
     """What stands whole where it was to go, and what does not. Fields as in `Result`.
 
+    limited: what limits of the user's own have left out: that is no trouble.
     is_partial: something besides entries that was asked for could not be done.
     """
 
     size: int = 0
     entries: int = 0
     left_out: Sequence[LeftOut] = ()
+    limited: Sequence[LeftOut] = ()
     not_kept: Sequence[NotKept] = ()
     grown: Sequence[bytes] = ()
     landed: str = ""
@@ -97,7 +99,7 @@ class TransferState:
             error=error,
             error_class=error_class,
             hint=hint,
-            left_out=tuple(arrived.left_out),
+            left_out=(*arrived.left_out, *arrived.limited),
             checksum=negotiated.checksum,
             digests=self.digests,
             archive_size=self.archive_size,

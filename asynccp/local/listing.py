@@ -1,6 +1,6 @@
 """Listing: what stands below a directory of this machine, as a manifest. Calls block.
 
-Walked by descriptors (`local.directories`): of a link there is its text, and nothing behind it. What can't be looked at,
+Walked by descriptors (`local.directories`): of a link there is its text, nothing behind it. What can't be looked at,
 or goes meanwhile, is not there: so it is fetched, and never removed.
 """
 

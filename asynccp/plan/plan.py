@@ -4,8 +4,8 @@ A plan is what a dry run prints, and all that the engine needs besides a cluster
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
@@ -14,6 +14,9 @@ from asynccp.plan.template import Template, check_apart, shared, usual
 from asynccp.report import ARCHIVED_NAME
 from asynccp.target import STANDARD_OUTPUT, Skipped, Transfer, by_reason
 from asynccp.text import counted, exact, human_size, listed, printable
+
+if TYPE_CHECKING:
+    from asynccp.plan.globs import Glob
 
 _NAMES = 8  # of pods, on one line
 _REASONS = 20  # for which pods are skipped, each a line
@@ -180,7 +183,7 @@ def build_pull(
     Raises UsageError when two copies would land on one name, PlanError when the cluster has no name for one.
     """
     by = template or usual()
-    landings = [(one, by.landing(one)) for one in transfers]
+    landings = [(one, by.landing(replace(one, path=fetched(one.path)))) for one in transfers]
     check_apart(landings, reserved=[ARCHIVED_NAME] if is_archive else [])
     among_others = shared(landings)
     gathers = tuple(
@@ -193,6 +196,21 @@ def build_pull(
         for one, landing in landings
     )
     return PullPlan(destination, gathers, token, tuple(skipped), is_archive)
+
+
+def glob(path: str) -> "Glob | None":
+    """Return the glob that a path of a pull is; None if it has no wildcards. Raises UsageError."""
+    if not any(one in path for one in "*?[{\\"):
+        return None
+    from asynccp.plan.globs import glob_of  # few need it
+
+    return glob_of(path)
+
+
+def fetched(path: str) -> str:
+    """Return the path that a pod is asked for: of a glob the directory that it is in, for its contents."""
+    found = glob(path)
+    return f"{found.directory.rstrip('/')}/" if found else path
 
 
 def excluded_lines(excluded: int) -> list[str]:

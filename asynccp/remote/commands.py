@@ -142,6 +142,7 @@ def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:
         "want_size": _flag(request.want_size),
         "follow": _flag(request.follow),
         "choose": _flag(request.chooses),
+        "itself": encode_name(pull_name(request.path)).decode(),
         "needed": "tar",
     }
     if request.chooses:

@@ -11,7 +11,7 @@ OSError inside `translated`. After an error only `abort` may follow.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -109,7 +109,7 @@ class Sink(ABC):
         """Yield content that was written, fewer bytes if it is not there any more."""
         return ()
 
-    def standing(self, paths: Iterable[bytes]) -> Manifest:  # noqa: ARG002
+    def standing(self, paths: Collection[bytes]) -> Manifest:  # noqa: ARG002
         """Return those of some paths that stand here, by an earlier copy or anybody."""
         return {}
 

@@ -15,7 +15,7 @@ import errno
 import functools
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from asynccp.archive.attributes import usual_mode
@@ -181,7 +181,7 @@ class DirectorySink(Sink):
         self._symlinks.clear()
         self._tree.close()
 
-    def standing(self, paths: Iterable[bytes]) -> Manifest:
+    def standing(self, paths: Collection[bytes]) -> Manifest:
         return standing(self._tree.root, b"", paths)
 
     def size_of(self, path: bytes) -> int | None:

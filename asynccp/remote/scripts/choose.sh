@@ -1,8 +1,8 @@
-# Before a pull that chooses: hello; what is there; questions, and parts of files; then what is to be packed: `pack SIZE`,
+# Before a pull that chooses: hello; what is there, of a directory what is below it, of a file that alone; questions, and parts of files; then what is to be packed: `pack SIZE`,
 # and so many bytes of names, or `all`. Or `none`: after `done` it is over.
-consult() {
+consult() { # DIRECTORY NAME
     say "hello sum=$sum stat=$stat tar=$kind z=$z busy=$busy directory=$directory chooses=yes"
-    list_below "$p" ./
+    list_below "$1" "$2"
     attend $lister
     wait $lister || end $?
     wait "$waiter"

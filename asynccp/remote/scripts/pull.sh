@@ -78,7 +78,9 @@ pack() {
     echo $? >&5
 }
 chosen=
-if [ "$choose" ] && [ $directory ] && [ "$group" ]; then consult; fi
+if [ "$choose" ] && [ "$group" ]; then
+    if [ $directory ]; then consult "$p" ./; elif [ -f "$p" ] && [ ! -h "$p" ]; then consult "$d" "$itself"; fi
+fi
 hello() { say "hello $* counts=$counts sum=$sum stat=$stat tar=$kind lists=$lists z=$z busy=$busy directory=$directory"; }
 send() {
     trap : TERM
