@@ -13,6 +13,8 @@
     us   → pod  questions about files                of a pull; of a push what to remove, and to set (`orders.sh`)
     us   → pod  one line on stdin                    we have it all: you may go
 
+Of a listing that is `hello`, the names that are asked for, the listing (`remote.listing`), questions, and the one line.
+
 What there is to tell beside the archive comes on stderr (`remote.notes`), the last of it `ended`, before `done`.
 
 The process in the pod lives until it has our last line, so the API server's proxy never sees it end while bytes are

@@ -1,14 +1,14 @@
 """Listing: what is below a directory of a container, as its script tells it (`scripts/listing.sh`). Pure.
 
     pod  → us   asynccp TOKEN listing how=HOW
-    pod  → us   items, one for each object, a directory's before those of what is in it
+    pod  → us   items, one for each object
     pod  → us   //asynccp TOKEN listed rc=N
 
 GNU find ends each of its words with NUL. Others know no NUL: their items begin with two slashes, which no path has in
 a row; the text of a link, which may have them, is as long as the link's size says.
 
-A pod is not trusted: an item is whole and about what was asked for, or the listing is refused. Of its own files it may
-still tell lies, and more of them than there can be: who collects them bounds how many.
+A pod is not trusted: an item is whole and about what was asked for, or the listing is refused. It may still lie about
+its own files, tell of one twice, or never end: who collects the items bounds how many they are.
 """
 
 import re
@@ -25,13 +25,14 @@ from asynccp.text import printable
 
 MAX_MOUNTS = 10_000
 MAX_UNLISTED = 1000  # that are named
+_MARK = b"//"
 _PATH_MAX = 4096  # bytes of a path, and of a link's text (limits.h(0p), as Linux has it)
 _MAX_HEAD_SIZE = 300  # bytes of an item before its path: ten numbers of up to 20 digits
 _MAX_ITEM_SIZE = 3 * _PATH_MAX + _MAX_HEAD_SIZE  # a path comes twice where a link is quoted
 
 _NUMBERS = rb" (\d{1,20})" * 5 + b" "  # uid, gid, device, inode, names
 _NUL_ITEM = re.compile(
-    rb"([A-Za-z?])([0-7]{1,5}) (\d{1,20}) (-?\d{1,20})\.(\d{9})\d{0,9}" + _NUMBERS + rb"([^\0]+)\0([^\0]*)\0"
+    rb"([A-Za-z?])([0-7]{1,5}) (\d{1,20}) (-?\d{1,20})\.(\d{9})\d{0,9}" + _NUMBERS + rb"([^\0]+)\0([^\0]{0,4096})\0"
 )
 _SLASHES_HEAD = re.compile(
     rb"//([0-9a-f]{1,8}) (\d{1,20}) (-?\d{1,10}-\d\d-\d\d) (\d\d):(\d\d):(\d\d)\.(\d{9}) \+0000" + _NUMBERS
@@ -42,6 +43,7 @@ _UNSAFE = re.compile(rb"/\.{0,2}(?:/|\Z)|\0")  # an empty component, `.` or `..`
 
 # How a name is quoted, and a link's, with its text between the last two: by BusyBox, toybox, and GNU as we ask it to.
 _QUOTES = ((b"'", b"' -> '", b"'\n"), (b"", b" -> '", b"'\n"), (b"", b" -> ", b"\n"))
+_MAX_QUOTES_SIZE = max(len(b"".join(quotes)) for quotes in _QUOTES)
 _LETTERS = {b"f": Kind.FILE, b"d": Kind.DIRECTORY, b"l": Kind.SYMLINK}
 _TYPES = {0o100000: Kind.FILE, 0o040000: Kind.DIRECTORY, 0o120000: Kind.SYMLINK}
 
@@ -69,7 +71,7 @@ class ListingReader:
         self._token = token
         self._names = frozenset(names)
         self._begin = LineReader(token, "listing")
-        self._end = f"//asynccp {token} listed ".encode()
+        self._end = _MARK + f"asynccp {token} listed ".encode()
         self._item: Callable[[bytes, int], _Told | None] = _no_item
         self._buffer = b""  # no more than an item, and what is being fed
 
@@ -82,6 +84,9 @@ class ListingReader:
 
         Raises ProtocolViolation for what can't be a listing of what was asked for.
         """
+        if self.ended:
+            self.rest += data
+            return
         if not self.how:
             found = self._begin.feed(data)
             if found is None:
@@ -90,15 +95,15 @@ class ListingReader:
             self._begin_items(line.facts.get("how", ""))
         self._buffer += data
         at = 0
-        while not self.ended and (told := self._next(at)):
+        while not self._buffer.startswith(self._end, at) and (told := self._item(self._buffer, at)):
             said, what, at = told
             if isinstance(what, Item):
                 yield self._asked(said), what
             else:
                 self._note(what, _relative(said))
         self._buffer = self._buffer[at:]
-        if self.ended:
-            self.rest, self._buffer = self.rest + self._buffer, b""
+        if self._buffer.startswith(self._end):
+            self._read_end()
         elif len(self._buffer) > _MAX_ITEM_SIZE:
             raise _no_listing(self._buffer)
 
@@ -108,16 +113,13 @@ class ListingReader:
             raise ProtocolViolation(f"the pod lists in a way that is not known here: '{printable(how, 60)}'")
         self.how, self._item = how, forms[how]
 
-    def _next(self, at: int) -> _Told | None:
-        """Return the item that begins there, if it is whole. The end is none, and is seen to."""
-        if not self._buffer.startswith(self._end, at):
-            return self._item(self._buffer, at)
-        found = LineReader(self._token, "listed").feed(self._buffer[at + 2 :])
+    def _read_end(self) -> None:
+        found = LineReader(self._token, "listed").feed(self._buffer[len(_MARK) :])
         if found is not None:
             line, self.rest = found
+            self._buffer = b""
             code = number(line.facts, "rc")
-            self.code, self._buffer = 255 if code is None else code, b""
-        return None
+            self.code = 1 if code is None else code
 
     def _asked(self, said: bytes) -> bytes:
         path = _relative(said)
@@ -206,7 +208,7 @@ def _quoted(buffer: bytes, at: int, path: bytes, size: int | None) -> tuple[byte
     """
     if (size or 0) > _PATH_MAX:
         raise _no_listing(buffer[at:])
-    if len(buffer) < at + len(path) + (size or 0) + 8:  # whatever the quotes are: something always follows
+    if len(buffer) < at + len(path) + (size or 0) + _MAX_QUOTES_SIZE:  # whatever the quotes are: the end line is longer
         return None
     if size is not None:
         for before, between, after in _QUOTES:

@@ -1,20 +1,25 @@
 """Listings: what is below a directory, as each kind of container tells it, and as hostile input."""
 
 import contextlib
+import datetime
 import os
 import random
 import shutil
 import stat
 import tempfile
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asynccp.entry import Kind
+from asynccp.errors import ProtocolViolation
 from asynccp.plan.manifest import Item
 from asynccp.remote.commands import ListRequest, list_command
-from asynccp.remote.listing import ListingReader
+from asynccp.remote.listing import MAX_UNLISTED, ListingReader
 
 from .. import trees
 from . import boxes
@@ -409,3 +414,248 @@ def test_a_listing_that_nobody_hears_ends_itself(lister_of: BoxOf, crowd: Path) 
             pod.wait_until_blocked()
         for pod in pods:
             pod.exit_code()
+
+
+# --- what a reader makes of what it is told
+
+END = b"//asynccp 0123456789abcdef listed rc=0\n"
+
+
+def begin(how: str) -> bytes:
+    return f"asynccp {TOKEN} listing how={how}\n".encode()
+
+
+def day(seconds: int) -> bytes:
+    """Return a time as every stat prints it."""
+    return (datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S").encode()
+
+
+LETTERS = {Kind.FILE: b"f", Kind.DIRECTORY: b"d", Kind.SYMLINK: b"l", None: b"p"}
+TYPES = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK, None: stat.S_IFIFO}
+
+
+def said_path(path: bytes) -> bytes:
+    return b"./" + path if path else b"."
+
+
+def by_find(path: bytes, item: Item) -> bytes:
+    seconds, fraction = divmod(item.mtime_ns, 10**9)
+    size = len(item.link) or item.size
+    numbers = (item.uid, item.gid, item.device, item.inode, item.names)
+    head = b"%b%o %d %d.%09d0 %d %d %d %d %d " % (LETTERS[item.kind], item.mode, size, seconds, fraction, *numbers)
+    return head + said_path(path) + b"\0" + item.link + b"\0"
+
+
+def by_stat(path: bytes, item: Item, link: bytes, other: bytes) -> bytes:
+    seconds, fraction = divmod(item.mtime_ns, 10**9)
+    size = len(item.link) or item.size
+    numbers = (item.uid, item.gid, item.device, item.inode, item.names)
+    mode = item.mode | TYPES[item.kind]
+    head = b"//%x %d %b.%09d +0000 %d %d %d %d %d " % (mode, size, day(seconds), fraction, *numbers)
+    said = said_path(path)
+    quoted = link.replace(b"TEXT", item.link) if item.kind is Kind.SYMLINK else other
+    return head + said + b"//" + quoted.replace(b"NAME", said) + b"\n"
+
+
+PRINTERS: dict[str, tuple[str, Callable[[bytes, Item], bytes]]] = {
+    "GNU find": ("printf", by_find),
+    "GNU": ("walk", lambda path, item: by_stat(path, item, b"NAME -> TEXT", b"NAME")),
+    "BusyBox": ("xargs", lambda path, item: by_stat(path, item, b"'NAME' -> 'TEXT'", b"NAME")),
+    "toybox": ("walk", lambda path, item: by_stat(path, item, b"NAME -> 'TEXT'", b"NAME")),
+    "older": ("xargs", lambda path, item: by_stat(path, item, b"'NAME' -> 'TEXT'", b"'NAME'")),
+}
+components = st.one_of(
+    st.sampled_from([b"\n", b"a\n", b"' -> '", b" -> ", b"'", b"\\", b"...", b"81a4 1"]),
+    st.binary(min_size=1, max_size=12),
+).map(lambda name: name.replace(b"\0", b"x").replace(b"/", b"x") + (b"x" if name in (b".", b"..") else b""))
+paths = st.lists(components, max_size=4).map(b"/".join)
+texts = st.one_of(
+    st.binary(min_size=1, max_size=30), st.sampled_from([b"//", b"'\n//", b"\n//", b"\n" + END, RECORD.encode()])
+).map(lambda text: text.replace(b"\0", b"x"))
+whole = st.integers(0, 2**64 - 1)
+times = st.integers(-(10**9) * 10**9, 9 * 10**18)
+
+
+def some(kinds: st.SearchStrategy[Kind | None], sizes: st.SearchStrategy[int], links: st.SearchStrategy[bytes]):  # type: ignore[no-untyped-def]
+    return st.builds(Item, kinds, sizes, times, st.integers(0, 0o7777), whole, whole, links, whole, whole, whole)
+
+
+items = st.one_of(
+    some(st.just(Kind.FILE), whole, st.just(b"")),
+    some(st.sampled_from([Kind.DIRECTORY, None]), st.just(0), st.just(b"")),
+    some(st.just(Kind.SYMLINK), st.just(0), texts),
+)
+
+
+def pieces(stream: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
+    for size in sizes:
+        yield stream[:size]
+        stream = stream[size:]
+    yield stream
+
+
+@pytest.mark.parametrize("printer", PRINTERS)
+@given(st.lists(st.tuples(paths, items), max_size=12), st.lists(st.integers(1, 200), max_size=40), st.booleans())
+def test_what_is_told_is_read_to_the_byte_however_it_is_cut(
+    printer: str, told: list[tuple[bytes, Item]], sizes: list[int], more: bool
+) -> None:
+    how, printed = PRINTERS[printer]
+    follows = b"asynccp 0123456789abcdef summed\n" * 20 if more else b""
+    stream = begin(how) + b"".join(printed(path, item) for path, item in told) + END + follows
+    reader = ListingReader(TOKEN)
+    assert [one for piece in pieces(stream, sizes) for one in reader.feed(piece)] == told
+    assert (reader.how, reader.code, reader.rest) == (how, 0, follows)
+
+
+@pytest.mark.parametrize("printer", PRINTERS)
+@given(st.data())
+def test_whatever_is_told_a_path_is_one_below_what_was_asked_for(printer: str, data: st.DataObject) -> None:
+    how, printed = PRINTERS[printer]
+    told = data.draw(st.lists(st.tuples(paths, items), min_size=1, max_size=5))
+    stream = bytearray(
+        begin(how) + b"".join(printed(b"a/" + path if path else b"a", item) for path, item in told) + END
+    )
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(len(begin(how)), len(stream)))
+        size = data.draw(st.integers(0, 3))
+        stream[at : at + size] = data.draw(
+            st.one_of(
+                st.sampled_from([b"../", b"/..", b"/./", b"//", b"\n", b"\0", b"./", b"/", b"-", b"9"]), st.binary()
+            )
+        )
+    reader = ListingReader(TOKEN, [b"a"])
+    with contextlib.suppress(ProtocolViolation):
+        for piece in pieces(bytes(stream), data.draw(st.lists(st.integers(1, 100), max_size=20))):
+            for path, item in reader.feed(piece):
+                assert path.split(b"/")[0] == b"a"
+                assert not {b"", b".", b".."} & set(path.split(b"/"))
+                assert b"\0" not in path
+                assert item.mode <= 0o7777
+
+
+FILE = b"//81a4 1 2026-01-01 00:00:00.000000000 +0000 0 0 1 2 1 "
+FOUND = b"f644 1 1.0000000000 0 0 1 2 1 "
+
+
+def by_name(path: bytes) -> bytes:
+    return FILE + path + b"//" + path + b"\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"..",
+        b"./..",
+        b"./../etc/passwd",
+        b"./a/../../b",
+        b"./a/..",
+        b"./.",
+        b"./a/.",
+        b"./",
+        b"./a/",
+        b"/etc/passwd",
+        b"a",
+        b"-rf",
+        b"\x1b[2J",
+        b"./" + b"x" * 5000,
+        b"./a/./b",
+    ],
+)
+def test_a_path_that_leads_elsewhere_is_a_violation(path: bytes) -> None:
+    for how, said in (("printf", FOUND + path + b"\0\0"), ("walk", by_name(path))):
+        for word in (said, b"mount " + path + b"\0\0" if how == "printf" else b"//mount " + path + b"\n"):
+            with pytest.raises(ProtocolViolation) as caught:
+                list(ListingReader(TOKEN).feed(begin(how) + word + END))
+            assert "\x1b" not in str(caught.value)
+            assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("printf", b"f644 1 1.0000000000 0 0 1 2 ./a\0\0"),
+        ("printf", b"f644 -1 1.0000000000 0 0 1 2 1 ./a\0\0"),
+        ("printf", b"f648 1 1.0000000000 0 0 1 2 1 ./a\0\0"),
+        ("printf", b"f644 1 1 0 0 1 2 1 ./a\0\0"),
+        ("printf", b"f644 1 1.5 0 0 1 2 1 ./a\0\0"),
+        ("printf", b"f644 " + b"9" * 21 + b" 1.0000000000 0 0 1 2 1 ./a\0\0"),
+        ("printf", "f644 \u0663 1.0000000000 0 0 1 2 1 ./a\0\0".encode()),
+        ("printf", b"l777 1 1.0000000000 0 0 1 2 1 ./a\0" + b"x" * 4097 + b"\0"),
+        ("printf", b"\0\0"),
+        ("printf", b"x" * 20_000),
+        ("printf", b"hidden ./a\0\0"),
+        ("walk", FILE + b"./a\0b//./a\0b\n"),
+        ("walk", FILE + b"./a//./b\n"),
+        ("walk", FILE + b"./a"),
+        ("walk", FILE.replace(b"81a4", b"g1a4") + b"./a//./a\n"),
+        ("walk", FILE.replace(b"-01-01", b"-13-01") + b"./a//./a\n"),
+        ("walk", FILE.replace(b"-01-01", b"-02-30") + b"./a//./a\n"),
+        ("walk", FILE.replace(b"+0000", b"+0100") + b"./a//./a\n"),
+        ("walk", FILE.replace(b"81a4", b"a1ff").replace(b" 1 2026", b" 5000 2026") + b"./a//./a -> x\n"),
+        ("walk", FILE.replace(b"81a4", b"a1ff").replace(b" 1 2026", b" 2 2026") + b"./a//./a -> x\n"),
+        ("walk", b"x" * 20_000),
+        ("walk", b"//x" * 200),
+        ("none", by_name(b"./a") * 200),
+        ("elsewise", b""),
+        ("", b""),
+    ],
+)
+def test_what_is_no_item_is_a_violation(how: str, said: bytes) -> None:
+    reader = ListingReader(TOKEN)
+    with pytest.raises(ProtocolViolation):
+        list(reader.feed(begin(how) + said + END + b"x" * 20_000))
+
+
+@pytest.mark.parametrize("path", [b"b", b"ab", b"a b", b"a\n", b""])
+def test_what_was_not_asked_for_is_a_violation(path: bytes) -> None:
+    told = b"".join(by_find(one, Item(Kind.FILE)) for one in (b"a", b"a/b", b"c/d", b"c/d/e"))
+    reader = ListingReader(TOKEN, [b"a", b"c/d"])
+    assert [path for path, _ in reader.feed(begin("printf") + told)] == [b"a", b"a/b", b"c/d", b"c/d/e"]
+    with pytest.raises(ProtocolViolation, match="not asked for"):
+        list(reader.feed(by_find(path, Item(Kind.FILE))))
+
+
+def test_a_link_whose_text_could_not_be_read_has_none() -> None:
+    link = FILE.replace(b"81a4", b"a1ff") + b"./a//"
+    for said in (b"./a\n", b"'./a'\n", b"\n"):
+        (told,) = ListingReader(TOKEN).feed(begin("walk") + link + said + END)
+        assert (told[0], told[1].kind, told[1].link) == (b"a", Kind.SYMLINK, b"")
+
+
+def test_nothing_stands_before_a_listing() -> None:
+    with pytest.raises(ProtocolViolation, match="where its listing belongs"):
+        list(ListingReader(TOKEN).feed(b"Welcome!\n" + begin("printf")))
+
+
+@pytest.mark.parametrize(("how", "form"), [("printf", b"%b ./%b\0\0"), ("xargs", b"//%b ./%b\n")])
+def test_mount_points_and_what_could_not_be_seen_are_apart(how: str, form: bytes) -> None:
+    names = [b"%d\n" % number for number in range(MAX_UNLISTED + 5)]
+    words = b"".join(form % (b"unlisted", name) for name in names)
+    reader = ListingReader(TOKEN)
+    told = reader.feed(begin(how) + form % (b"mount", b"a b") + words + END.replace(b"rc=0", b"rc=1"))
+    assert list(told) == []
+    assert (reader.mounts, reader.unlisted, reader.unlisted_count) == ({b"a b"}, names[:MAX_UNLISTED], len(names))
+    assert reader.code == 1
+
+
+def test_mount_points_have_a_bound() -> None:
+    with pytest.raises(ProtocolViolation, match="mount points"):
+        list(ListingReader(TOKEN).feed(begin("walk") + b"".join(b"//mount ./%d\n" % n for n in range(10_002)) + END))
+
+
+@pytest.mark.parametrize("printer", PRINTERS)
+def test_however_long_a_listing_is_it_takes_no_memory(printer: str) -> None:
+    """Linear in time, too: what has been read is not looked at again."""
+    how, printed = PRINTERS[printer]
+    reader, count = ListingReader(TOKEN), 0
+    list(reader.feed(begin(how)))
+    batch = b"".join(printed(b"%d" % number, Item(Kind.FILE, 1)) for number in range(200))
+    list(reader.feed(batch))
+    tracemalloc.start()
+    for _ in range(100):
+        for _ in reader.feed(batch):
+            count += 1
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 20_000
+    assert peak < 3 * len(batch) + 100_000

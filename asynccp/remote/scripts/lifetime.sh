@@ -2,7 +2,7 @@
 # nobody, so whoever dies unwaited for stays a zombie for ever, and counts against the pod's limit of processes. Hence:
 #   - a subshell that runs programs traps TERM, so that it gets to wait for them, but does not exit by that: bash runs a
 #     trap between two programs of a pipeline that it is about to start, and while it reads a command substitution;
-#   - no program is run that runs another (find -exec), as it would not wait;
+#   - no program is run that runs another (find -exec), as it would not wait, but where it heeds no TERM (listing.sh);
 #   - who is gone is not waited for: bash loses a status when a signal comes, and would wait for ever. Who isn't is waited
 #     for again: when a signal comes just before bash waits, it is the next `wait` that returns at once, in a child, too;
 #   - what writes where nobody may read any more is no shell that traps TERM: dash begins such a write anew.
