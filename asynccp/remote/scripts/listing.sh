@@ -4,7 +4,8 @@
 #   how=printf     TYPE MODE SIZE TIME UID GID DEVICE INODE NAMES PATH NUL LINK NUL
 #   how=xargs|walk //MODE SIZE DATE TIME ZONE UID GID DEVICE INODE NAMES PATH//QUOTED LF
 # No PATH has two slashes in a row, so newlines in one do no harm, and where a link ends its size tells. `mount PATH` and
-# `unlisted PATH`, in the same form, are the mount points, and directories whose content can't be seen.
+# `unlisted PATH`, in the same form, are the mount points, and directories whose content can't be seen. What is in a pseudo
+# file system is not told: there sizes are none, or not those of a link's text.
 #
 # One process for many files: GNU find is one. Any other has stat beside it, by `xargs`, if that stops when stat is killed,
 # which toybox's does not. Then, and where there is no find, the shell's own patterns do it. A shell gathers what stat
@@ -52,7 +53,7 @@ choose() {
 # shellcheck disable=SC2016,SC2086 # what a shell of its own reads; an option, or none
 stops() {
     trap '' TERM
-    { find . . $xdev -prune -print0 | xargs -0 -n 1 sh -c 'printf %s "$1"; kill -KILL $$' sh; } 2>/dev/null
+    { find . . $xdev '(' -path // -o -path . ')' -prune -print0 | xargs -0 -n 1 sh -c 'printf %s "$1"; kill -KILL $$' sh; } 2>/dev/null
 }
 tell_all() { # NAME...
     rc=0
@@ -65,7 +66,7 @@ tell_all() { # NAME...
     set +f
     tell "$@"
 }
-tell() { # NAME...
+tell() { # NAME...; of find's conditions those that pass over pseudo file systems come first
     while [ $# -gt 200 ]; do
         eval "tell $some"
         shift 200
@@ -76,17 +77,27 @@ tell() { # NAME...
         l=${l%/}
         if [ -e "$l" ] || [ -h "$l" ]; then set -- "$@" "$l"; fi
     done
-    if [ $# != 0 ]; then "tell_by_$how" "$@"; fi
+    if [ $# = 0 ]; then return; fi
+    if [ $how != walk ]; then
+        # shellcheck disable=SC2086 # an option, or none
+        set -- "$@" $xdev '('
+        set -f
+        IFS='
+'
+        for l in $hollow; do set -- "$@" -path "./${l#* }" -o; done
+        unset IFS
+        set +f
+        set -- "$@" -path // ')' -prune
+    fi
+    "tell_by_$how" "$@"
 }
-# shellcheck disable=SC2086 # an option, or none
 tell_by_printf() {
-    find "$@" $xdev \( -type d \( ! -readable -o ! -executable \) -printf 'unlisted %p\0\0' \) , \
+    find "$@" , \( -type d \( ! -readable -o ! -executable \) -printf 'unlisted %p\0\0' \) , \
         -printf '%y%m %s %T@ %U %G %D %i %n %p\0%l\0' 2>/dev/null || rc=$?
-    [ $rc -lt 2 ] || exit
+    [ "$rc" -lt 2 ] || exit
 }
 # shellcheck disable=SC2016 # what a shell of its own reads
 unseen='for e; do { [ -r "$e" ] && [ -x "$e" ]; } || printf "//unlisted %s\n" "$e"; done'
-# shellcheck disable=SC2086 # an option, or none
 tell_by_xargs() {
     exec 7>&1
     o=$(
@@ -94,7 +105,7 @@ tell_by_xargs() {
         {
             {
                 trap '' TERM
-                find "$@" $xdev -print0 2>/dev/null
+                find "$@" -print0 -o -print0 2>/dev/null
                 echo "found $?" >&8
             } | {
                 trap '' TERM
@@ -107,7 +118,7 @@ tell_by_xargs() {
     case $o in *'found 0'*) return ;; *'found 1'*) rc=1 ;; *) exit 2 ;; esac
     {
         trap '' TERM
-        find "$@" $xdev -type d -print0 2>/dev/null
+        find "$@" -o -type d -print0 2>/dev/null
     } | {
         trap '' TERM
         xargs -0 sh -c "$unseen" sh
@@ -137,7 +148,7 @@ walk() {
     done
     for e; do
         shift
-        if [ ! -d "$e" ] || [ -h "${e%/}" ] || is_beyond "${e%/}"; then continue; fi
+        if [ ! -d "$e" ] || [ -h "${e%/}" ] || is_left_out "${e%/}"; then continue; fi
         if [ -r "$e" ] && [ -x "$e" ]; then set -- "$@" "$e"
         else
             printf '//unlisted %s\n' "${e%/}"
@@ -153,8 +164,20 @@ walk() {
     eval "by_stat $k"
     eval "walk $m"
 }
-is_beyond() { # DIRECTORY
-    if [ ! "$one_file_system" ] || ! is_mounted "${1#./}"; then return 1; fi
+is_left_out() { # DIRECTORY
+    is_mounted "${1#./}" || return
+    set -f
+    IFS='
+'
+    for l in $hollow; do
+        unset IFS
+        if [ "${l#* }" = "${1#./}" ]; then break; fi
+        l=
+    done
+    unset IFS
+    set +f
+    if [ "$l" ]; then return 0; fi
+    [ "$one_file_system" ] || return
     # shellcheck disable=SC2046 # numbers
     set -- $(trap : TERM; stat -c %d "$1" "$1/..")
     [ "$1" != "$2" ]
