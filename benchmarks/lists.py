@@ -10,7 +10,7 @@ import anyio
 from asynccp import Options, Selection, connect, parse_selectors
 from asynccp.engine.select import select
 from asynccp.engine.sessions import Sessions
-from asynccp.plan.manifest import Manifest
+from asynccp.plan.manifest import Item, Manifest
 from asynccp.remote.commands import ListRequest
 from asynccp.remote.listing import ListingReader
 
@@ -23,7 +23,7 @@ async def manifest(namespace: str, pod: str, directory: str) -> Manifest:
         (transfer,), _ = await select(cluster, Selection(parse_selectors((), [f"{pod}:{directory}/"]), (namespace,)))
         request = ListRequest(token=TOKEN, path=transfer.path)
         async with Sessions(cluster, Options(), TOKEN).greeted(transfer, request) as (conversation, *_):
-            reader, found = ListingReader(TOKEN), {}
+            reader, found = ListingReader(TOKEN), dict[bytes, Item]()
             while not reader.ended and (data := await conversation.stdout()) is not None:
                 found.update(reader.feed(data))
             await conversation.acknowledge()
@@ -32,4 +32,4 @@ async def manifest(namespace: str, pod: str, directory: str) -> Manifest:
 
 
 if __name__ == "__main__":
-    sys.exit(len(anyio.run(manifest, *sys.argv[1:4])) != int(sys.argv[4]))
+    sys.exit(len(anyio.run(manifest, sys.argv[1], sys.argv[2], sys.argv[3])) != int(sys.argv[4]))

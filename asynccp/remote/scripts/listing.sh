@@ -106,16 +106,16 @@ tell_by_xargs() {
             {
                 trap '' TERM
                 find "$@" -print0 -o -print0 2>/dev/null
-                echo "found $?" >&8
+                echo "found $?." >&8
             } | {
                 trap '' TERM
                 xargs -0 stat -c "$f" 2>/dev/null >&7 8>&-
-                echo "described $?" >&8
+                echo "described $?." >&8
             }
         } 8>&1
     )
-    case $o in *'described 0'* | *'described 123'*) ;; *) exit 2 ;; esac # 123: of some that went meanwhile
-    case $o in *'found 0'*) return ;; *'found 1'*) rc=1 ;; *) exit 2 ;; esac
+    case $o in *'described 0.'* | *'described 123.'*) ;; *) exit 2 ;; esac # 123: of some that went meanwhile
+    case $o in *'found 0.'*) return ;; *'found 1.'*) rc=1 ;; *) exit 2 ;; esac
     {
         trap '' TERM
         find "$@" -o -type d -print0 2>/dev/null
