@@ -23,9 +23,9 @@ from asynccp.remote.dialogue import LineReader
 from asynccp.remote.messages import number
 from asynccp.text import printable
 
-MAX_MOUNTS = 10_000
+MAX_MOUNTS = 10_000  # a container has some dozens
 MAX_UNLISTED = 1000  # that are named
-_MARK = b"//"
+_MARK = b"//"  # before the last line, and before what is not ended by NUL
 _PATH_MAX = 4096  # bytes of a path, and of a link's text (limits.h(0p), as Linux has it)
 _MAX_HEAD_SIZE = 300  # bytes of an item before its path: ten numbers of up to 20 digits
 _MAX_ITEM_SIZE = 3 * _PATH_MAX + _MAX_HEAD_SIZE  # a path comes twice where a link is quoted
@@ -97,10 +97,15 @@ class ListingReader:
         at = 0
         while not self._buffer.startswith(self._end, at) and (told := self._item(self._buffer, at)):
             said, what, at = told
+            path = _relative(said)
             if isinstance(what, Item):
-                yield self._asked(said), what
+                self._check_asked(path)
+                yield path, what
+            elif what == b"mount":
+                self._add_mount(path)
             else:
-                self._note(what, _relative(said))
+                self._check_asked(path)
+                self._add_unlisted(path)
         self._buffer = self._buffer[at:]
         if self._buffer.startswith(self._end):
             self._read_end()
@@ -121,23 +126,22 @@ class ListingReader:
             code = number(line.facts, "rc")
             self.code = 1 if code is None else code
 
-    def _asked(self, said: bytes) -> bytes:
-        path = _relative(said)
+    def _check_asked(self, path: bytes) -> None:
         if not self._names or path in self._names:
-            return path
+            return
         at = path.find(b"/")
         while at >= 0:
             if path[:at] in self._names:
-                return path
+                return
             at = path.find(b"/", at + 1)
         raise ProtocolViolation(f"the pod lists '{printable(path, 200)}', which was not asked for")
 
-    def _note(self, word: bytes, path: bytes) -> None:
-        if word == b"mount":
-            self.mounts.add(path)
-            if len(self.mounts) > MAX_MOUNTS:
-                raise ProtocolViolation(f"the pod lists more than {MAX_MOUNTS:,} mount points")
-            return
+    def _add_mount(self, path: bytes) -> None:
+        self.mounts.add(path)
+        if len(self.mounts) > MAX_MOUNTS:
+            raise ProtocolViolation(f"the pod lists more than {MAX_MOUNTS:,} mount points")
+
+    def _add_unlisted(self, path: bytes) -> None:
         self.unlisted_count += 1
         if len(self.unlisted) < MAX_UNLISTED:
             self.unlisted.append(path)

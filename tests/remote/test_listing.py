@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import stat
+import sys
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from asynccp.entry import Kind
 from asynccp.errors import ProtocolViolation
 from asynccp.plan.manifest import Item
+from asynccp.remote.agent import TarAgent
 from asynccp.remote.commands import ListRequest, list_command
 from asynccp.remote.listing import MAX_UNLISTED, ListingReader
 
@@ -48,6 +50,9 @@ ABLE = [kind for kind, how in WAYS.items() if how != "none"]
 
 @pytest.fixture
 def lister_of(box_of: BoxOf, place: Path) -> BoxOf:
+    if sys.platform != "linux":
+        pytest.skip("this machine's find and stat are those of no container")
+
     def get_box(kind: str) -> Path:
         if kind in boxes.ALL:
             return box_of(kind)
@@ -218,6 +223,26 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
+# --- how it is asked
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "directory", "name", "lines"),
+    [
+        ("/var/log/", (), "/var/log", ".", b"./\n\n"),
+        ("/var/log", (), "/var", "./log", b"./\n\n"),
+        ("/var/log", (b"a b", b"c/\xff"), "/var/log", ".", b"./a b\n./c/\\0377\n\n"),
+        ("~/x", (b"-rf",), "./x", ".", b"./-rf\n\n"),
+        ("-rf", (), ".", "./-rf", b"./\n\n"),
+    ],
+)
+def test_the_command_of_a_listing(path: str, names: tuple[bytes, ...], directory: str, name: str, lines: bytes) -> None:
+    asked = TarAgent().command(ListRequest(token=TOKEN, path=path, names=names), shell="sh")
+    empty = list_command(ListRequest(token=TOKEN, path="/")).script.removesuffix(b"./\n\n")
+    assert asked.script == empty + lines, "the script is fixed text, the names stand behind it"
+    assert asked.argv[3:8] == ("sh", TOKEN, str(len(empty)), directory, name)
+
+
 # --- what a pod tells
 
 
@@ -369,7 +394,11 @@ def test_files_that_go_meanwhile_do_no_harm(lister_of: BoxOf, kind: str, place: 
             "find",
             'case "$*" in *unlisted*) REAL "$@" | head -c 2000; kill -KILL $$ ;; esac; exec REAL "$@"',
         ),
-        ("dash-gnu-xargs with find=busybox", "find", 'REAL "$@"; case "$*" in *"-o -print0") kill -KILL $$ ;; esac'),
+        (
+            "dash-gnu-xargs with find=busybox",
+            "find",
+            'REAL "$@" || exit; case "$*" in *"-o -print0") kill -KILL $$ ;; esac',
+        ),
         ("no-find", "stat", '[ $# = 3 ] || { REAL "$@" | head -c 2000; kill -KILL $$; }; exec REAL "$@"'),
         (
             "dash-gnu-xargs with find=busybox",

@@ -44,16 +44,23 @@ tell_below() {
 # shellcheck disable=SC2086 # an option, or none
 choose() {
     command -v cat >/dev/null || return
-    if find . $xdev -prune -readable -printf '%y%D' >/dev/null 2>&1; then how=printf word='%s ./%s\000\000'
-    elif ! stat -c "$f" . >/dev/null 2>&1; then return
-    elif [ "$(stops)" = . ]; then how=xargs
-    else how=walk
-    fi
+    case $(trap : TERM; find . $xdev -prune -readable -printf '%y%D' 2>/dev/null) in d[0-9]*)
+        how=printf word='%s ./%s\000\000'
+        return
+        ;;
+    esac
+    stat -c "$f" . >/dev/null 2>&1 || return
+    how=walk
+    if [ "$(stops)" = . ]; then how=xargs; fi
 }
+# stops: says `.` once if all is there that `xargs` below needs, and it ends when what it runs is killed.
 # shellcheck disable=SC2016,SC2086 # what a shell of its own reads; an option, or none
 stops() {
     trap '' TERM
-    { find . . $xdev '(' -path // -o -path . ')' -prune -print0 | xargs -0 -n 1 sh -c 'printf %s "$1"; kill -KILL $$' sh; } 2>/dev/null
+    {
+        find . . $xdev '(' -path // -o -path . ')' -prune -print0 |
+            xargs -0 -n 1 sh -c 'printf %s "$1"; kill -KILL $$' sh
+    } 2>/dev/null
 }
 tell_all() { # NAME...
     rc=0
