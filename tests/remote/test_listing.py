@@ -27,7 +27,7 @@ from .. import trees
 from . import boxes
 from .boxes import TOKEN, Process
 from .test_commands import BoxOf, ask, assert_refused
-from .test_container import without, wrapped
+from .test_container import WORDS, without, wrapped
 from .variables import VARIABLES
 
 WAYS = {
@@ -367,10 +367,11 @@ def test_questions_are_answered_after_a_listing(lister: Path, odd: Path) -> None
 @pytest.mark.parametrize("kind", ["dash-gnu", "bash-gnu", "no-find", "bash-gnu without find", "toybox", "busybox"])
 def test_what_a_container_brings_along_changes_no_listing(lister_of: BoxOf, kind: str, odd: Path) -> None:
     command = list_command(ListRequest(token=TOKEN, path=f"{odd}/"))
-    with Process(lister_of(kind), command, odd, environment=VARIABLES) as pod:
-        assert read(pod)[0] == truth(odd)
-        pod.acknowledge()
-        assert pod.exit_code() == 0
+    for variables in (VARIABLES, dict.fromkeys(WORDS, "x"), dict.fromkeys(WORDS, "yes")):
+        with Process(lister_of(kind), command, odd, environment=variables) as pod:
+            assert read(pod)[0] == truth(odd)
+            pod.acknowledge()
+            assert pod.exit_code() == 0
 
 
 @pytest.mark.parametrize("kind", ["dash-gnu-xargs with find=busybox", "no-find"])
