@@ -118,9 +118,9 @@ class Comparing:
             state.wire_size += len(data)
             for name, item in reader.feed(data):
                 path = aliases.get(name, name)
-                if path in wanted:
+                if path in wanted or not path:
                     found[path] = item
-                elif self._extras and path:
+                elif self._extras:
                     self._take_room(EXTRA_COST + len(path))
                     found[path] = item
         if reader.rest:
@@ -144,8 +144,13 @@ class Comparing:
         kept = {one.path for one in self._plan.left_out} | set(there.mounts)
         below = tuple(path + b"/" for path in there.mounts)
 
+        manifest = there.manifest
+        # A second guard, for mount points whose names can't be told.
+        devices = {manifest[root].device for root in (b"", *self._plan.rules) if root in manifest}
+
         def is_protected(path: bytes, is_directory: bool) -> bool:
-            return path in kept or path.startswith(below) or self._is_excluded(path, is_directory)
+            is_mounted = path in kept or path.startswith(below) or manifest[path].device not in devices
+            return is_mounted or self._is_excluded(path, is_directory)
 
         return Rules(
             checksum=self._options.verification.checksum,
