@@ -21,7 +21,7 @@ from asynccp.engine.push import push
 from asynccp.kube.base import Cluster, Session
 from asynccp.kube.cluster import connect
 from asynccp.kube.exec import Event, Stdout
-from asynccp.options import Failures, Options, Verification
+from asynccp.options import Failures, Options, Sync, Verification
 from asynccp.report import Report
 from asynccp.target import Json, Log, Selection, Selector, Target, parse_selectors
 from asynccp.testing.server import FakeCluster
@@ -103,14 +103,15 @@ class Corrupting:
             yield _Session(session, self)
 
     async def asked_for_digests(self) -> None:
-        path = {
-            "push, pod's disk": lambda: next(self._pod.glob(f".asynccp-*/new/{self._corruption.file}")),
-            "pull, pod's disk": lambda: self._pod / self._corruption.file,
-            "pull, this disk": lambda: self._here / self._corruption.file,
+        file = self._corruption.file
+        path = {  # a push asks before as well, about what is there: then nothing has come yet
+            "push, pod's disk": lambda: next(self._pod.glob(f".asynccp-*/new/{file}"), None),
+            "pull, pod's disk": lambda: self._pod / file,
+            "pull, this disk": lambda: self._here / file,
         }.get(self._corruption.place)
-        if path and not self.struck:
+        if path and not self.struck and (victim := await to_thread.run_sync(path)):
             self.struck = True
-            await to_thread.run_sync(lambda: self._corruption.apply_to(path()))
+            await to_thread.run_sync(self._corruption.apply_to, victim)
 
     def on_the_wire(self, direction: str, data: bytes) -> bytes:
         """Return the data, changed if the byte is in it."""
@@ -175,7 +176,8 @@ class _Session:
 
 async def carry_out(cluster: FakeCluster, kubeconfig: Path, corruption: Corruption, here: Path) -> tuple[bool, Report]:
     """Copy the files under one corruption; return whether it struck, and the report. Nothing is tried twice."""
-    options = Options(verification=Verification(checksum=True), failures=Failures(retries=0))
+    always = Sync(always=True)  # an earlier copy has left what is the same
+    options = Options(verification=Verification(checksum=True), failures=Failures(retries=0), sync=always)
     source, there = here / "source", cluster.directory / "default" / "web-0" / "main" / "files"
     await to_thread.run_sync(write_files, source if corruption.place.startswith("push") else there)
     async with connect(str(kubeconfig)) as real:
