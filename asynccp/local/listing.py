@@ -1,7 +1,7 @@
 """Listing: what stands below a directory of this machine, as a manifest. Calls block.
 
-Walked by descriptors (`local.directories`): of a link there is its text, nothing behind it. What can't be looked at,
-or goes meanwhile, is not there: so it is fetched, and never removed.
+Walked by descriptors (`local.directories`): of a link there is its text, and nothing behind it. What can't be looked
+at, or goes meanwhile, is not there: so it is fetched, and never removed.
 """
 
 import os
@@ -45,7 +45,7 @@ def standing(root: bytes, top: bytes, paths: Collection[bytes]) -> dict[bytes, I
 def standing_below(root: bytes, top: bytes, most: int) -> dict[bytes, Item]:
     """Return all that stands there: `top` and what is below it.
 
-    most: entries. Raises DestinationError when there are more.
+    most: entries below it. Raises DestinationError when there are more.
     """
     found = standing(root, top, [b""])
     waiting = [path for path, item in found.items() if item.kind is Kind.DIRECTORY]
@@ -53,7 +53,7 @@ def standing_below(root: bytes, top: bytes, most: int) -> dict[bytes, Item]:
         while waiting:
             path = waiting.pop()
             for name, item in _entries(root, joined(top, path), directories):
-                if len(found) > most:
+                if len(found) > most:  # itself is one
                     raise DestinationError(
                         f"there is too much in {printable(joined(root, top))} to tell what a mirror would remove",
                         hint=f"raise {Knob.ENTRIES}, or pull into a directory of its own",
@@ -75,8 +75,11 @@ def _entries(root: bytes, path: bytes, directories: Directories) -> Iterator[tup
         with os.scandir(descriptor) as entries:
             for entry in entries:
                 name = os.fsencode(entry.name)
-                with suppress(OSError):
-                    yield name, _item(name, descriptor)
+                try:
+                    item = _item(name, descriptor)
+                except OSError:  # it has gone
+                    continue
+                yield name, item
     finally:
         os.close(descriptor)
 
