@@ -30,6 +30,7 @@ from asynccp.text import printable
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY
 _OUR_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _NEW_FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
+_GROWING_FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
 _OLD_FILE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # to lock on NFS takes the right to write
 _GET_FLAGS, _CASEFOLD = 0x80086601, 0x40000000  # FS_IOC_GETFLAGS, FS_CASEFOLD_FL (linux/fs.h)
 OTHER_RUNS = 3  # that may begin to write into a directory in the moment in which a link or small file is made there
@@ -87,7 +88,7 @@ class Tree:
         while True:
             fd = os.open(self.temporary, _NEW_FILE, 0o600, dir_fd=parent)
             with suppress(OSError):  # where there are no locks, no run can take one, and so none removes the file
-                _lock(fd)
+                lock(fd)
             if os.fstat(fd).st_nlink:
                 return fd
             _close(fd)  # another run has removed it before it was locked
@@ -161,20 +162,66 @@ class Tree:
 
     def open_file(self, path: bytes) -> int:
         """Open a file below the root for reading; the caller closes it. What `at` returned stays good."""
-        fd = os.dup(self._root_fd)
-        *parents, name = path.split(b"/")
-        for part, flags in [*((parent, _DIRECTORY) for parent in parents), (name, _OUR_FILE)]:
-            above = fd
-            try:
-                fd = os.open(part, flags, dir_fd=above)
-            finally:
-                os.close(above)
-        return fd
+        return self._open(path, _OUR_FILE)
+
+    def open_growing(self, path: bytes) -> int:
+        """Likewise, for reading and writing."""
+        return self._open(path, _GROWING_FILE)
+
+    def rename(self, at: bytes, path: bytes, *, replaces: bool) -> None:
+        """Give something another name. Raises FileExistsError where something has that, unless it may be replaced."""
+        old, new = (one.rpartition(b"/")[2] for one in (at, path))
+        target = self.at(path.rpartition(b"/")[0])
+        source = self._open(at.rpartition(b"/")[0], _DIRECTORY)
+        try:
+            if replaces:
+                os.rename(old, new, src_dir_fd=source, dst_dir_fd=target)
+            else:
+                _rename_anew(old, new, source, target)
+        finally:
+            _close(source)
+
+    def remove(self, path: bytes) -> bool:
+        """Remove a file or link, or a directory that is empty; no link is followed. Return whether it is not there."""
+        above, _, name = path.rpartition(b"/")
+        self.at(b"")
+        try:
+            parent = self._open(above, _DIRECTORY)
+        except FileNotFoundError:
+            return True
+        try:
+            _unlink(name, parent)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):  # POSIX has both for a directory
+                raise
+            return exc.errno == errno.ENOENT
+        finally:
+            _close(parent)
+        return True
 
     def close(self) -> None:
         self._rewind()
         _close(self._root_fd)
         self._root_fd = self._fd = -1
+
+    @property
+    def place(self) -> tuple[bytes, bytes]:
+        """The directory in whose name links are followed, and the path from there to the root."""
+        if self._base is None:
+            return os.path.split(self.root)
+        return self._base, self.root[len(self._base) :].strip(b"/")
+
+    def _open(self, path: bytes, flags: int) -> int:
+        """Open what is there, one descriptor after the other from the root on; nothing is made."""
+        fd = os.dup(self._root_fd)
+        *parents, name = path.split(b"/")
+        for part, how in [*((parent, _DIRECTORY) for parent in parents), (name or b".", flags)]:
+            above = fd
+            try:
+                fd = os.open(part, how, dir_fd=above)
+            finally:
+                os.close(above)
+        return fd
 
     def _open_root(self) -> int:
         base = path = self.root if self._base is None else self._base
@@ -218,6 +265,30 @@ def _open_or_make(name: bytes, parent: int, mode: int = 0o755) -> int:
         return os.open(name, _DIRECTORY, dir_fd=parent)
 
 
+def _rename_anew(old: bytes, new: bytes, source: int, target: int) -> None:
+    """Rename where nothing has that name. A link knows at once; where there are none, it is looked for."""
+    try:
+        os.link(old, new, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        with suppress(FileNotFoundError):
+            os.stat(new, dir_fd=target, follow_symlinks=False)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.rename(old, new, src_dir_fd=source, dst_dir_fd=target)
+    else:
+        os.unlink(old, dir_fd=source)
+
+
+def _unlink(name: bytes, parent: int) -> None:
+    try:
+        os.unlink(name, dir_fd=parent)
+    except (IsADirectoryError, PermissionError):  # the latter where it is a directory on macOS
+        if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            raise
+        os.rmdir(name, dir_fd=parent)
+
+
 def _may_be_apart(directory: int, root: int) -> bool:
     """Tell whether a directory may treat names otherwise than the root; cheap, as it is asked of each."""
     if os.fstat(directory).st_dev != os.fstat(root).st_dev:
@@ -244,7 +315,7 @@ def _remove_stale(name: bytes, directory: int) -> None:
     elif stat.S_ISREG(status.st_mode):
         fd = os.open(name, _OLD_FILE, dir_fd=directory)
         try:
-            _lock(fd, wait=False)
+            lock(fd, wait=False)
             # While it was opened and locked, its writer may have given it its final name, and begun the next file.
             if os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory, follow_symlinks=False)):
                 os.unlink(name, dir_fd=directory)
@@ -252,7 +323,7 @@ def _remove_stale(name: bytes, directory: int) -> None:
             _close(fd)
 
 
-def _lock(fd: int, *, wait: bool = True) -> None:
+def lock(fd: int, *, wait: bool = True) -> None:
     """Lock a file for as long as it is open. A writer waits for as long as another run looks at its new file."""
     fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 

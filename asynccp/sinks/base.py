@@ -11,13 +11,13 @@ OSError inside `translated`. After an error only `abort` may follow.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, NamedTuple, Protocol
 
 from asynccp.archive.prefix import Stored
 from asynccp.entry import Entry, LeftOut
-from asynccp.plan.manifest import Manifest
+from asynccp.plan.manifest import Item
 from asynccp.report import Report
 
 
@@ -53,6 +53,10 @@ class Sink(ABC):
     """Whether `read_back` can tell content that was written. Where it can't, a resumable archive is digested as it
     comes, 1.0 s of CPU for a GiB."""
 
+    continues: ClassVar[bool] = False
+    """Whether it takes up what an earlier copy has left: can tell what stands here (`standing`), and complete, rename,
+    remove and set it. Else everything is fetched, and those calls are not made."""
+
     name: bytes
     landed: str = ""
     own_depth: int = 0
@@ -78,6 +82,36 @@ class Sink(ABC):
     @abstractmethod
     def end(self) -> None:
         """End the entry: it is whole."""
+
+    def standing(self, wanted: Collection[bytes] | None, most: int) -> Mapping[bytes, Item]:
+        """Return what stands here already, by path below `name`, which is the empty path itself.
+
+        wanted: paths that are asked for; None for all, of which there may be `most`. Raises DestinationError.
+        """
+        raise NotImplementedError
+
+    def append(self, entry: Entry, offset: int) -> None:
+        """Begin a file that stands here with its first `offset` bytes; `write` takes those that follow.
+
+        Raises DestinationError unless it is a file of that size, and has no other name. When it does not come whole, it
+        is cut back by `abort`.
+        """
+        raise NotImplementedError
+
+    def rename(self, at: bytes, path: bytes, size: int, *, replaces: bool) -> None:
+        """Give a file of `size` bytes that stands here another name. Raises DestinationError if it is none any more.
+
+        replaces: something may have that name; it is gone then.
+        """
+        raise NotImplementedError
+
+    def remove(self, path: bytes) -> bool:
+        """Remove a file or link, or a directory that is empty. Return whether nothing is there now."""
+        raise NotImplementedError
+
+    def adjust(self, entry: Entry) -> None:
+        """Set what differs of a file that is whole here: mode, time, owner. Raises DestinationError if it isn't."""
+        raise NotImplementedError
 
     def is_full(self) -> bool:
         """Tell whether what was written has yet to go on: nothing more is read from the pod meanwhile. From any thread.
@@ -108,10 +142,6 @@ class Sink(ABC):
     def read_back(self, stored: Stored) -> Iterable[bytes]:  # noqa: ARG002
         """Yield content that was written, fewer bytes if it is not there any more."""
         return ()
-
-    def standing(self, paths: Collection[bytes]) -> Manifest:  # noqa: ARG002
-        """Return those of some paths that stand here, by an earlier copy or anybody."""
-        return {}
 
     def size_of(self, path: bytes) -> int | None:  # noqa: ARG002
         """Return the bytes of a file that stands under this path; None when nobody can tell. Any path may be asked."""

@@ -4,6 +4,7 @@
     files       written beside their final name, renamed when whole: no torn file ever stands under a final name. Small
                 ones are written when all of them is here
     modes       kept as far as the umask allows; directories are ours alone until the end, then get mode and time
+    logs        that have grown are completed in place (`local.growing`), only if they are what they were
     symlinks    made last, when nothing is written any more
     owners      only on request
 
@@ -15,21 +16,22 @@ import errno
 import functools
 import os
 import time
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from asynccp.archive.attributes import usual_mode
 from asynccp.archive.prefix import Stored
-from asynccp.entry import Entry, Kind, LeftOut
+from asynccp.entry import Entry, Kind, LeftOut, joined
 from asynccp.errors import DestinationError, Knob, TransferError
 from asynccp.local.destination import landing
 from asynccp.local.digest import digest_below
-from asynccp.local.listing import standing
+from asynccp.local.growing import Growing, changed, opened
+from asynccp.local.listing import standing, standing_below
 from asynccp.local.tree import Tree
 from asynccp.local.umask import umask
 from asynccp.local.write import write_all
 from asynccp.options import Attributes
-from asynccp.plan.manifest import Manifest
+from asynccp.plan.manifest import Item
 from asynccp.report import Report
 from asynccp.sinks.base import Place, Sink
 from asynccp.sinks.ingest import READ_BACK_SIZE
@@ -91,6 +93,7 @@ class DirectorySink(Sink):
     """
 
     reads_back = True
+    continues = True
 
     def __init__(
         self,
@@ -110,6 +113,7 @@ class DirectorySink(Sink):
         self._fd = -1  # of the file under way, once it is created
         self._small: list[memoryview] | None = None  # the content of a file that isn't created yet
         self._parent_fd = -1  # of the directory it is in; the tree's
+        self._growing: Growing | None = None  # the file under way, if it stood here
         self._has_holes = False
         self._digests: dict[tuple[int, int], str] = {}  # of files with several names, by device and inode
 
@@ -146,7 +150,9 @@ class DirectorySink(Sink):
         self._has_holes = True
 
     def end(self) -> None:
-        if self._small is not None:
+        if self._growing is not None:
+            self._complete_growing(self._entry, self._growing)
+        elif self._small is not None:
             self._make_file(self._entry, self._small)
         elif self._fd >= 0:
             self._complete_file(self._entry)
@@ -154,6 +160,39 @@ class DirectorySink(Sink):
     def pause(self) -> None:
         if self._small is not None:
             self._create()
+
+    def standing(self, wanted: Collection[bytes] | None, most: int) -> Mapping[bytes, Item]:
+        root, below = self._tree.place
+        top = joined(below, self.name)
+        return standing_below(root, top, most) if wanted is None else standing(root, top, wanted)
+
+    def append(self, entry: Entry, offset: int) -> None:
+        self._entry = entry
+        self._tree.at(_parent(entry.path))
+        self._growing = Growing(self._tree, entry.path, offset)
+        self._small, self._fd, self._has_holes = None, self._growing.fd, False
+
+    def rename(self, at: bytes, path: bytes, size: int, *, replaces: bool) -> None:
+        self._entry = Entry(path, Kind.FILE)
+        self._tree.at(b"")
+        os.close(opened(self._tree, at, size))
+        try:
+            self._tree.rename(at, path, replaces=replaces)
+        except FileExistsError as exc:
+            raise changed(self._tree, path) from exc
+
+    def remove(self, path: bytes) -> bool:
+        self._entry = Entry(path, Kind.FILE)
+        return self._tree.remove(path)
+
+    def adjust(self, entry: Entry) -> None:
+        self._entry = entry
+        self._tree.at(b"")
+        fd = opened(self._tree, entry.path, entry.size)
+        try:
+            self._set_attributes(fd, entry)
+        finally:
+            os.close(fd)
 
     def finish(self, directories: Iterable[Entry]) -> Iterator[int | LeftOut]:
         """Make the symbolic links, then give every directory its mode and time."""
@@ -180,9 +219,6 @@ class DirectorySink(Sink):
                 self._settle(entry)
         self._symlinks.clear()
         self._tree.close()
-
-    def standing(self, paths: Collection[bytes]) -> Manifest:
-        return standing(self._tree.root, b"", paths)
 
     def size_of(self, path: bytes) -> int | None:
         try:
@@ -254,6 +290,15 @@ class DirectorySink(Sink):
         self._tree.publish_file(fd, self._parent_fd, _name(entry.path))
         self._published(entry)
 
+    def _complete_growing(self, entry: Entry, growing: Growing) -> None:
+        if self._has_holes:
+            os.ftruncate(self._fd, entry.size)
+        self._set_attributes(self._fd, entry)
+        self._growing, self._fd = None, -1
+        growing.finish(entry.size)
+        self.entries += 1
+        self.size += entry.size - growing.had
+
     def _make_hard_link(self, entry: Entry) -> None:
         source = os.dup(self._tree.at(_parent(entry.link)))
         try:
@@ -291,6 +336,9 @@ class DirectorySink(Sink):
         self.size += entry.size
 
     def _discard(self) -> None:
+        if self._growing is not None:
+            self._growing.undo()
+            self._growing, self._fd = None, -1
         if self._fd >= 0:
             with suppress(OSError):
                 os.close(self._fd)
