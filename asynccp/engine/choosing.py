@@ -4,22 +4,23 @@ In the exec that copies (`remote/scripts/choose.sh`), before its tar runs: the l
 already; then the names of what is to be packed.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import to_thread
 
+from asynccp.checksum import ALGORITHMS
 from asynccp.engine.sessions import Greeted
 from asynccp.engine.state import TransferState
 from asynccp.engine.turns import in_turns
-from asynccp.engine.verify import Comparison, differing
-from asynccp.entry import Kind, LeftOut
+from asynccp.engine.verify import Comparison, begins_the_same, differing
+from asynccp.entry import Kind, LeftOut, more_left_out
 from asynccp.errors import CommandMissing, NothingMatches, NothingWanted, ProtocolViolation, SessionLost, SourceMissing
 from asynccp.local.umask import umask
 from asynccp.options import Collecting, Options
 from asynccp.plan.collect import Room, collected
-from asynccp.plan.fetch import Fetch, Rules, decide, questionable, tally
+from asynccp.plan.fetch import Claim, Fetch, Rules, claims, decide, questionable, tally
 from asynccp.plan.filters import compiled, kept_of
 from asynccp.plan.manifest import Item, Manifest
 from asynccp.remote.dialogue import EVERYTHING, HEARD, pack_line
@@ -44,11 +45,14 @@ ITEM_COST = 500
 class Choice(NamedTuple):
     """What of a directory is fetched. members: of the archive, by the paths that they have there.
 
-    left_out: what is there, and is not copied. taken_size: bytes of what all pods may bring.
+    items: what the pod has, of what is completed or set. limited: what the user's own limits leave out; left_out: what
+    else is there, and is not copied. taken_size: bytes of what all pods may bring.
     """
 
     fetch: Fetch
     members: frozenset[bytes]
+    items: Mapping[bytes, Item]
+    limited: tuple[LeftOut, ...]
     left_out: tuple[LeftOut, ...]
     taken_size: int
 
@@ -94,8 +98,8 @@ class Choosing:
         kept = kept_of(there, self._filters) if self._filters else there
         chosen = collected(kept, self._options.collecting, self._room)
         wanted = chosen.kept
-        here = await to_thread.run_sync(self._standing, ingest, name, wanted)
-        rules = self._rules(there, wanted)
+        here = await to_thread.run_sync(self._standing, ingest, wanted)
+        rules = self._rules(there, wanted, listing)
         differ: set[bytes] | None = None
         if sizes := questionable(wanted, here, rules):
             differ = await listing.differing(ingest, name, sizes)
@@ -103,22 +107,35 @@ class Choosing:
         def is_same(path: bytes) -> bool:
             return differ is not None and path not in differ
 
-        fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same)
-        left_out = tuple(replace(one, path=member(name, one.path)) for one in (*chosen.left_out, *fetch.left_out))
-        return Choice(fetch, frozenset(member(name, path) for path in fetch.whole), left_out, chosen.size)
+        asked = claims(wanted, here, rules, is_same) if listing.can_prove else ()
+        proved = [one for one in asked if await listing.proves(ingest, name, one)]
+        fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same, proved)
+        completed = [*(one.path for one in (*fetch.rest, *fetch.tails)), *fetch.set]
+        return Choice(
+            fetch,
+            frozenset(member(name, path) for path in fetch.whole),
+            {path: wanted[path] for path in completed},
+            _named(name, chosen.left_out),
+            _named(name, (*fetch.left_out, *listing.unlisted(wanted))),
+            chosen.size,
+        )
 
     def give_back(self, choice: Choice) -> None:
         """Let other pods have the room of one that failed."""
         self._room.give_back(choice.taken_size)
 
-    def _standing(self, ingest: Ingest, name: bytes, wanted: Manifest) -> Manifest:
-        """Return what stands here of what is wanted, by the same paths. Blocks."""
-        local = {ingest.local(member(name, path)): path for path in wanted}
-        return {local[path]: item for path, item in ingest.sink.standing(local).items()}
+    def _standing(self, ingest: Ingest, wanted: Manifest) -> Manifest:
+        """Return what stands here of what is wanted, or for a mirror all, by the same paths. Blocks."""
+        if not ingest.sink.continues:
+            return {}
+        is_mirror = self._options.collecting.mirror
+        return ingest.sink.standing(None if is_mirror else wanted.keys(), self._options.limits.entries)
 
-    def _rules(self, there: Manifest, wanted: Manifest) -> Rules:
+    def _rules(self, there: Manifest, wanted: Manifest, listing: "Listing") -> Rules:
+        collecting = self._options.collecting
         return Rules(
-            collecting=self._options.collecting,
+            # Of what it could not list the pod may have more than it has told.
+            collecting=collecting._replace(mirror=collecting.mirror and listing.is_whole),
             attributes=self._options.attributes,
             checksum=self._options.verification.checksum,
             modes=0o777 if self._options.attributes.preserve_modes else 0o777 & ~umask(),
@@ -128,13 +145,20 @@ class Choosing:
 
 
 class Listing:
-    """What one pod tells of what is asked for. size: bytes of memory that it takes, as far as it has come.
+    """What one pod tells of what is asked for.
 
     room: waits until there is memory for more.
+    size: bytes of memory that it takes, as far as it has come. is_whole: the pod could tell of all that there is.
+    can_prove: it has what it takes to prove what a file begins with.
     """
 
     def __init__(self, found: Greeted, state: TransferState, room: Callable[[], Awaitable[None]]) -> None:
         self.size = 0
+        self.is_whole = False
+        self.can_prove = found.hello.has_stat and found.hello.checksum in ALGORITHMS
+        self._algorithm = found.hello.checksum
+        self._unlisted: list[bytes] = []
+        self._more_unlisted = 0
         self.is_directory = found.hello.is_directory
         self._conversation = found.conversation
         self._state = state
@@ -161,8 +185,28 @@ class Listing:
                 "the container can't tell what it has, without find and stat",
                 hint="add them to the image, or pull everything into a new directory",
             )
+        self.is_whole = reader.code == 0
+        self._unlisted, self._more_unlisted = reader.unlisted, reader.unlisted_count - len(reader.unlisted)
         await conversation.send(HEARD)
         return found
+
+    def unlisted(self, wanted: Manifest) -> list[LeftOut]:
+        """Return what could not be listed, of what is wanted."""
+        named = [LeftOut(path, "what is in it can't be listed") for path in self._unlisted if path in wanted]
+        if not self.is_whole and not self._unlisted:
+            named.append(LeftOut(b"", "something below it could not be listed, or went meanwhile"))
+        return named + more_left_out(self._more_unlisted)
+
+    async def proves(self, ingest: Ingest, name: bytes, claim: Claim) -> bool:
+        """Tell whether a file in the pod begins with what is here."""
+
+        async def here(_path: bytes, algorithm: str) -> str | None:
+            steps = ingest.digest(member(name, claim.at), algorithm)
+            return await in_turns(steps, self._conversation.record_progress) if steps else None
+
+        comparison = Comparison(self._algorithm, here, {})
+        path = member(name, claim.path)
+        return await begins_the_same(self._conversation, path, claim.had, comparison, came=claim.had)
 
     async def differing(self, ingest: Ingest, name: bytes, sizes: Mapping[bytes, int]) -> set[bytes]:
         """Return which files are not the same here. sizes: by their path below the directory."""
@@ -188,6 +232,10 @@ def _matched(there: Manifest, meant: "Glob") -> Manifest:
     below = tuple(path + b"/" for path in found)
     above = {one[:at] for one in below for at in range(len(one)) if one[at : at + 1] == b"/"}
     return {path: item for path, item in there.items() if path in above or path.startswith(below)}
+
+
+def _named(name: bytes, left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+    return tuple(replace(one, path=member(name, one.path)) for one in left_out)
 
 
 def member(name: bytes, path: bytes) -> bytes:

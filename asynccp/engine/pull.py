@@ -16,7 +16,7 @@ import functools
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -62,6 +62,7 @@ from asynccp.target import Transfer
 
 if TYPE_CHECKING:
     from asynccp.engine.choosing import Choice, Choosing, Listing
+    from asynccp.engine.continuing import Continuing
 
 Bytes = bytes | memoryview
 _MOST_SHRUNK = 32  # times that honest logs shrink
@@ -163,6 +164,7 @@ class _PullTransfer:
         self._ingest: Ingest | None = None
         self._listing: Listing | None = None
         self._choice: Choice | None = None
+        self._continuing: Continuing | None = None
         self._is_complete = False
         self._ended_early = False  # once already, because a file changed under tar's hands
 
@@ -207,7 +209,7 @@ class _PullTransfer:
         ingest, self._ingest = self._ingest, None
         if self._choice and not self._is_complete:
             self._job.choosing.give_back(self._choice)
-        self._choice = self._listing = None
+        self._choice = self._listing = self._continuing = None
         if ingest:
             with anyio.CancelScope(shield=True):  # bounded: one temporary file, some descriptors, modes for a moment
                 await to_thread.run_sync(ingest.abort)
@@ -265,7 +267,7 @@ class _PullTransfer:
     async def _receive(self, found: Greeted) -> None:
         conversation, hello, state = found.conversation, found.hello, self._state
         state.negotiated = self._negotiated(found)
-        overlap, choice = None, None
+        overlap = None
         if self._ingest and self._ingest.prefix and self._records and hello.resumes_at == self._records:
             overlap = self._ingest.prefix.follow()
         else:
@@ -277,8 +279,9 @@ class _PullTransfer:
             choice = await self._choose(found, self._ingest)
             if not choice.members:
                 await settle(conversation, ())
+                await self._behind()
                 await to_thread.run_sync(self._ingest.finish)
-                self._came(self._ingest, choice, None)
+                self._came(self._ingest, None)
                 return
             hello = await conversation.hello(self._path, state.transfer.target)
             found = found._replace(hello=hello)
@@ -288,12 +291,12 @@ class _PullTransfer:
         account = Account(conversation, state, self._ingest, hello, path=self._path)
         self._complaints = conversation.complaints
         self._complaints.has_room = self._share.has_room
-        session = _PullSession(self._job, state, found, self._ingest, account, overlap, self._share)
+        session = _PullSession(self._job, state, found, self._ingest, account, overlap, self._share, self._behind)
         try:
             # Once compressed, or refused, it stays so.
             await session.run(None if self._offer.codecs else self._job.compression)
         finally:
-            self._came(self._ingest, choice, account)
+            self._came(self._ingest, account)
 
     def _negotiated(self, found: Greeted) -> Negotiated:
         """Return what this session is agreed on with the pod. Raises CommandMissing."""
@@ -309,27 +312,43 @@ class _PullTransfer:
 
     async def _choose(self, found: Greeted, ingest: Ingest) -> "Choice":
         """Hear what there is, and tell the pod what of it is to come."""
-        from asynccp.engine.choosing import Listing, packed
+        from asynccp.engine.choosing import Listing, member, packed
+        from asynccp.engine.continuing import Continuing
 
         conversation, name = found.conversation, pull_name(self._path)
         self._listing = Listing(found, self._state, self._share.room)
         meant = glob(self._state.transfer.path)
         choice = self._choice = await self._job.choosing.choose(self._listing, ingest, name, meant)
+        self._continuing = Continuing(
+            conversation, self._state, ingest, self._job.writer, functools.partial(member, name)
+        )
+        await self._continuing.before(choice.fetch, choice.items)
         ingest.choose(choice.members)
         if choice.members:
             await conversation.send(packed(name, choice.members, is_directory=found.hello.is_directory))
         return choice
 
-    def _came(self, ingest: Ingest, choice: "Choice | None", account: Account | None) -> None:
+    async def _behind(self) -> None:
+        """Do what is left when all that was fetched whole is here."""
+        if self._continuing and self._choice:
+            await self._continuing.behind(self._choice.fetch, self._choice.items)
+
+    def _came(self, ingest: Ingest, account: Account | None) -> None:
         """Take down what is here."""
-        limited = choice.left_out if choice else ()
-        counts = self._job.options.failures.strict
+        choice, continuing = self._choice, self._continuing
+        limited, counts = choice.limited if choice else (), self._job.options.failures.strict
         self._state.arrived = Arrived(
             size=ingest.size,
             entries=ingest.entries,
-            left_out=[*ingest.left_out, *(account.left_out if account else ()), *(limited if counts else ())],
+            left_out=[
+                *ingest.left_out,
+                *(account.left_out if account else ()),
+                *(continuing.left_out if continuing else ()),
+                *(choice.left_out if choice else ()),
+                *(limited if counts else ()),
+            ],
             limited=() if counts else limited,
-            not_kept=ingest.not_kept,
+            not_kept=[*ingest.not_kept, *(continuing.not_kept if continuing else ())],
             grown=account.grown if account else (),
             landed=ingest.sink.landed or (self._gather.landed if ingest.entries else ""),
             tally=choice.tally if choice else None,
@@ -366,7 +385,11 @@ class _PullTransfer:
 
 
 class _PullSession:
-    """What one session brings. overlap: what it sends again, None when it starts from the archive's beginning."""
+    """What one session brings.
+
+    overlap: what it sends again, None when it starts from the archive's beginning. behind: what follows an archive that
+    is whole.
+    """
 
     def __init__(
         self,
@@ -377,7 +400,9 @@ class _PullSession:
         account: Account,
         overlap: Overlap | None,
         share: Share,
+        behind: Callable[[], Awaitable[None]],
     ) -> None:
+        self._behind = behind
         self._job = job
         self._state = state
         self._conversation = found.conversation
@@ -404,6 +429,8 @@ class _PullSession:
                 await self._account.hear_end(rest, self._job.options, self._comparison())
         error = self._account.error()
         if conversation.last_word and self._ingest.ended:
+            if not error:
+                await self._behind()
             await self._worked(Work(self._ingest.finishing(), self._ingest.sink.is_full))
         if error := error or self._account.nothing():
             raise error

@@ -1,0 +1,163 @@
+"""Continuing: what a pull finds here in part is completed, before and behind the archive of what is fetched whole.
+
+    before   what stands in the way is removed, rotated files get their new names, the rest of grown files is fetched
+    behind   modes and times are set where nothing else differs, and a mirror removes what the pod doesn't have
+
+A pod sends a part as so many bytes of a file from an offset on, and what it can't read as zeros (`part`, in
+`remote/scripts/choose.sh`). So it is asked for the file's size before what came is taken for whole.
+"""
+
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+
+import anyio
+
+from asynccp.archive.attributes import SPECIAL_BITS
+from asynccp.archive.watch import Change, State
+from asynccp.engine.conversation import Conversation
+from asynccp.engine.state import TransferState
+from asynccp.engine.verify import states
+from asynccp.engine.writer import Work, Writer
+from asynccp.entry import Entry, Kind, LeftOut, NotKept
+from asynccp.errors import SessionLost, SourceShrank
+from asynccp.options import SLOWEST_DIGEST_PER_S
+from asynccp.plan.fetch import Fetch, Range
+from asynccp.plan.manifest import Item
+from asynccp.remote.digests import AnswerReader, encode_question
+from asynccp.sinks.ingest import Ingest
+from asynccp.text import human_size, printable
+
+LINE_SIZE = 64 * 1024
+"""Bytes of a file's end in which the beginning of a line is looked for."""
+
+
+class Continuing:
+    """What one transfer completes.
+
+    member: of a path below what was asked for, the path in the archive. items: what the pod has, of what is completed.
+    not_kept: what was fetched, but not all of it. left_out: what could not be removed. size, entries: what came.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        state: TransferState,
+        ingest: Ingest,
+        writer: Writer,
+        member: Callable[[bytes], bytes],
+    ) -> None:
+        self.not_kept: list[NotKept] = []
+        self.left_out: list[LeftOut] = []
+        self._conversation = conversation
+        self._state = state
+        self._ingest = ingest
+        self._sink = ingest.sink
+        self._writer = writer
+        self._member = member
+
+    async def before(self, fetch: Fetch, items: Mapping[bytes, Item]) -> None:
+        """Do what comes before the archive. Raises DestinationError, SourceShrank, and as a conversation."""
+        await self._do(self._removing(fetch.in_the_way))
+        await self._do(self._renaming(fetch))
+        for rest in fetch.rest:
+            await self._complete(rest, self._entry(rest.path, items[rest.path]))
+        for end in fetch.tails:
+            await self._take_end(end, self._entry(end.path, items[end.path]))
+
+    async def behind(self, fetch: Fetch, items: Mapping[bytes, Item]) -> None:
+        """Do what comes behind the archive, when it is known to be whole."""
+        await self._do(self._adjusting(self._entry(path, items[path]) for path in fetch.set))
+        await self._do(self._removing(fetch.remove))
+
+    async def _complete(self, rest: Range, entry: Entry) -> None:
+        """Have the rest of a file that begins here already."""
+        await self._do(self._step(partial(self._sink.append, entry, rest.offset)))
+        async for piece in self._part(rest):
+            await self._do(self._writing(piece))
+        await self._do(self._step(self._sink.end))
+
+    async def _take_end(self, end: Range, entry: Entry) -> None:
+        """Have the end of a file as a file of its own, from the beginning of a line."""
+        waiting: bytearray | None = bytearray()
+        async for piece in self._part(end):
+            if waiting is None:
+                await self._do(self._writing(piece))
+                continue
+            waiting += piece
+            if b"\n" in waiting or len(waiting) >= min(LINE_SIZE, end.size):
+                skipped = waiting.find(b"\n") + 1
+                await self._do(self._step(partial(self._sink.begin, replace(entry, size=end.size - skipped))))
+                await self._do(self._writing(memoryview(waiting)[skipped:]))
+                waiting = None
+        await self._do(self._step(self._sink.end))
+        what = f"only its last {human_size(end.size)} of {human_size(entry.size)} were asked for"
+        self.not_kept.append(NotKept(self._member(end.path), what))
+
+    async def _part(self, part: Range) -> AsyncIterator[memoryview]:
+        """Yield the bytes of a part as they come, each piece until the next one is asked for. Raises SourceShrank."""
+        conversation, member, left = self._conversation, self._member(part.path), part.size
+        conversation.extra_stall_s = part.offset / SLOWEST_DIGEST_PER_S  # some tails read all that is before it
+        await conversation.send(encode_question([member], f"part {part.offset} {part.size}"))
+        answer, after = AnswerReader(conversation.token, [], "part"), b""
+        while left:
+            data = await self._heard()
+            conversation.extra_stall_s = 0.0
+            piece, after = data[:left], bytes(data[left:])
+            left -= len(piece)
+            self._state.advance(len(piece), len(data))
+            yield piece
+        while not answer.feed(after):
+            after = bytes(await self._heard())
+        found = await states(conversation, {member: State(part.offset + part.size, None)})
+        if found[member] not in (Change.NONE, Change.GREW):
+            raise SourceShrank(f"{printable(member)} was cut or removed while its end was read")
+
+    async def _heard(self) -> memoryview:
+        data = await self._conversation.stdout()
+        if data is None:
+            raise self._conversation.error() or SessionLost("the session ended in a part of a file")
+        return memoryview(data)
+
+    async def _do(self, steps: Generator[int, None, None]) -> None:
+        work = Work(steps)
+        while not await self._writer.run(work):
+            with self._conversation.at_rest():
+                await anyio.sleep(work.rest_s)
+
+    def _local(self, path: bytes) -> bytes:
+        return self._ingest.local(self._member(path))
+
+    def _entry(self, path: bytes, item: Item) -> Entry:
+        mode = item.mode & ~SPECIAL_BITS
+        return Entry(self._local(path), Kind.FILE, item.size, mode, item.mtime_ns, item.uid, item.gid)
+
+    def _step(self, call: Callable[[], None]) -> Generator[int, None, None]:
+        with self._sink.translated():
+            call()
+            yield 0
+
+    def _writing(self, piece: memoryview) -> Generator[int, None, None]:
+        with self._sink.translated():
+            self._sink.write(piece)
+            self._sink.pause()
+            yield len(piece)
+
+    def _removing(self, paths: Iterable[bytes]) -> Generator[int, None, None]:
+        with self._sink.translated():
+            for path in paths:
+                if not self._sink.remove(self._local(path)):
+                    self.left_out.append(LeftOut(self._member(path), "it could not be removed here: it isn't empty"))
+                yield 0
+
+    def _renaming(self, fetch: Fetch) -> Generator[int, None, None]:
+        with self._sink.translated():
+            for move in fetch.moves:
+                self._sink.rename(self._local(move.at), self._local(move.path), move.size, replaces=move.replaces)
+                yield 0
+
+    def _adjusting(self, entries: Iterable[Entry]) -> Generator[int, None, None]:
+        with self._sink.translated():
+            for entry in entries:
+                self._sink.adjust(entry)
+                yield 0

@@ -1,0 +1,264 @@
+"""A pull takes what is not here yet, and of that what was asked for: with each kind of tar that there is."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.fleet import WITH_TAR, Fleet, Ran, asynccp, labels_for, selector, sh, snapshot
+
+pytestmark = pytest.mark.timeout(120)
+Pods = dict[str, str]
+
+TREE = """
+    mkdir -p "$1/app/deep" "$1/empty" && cd "$1" || exit
+    for i in 1 2 3 4 5 6 7 8 9; do echo "line $i of app" >app/$i.log; echo "zip $i" >app/$i.gz; done
+    echo odd >"app/deep/odd
+name\\\\"
+    ln -s app/1.log link; ln app/1.log app/deep/first; echo run >app/run.sh; chmod 750 app/run.sh
+"""
+FILES = 2 * 9 + 1 + 1 + 1  # the odd name, the second name of one, and what can be run
+
+
+@pytest.fixture(scope="module")
+def pods(fleet: Fleet) -> Pods:
+    """A pod of each kind, by its kind; `pods["labels"]` is the selector of all."""
+    labels = labels_for("again")
+    found = {kind: fleet.add(kind, f"again-{kind}", labels) for kind in fleet.kinds(*WITH_TAR)}
+    return {**found, "labels": selector(labels)}
+
+
+def names(pods: Pods) -> Iterator[str]:
+    return (pod for kind, pod in pods.items() if kind != "labels")
+
+
+def make(fleet: Fleet, pods: Pods, directory: str) -> None:
+    for pod in names(pods):
+        sh(fleet, pod, "sh", "-c", TREE, "sh", directory)
+
+
+def do(fleet: Fleet, pods: Pods, directory: str, script: str) -> None:
+    for pod in names(pods):
+        sh(fleet, pod, "sh", "-c", f'cd "$1" && {script}', "sh", directory)
+
+
+def pull(fleet: Fleet, pods: Pods, path: str, to: Path, *flags: str, code: int = 0) -> Ran:
+    ran = asynccp(fleet, "pull", "-l", f"{pods['labels']}:{path}", to, *flags, "-o", "json")
+    assert ran.code == code, ran.err
+    return ran
+
+
+def tallies(ran: Ran) -> list[dict[str, int]]:
+    """Return what the report counts for each pod, but for zeros."""
+    return [{key: count for key, count in one["tally"].items() if count} for one in ran.report["pods"]]
+
+
+def found_below(directory: Path) -> set[str]:
+    return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir()}
+
+
+def states(directory: Path) -> dict[Path, tuple[int, ...]]:
+    """Return what would be others if anything had been written."""
+    found = ((path, path.lstat()) for path in directory.rglob("*"))
+    return {path: (one.st_ino, one.st_mode, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for path, one in found}
+
+
+def assert_same(fleet: Fleet, pods: Pods, directory: str, to: Path) -> None:
+    """Fail unless each pod's files are here, with the same content and times, and nothing else."""
+    top = directory.rpartition("/")[2]
+    for pod in names(pods):
+        there = snapshot(fleet, pod, directory)
+        here = {os.fsencode(path.relative_to(to / pod / top)): path for path in (to / pod / top).rglob("*")}
+        assert here.keys() == there.keys() - {b""}
+        for name, path in here.items():
+            if there[name].kind == "file":
+                found = hashlib.sha256(path.read_bytes()).hexdigest(), int(path.stat().st_mtime)
+                assert found == (there[name].content, there[name].mtime_s), (pod, name)
+
+
+def test_a_second_pull_fetches_nothing(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    make(fleet, pods, "/tmp/twice")
+    first = pull(fleet, pods, "/tmp/twice", tmp_path)
+    assert {one["tally"] for one in first.report["pods"]} == {None}, "a first one asks for no list"
+    before = states(tmp_path)
+    again = pull(fleet, pods, "/tmp/twice", tmp_path)
+    assert all(one["entries"] == 0 and one["wire_bytes"] < 8000 for one in again.report["pods"])
+    assert all(tally["same"] == FILES + 1 + 4 and len(tally) == 2 for tally in tallies(again))
+    assert states(tmp_path) == before
+    everything = pull(fleet, pods, "/tmp/twice", tmp_path, "--ignore-times")
+    assert all(one["entries"] == FILES + 1 + 4 for one in everything.report["pods"])
+
+
+def test_what_differs_is_fetched_and_no_more(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    make(fleet, pods, "/tmp/differs")
+    pull(fleet, pods, "/tmp/differs", tmp_path)
+    script = (
+        "echo more >>app/2.log; echo new >app/new; rm link; ln -s app/2.log link; chmod 600 app/3.log; rm app/4.log"
+    )
+    do(fleet, pods, "/tmp/differs", f"{script}; rm -r app/5.gz && mkdir app/5.gz && echo deep >app/5.gz/deep")
+    failed = pull(fleet, pods, "/tmp/differs", tmp_path, code=1)
+    assert "a directory belongs there" in failed.report["pods"][0]["error"]
+    for pod in names(pods):
+        (tmp_path / pod / "differs/app/5.gz").unlink()
+    pull(fleet, pods, "/tmp/differs", tmp_path)
+    for pod in names(pods):
+        here = tmp_path / pod / "differs"
+        assert (here / "app/2.log").read_text() == "line 2 of app\nmore\n"
+        assert (here / "app/new").read_text() == "new\n"
+        assert os.readlink(here / "link") == "app/2.log"
+        assert (here / "app/3.log").stat().st_mode & 0o777 == 0o600
+        assert (here / "app/4.log").exists(), "nothing is removed that nobody asked to"
+        assert (here / "app/5.gz/deep").read_text() == "deep\n"
+    assert all(len(tally) == 2 for tally in tallies(pull(fleet, pods, "/tmp/differs", tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("path", "flags", "found"),
+    [
+        ("/tmp/some", ["--include", "1.*", "--exclude", "*"], ["some/app/1.log", "some/app/1.gz"]),
+        ("/tmp/some", ["--exclude", "*.gz", "--exclude", "[2-9].log", "--exclude", "deep"],
+         ["some/app/1.log", "some/app/run.sh", "some/link"]),
+        ("/tmp/some/app/[12].{log,gz}", [], ["1.log", "2.log", "1.gz", "2.gz"]),
+        ("/tmp/some/**/odd*", [], ["app/deep/odd\nname\\"]),
+        ("/tmp/some/*/[3-9].log", ["--exclude", "[5-9].log"], ["app/3.log", "app/4.log"]),
+        ("/tmp/some/app/1.log", ["--exclude", "*.gz"], ["1.log"]),
+    ],
+    ids=["include", "exclude", "braces", "deep", "both", "one file"],
+)  # fmt: skip
+def test_what_is_asked_for(
+    fleet: Fleet, pods: Pods, tmp_path: Path, path: str, flags: list[str], found: list[str]
+) -> None:
+    make(fleet, pods, "/tmp/some")
+    for _ in range(2):
+        pull(fleet, pods, path, tmp_path, *flags)
+        for pod in names(pods):
+            assert found_below(tmp_path / pod) == set(found)
+
+
+def test_a_pattern_that_matches_in_some_pods(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    first = next(names(pods))
+    sh(fleet, first, "sh", "-c", 'mkdir -p "$1" && echo here >"$1/only.log"', "sh", "/tmp/here")
+    ran = pull(fleet, pods, "/tmp/here/*.log", tmp_path)
+    assert [one["outcome"] for one in ran.report["pods"] if one["pod"] == first] == ["complete"]
+    assert {one["outcome"] for one in ran.report["pods"] if one["pod"] != first} <= {"absent"}
+    nowhere = pull(fleet, pods, "/tmp/here/*.nothing", tmp_path, code=1)
+    assert {one["outcome"] for one in nowhere.report["pods"]} == {"failed"}
+
+
+def test_limits_name_what_they_leave_out(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    make(fleet, pods, "/tmp/limits")
+    do(
+        fleet,
+        pods,
+        "/tmp/limits",
+        "head -c 100000 /dev/zero >app/huge; touch -d @1000000000 app/9.log app/9.gz app/run.sh",
+    )
+    ran = pull(fleet, pods, "/tmp/limits", tmp_path / "file", "--max-file-size", "1000")
+    for one in ran.report["pods"]:
+        assert [left["path"] for left in one["left_out"]] == ["limits/app/huge"]
+    strict = pull(fleet, pods, "/tmp/limits", tmp_path / "file", "--max-file-size", "1000", "--strict", code=23)
+    assert {one["outcome"] for one in strict.report["pods"]} == {"partial"}
+    pull(fleet, pods, "/tmp/limits", tmp_path / "recent", "--since", "1h")
+    pull(fleet, pods, "/tmp/limits", tmp_path / "least", "--max-file-size", "1000", "--max-pod-size", "100")
+    for pod in names(pods):
+        assert not {"limits/app/9.log", "limits/app/9.gz"} & found_below(tmp_path / "recent" / pod)
+        assert "limits/app/8.log" in found_below(tmp_path / "recent" / pod)
+        assert "limits/app/9.log" not in found_below(tmp_path / "least" / pod)
+        size = sum(path.stat().st_size for path in (tmp_path / "least" / pod).rglob("*.*") if path.is_file())
+        assert size <= 100
+
+
+def test_content_is_compared_where_size_and_time_are_the_same(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    make(fleet, pods, "/tmp/content")
+    pull(fleet, pods, "/tmp/content", tmp_path)
+    for pod in names(pods):
+        victim = tmp_path / pod / "content/app/6.log"
+        times = victim.stat().st_atime_ns, victim.stat().st_mtime_ns
+        victim.write_bytes(victim.read_bytes().swapcase())
+        os.utime(victim, ns=times)
+    assert all(len(tally) == 2 for tally in tallies(pull(fleet, pods, "/tmp/content", tmp_path)))
+    ran = pull(fleet, pods, "/tmp/content", tmp_path, "--checksum")
+    assert all(tally["changed"] == 1 for tally in tallies(ran))
+    for pod in names(pods):
+        assert (tmp_path / pod / "content/app/6.log").read_text() == "line 6 of app\n"
+
+
+LOGS = """
+    mkdir -p "$1" && cd "$1" && i=0 && while [ $i -lt 3000 ]; do echo "line $i of a log that grows"; i=$((i + 1)); done >app.log
+    cp app.log still.log && touch -d @1600000000 still.log
+"""
+
+
+def make_logs(fleet: Fleet, pods: Pods, directory: str, to: Path) -> int:
+    """Make logs, and pull them; return the size of one."""
+    for pod in names(pods):
+        sh(fleet, pod, "sh", "-c", LOGS, "sh", directory)
+    pull(fleet, pods, directory, to)
+    return (to / next(names(pods)) / directory.rpartition("/")[2] / "app.log").stat().st_size
+
+
+def test_of_a_log_that_grew_only_the_rest_is_fetched(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    size = make_logs(fleet, pods, "/tmp/grown", tmp_path)
+    do(fleet, pods, "/tmp/grown", "echo more >>app.log")
+    ran = pull(fleet, pods, "/tmp/grown", tmp_path)
+    for one in ran.report["pods"]:
+        assert (one["tally"]["changed"], one["bytes"]) == (2, 5), "the directory's time is another, too"
+        assert one["tally"]["saved_bytes"] == 2 * size
+        assert one["wire_bytes"] < 20_000
+    assert_same(fleet, pods, "/tmp/grown", tmp_path)
+
+
+def test_a_log_that_only_seems_to_have_grown_is_fetched_anew(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    size = make_logs(fleet, pods, "/tmp/anew", tmp_path)
+    do(fleet, pods, "/tmp/anew", "{ echo other; cat still.log; } >app.log; head -c 1000 app.log >still.log")
+    ran = pull(fleet, pods, "/tmp/anew", tmp_path)
+    assert all(one["bytes"] == size + 6 + 1000 for one in ran.report["pods"])
+    assert_same(fleet, pods, "/tmp/anew", tmp_path)
+
+
+def test_rotated_logs_are_renamed_and_not_fetched_again(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    size = make_logs(fleet, pods, "/tmp/rotated", tmp_path)
+    script = "echo last >>app.log; mv app.log app.log.1; echo first >app.log"
+    do(fleet, pods, "/tmp/rotated", script)
+    ran = pull(fleet, pods, "/tmp/rotated", tmp_path)
+    assert all(one["bytes"] == 5 + 6 for one in ran.report["pods"])
+    assert_same(fleet, pods, "/tmp/rotated", tmp_path)
+    do(fleet, pods, "/tmp/rotated", "mv app.log.1 app.log.2; mv app.log app.log.1; echo third >app.log")
+    ran = pull(fleet, pods, "/tmp/rotated", tmp_path)
+    assert all(one["bytes"] < size for one in ran.report["pods"])
+    assert_same(fleet, pods, "/tmp/rotated", tmp_path)
+
+
+def test_a_mirror_removes_what_the_pod_has_no_more_and_nothing_else(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    make(fleet, pods, "/tmp/mirror")
+    pull(fleet, pods, "/tmp/mirror", tmp_path)
+    do(fleet, pods, "/tmp/mirror", "rm -r app/deep link app/1.log app/2.gz")
+    for pod in names(pods):
+        (tmp_path / pod / "beside").write_text("ours")
+        (tmp_path / pod / "mirror/app/noted.gz").write_text("ours")
+    pull(fleet, pods, "/tmp/mirror", tmp_path)
+    assert all((tmp_path / pod / "mirror/app/1.log").exists() for pod in names(pods))
+    ran = pull(fleet, pods, "/tmp/mirror", tmp_path, "--mirror", "--exclude", "*.gz")
+    assert all(tally["removed"] == 5 for tally in tallies(ran)), "app/deep with two files, link, 1.log; no *.gz"
+    for pod in names(pods):
+        assert (tmp_path / pod / "beside").exists()
+        assert (tmp_path / pod / "mirror/app/noted.gz").exists()
+    pull(fleet, pods, "/tmp/mirror", tmp_path, "--mirror")
+    assert_same(fleet, pods, "/tmp/mirror", tmp_path)
+    assert all((tmp_path / pod / "beside").exists() for pod in names(pods))
+
+
+def test_of_long_files_only_the_end_is_fetched(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    for pod in names(pods):
+        sh(fleet, pod, "sh", "-c", LOGS, "sh", "/tmp/tails")
+        sh(fleet, pod, "sh", "-c", 'echo short >"$1"', "sh", "/tmp/tails/short.log")
+    ran = pull(fleet, pods, "/tmp/tails", tmp_path, "--tail-bytes", "1000")
+    for one in ran.report["pods"]:
+        here = tmp_path / one["pod"] / "tails"
+        lines = (here / "app.log").read_text().splitlines()
+        assert lines == [f"line {number} of a log that grows" for number in range(3000 - len(lines), 3000)]
+        assert 900 < (here / "app.log").stat().st_size <= 1000
+        assert (here / "short.log").read_text() == "short\n"
+        assert sorted(lack["path"] for lack in one["not_kept"]) == ["tails/app.log", "tails/still.log"]
