@@ -4,7 +4,7 @@ In the exec that copies (`remote/scripts/choose.sh`), before its tar runs: the l
 already; then the names of what is to be packed.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,14 +92,13 @@ class Choosing:
 
         Raises NothingMatches, CommandMissing, and what else keeps the pod from telling.
         """
-        there = await listing.heard(name)
-        if meant:
-            there = _matched(there, meant)
+        listed = await listing.heard(name)
+        there = _matched(listed, meant) if meant else listed
         kept = kept_of(there, self._filters) if self._filters else there
         chosen = collected(kept, self._options.collecting, self._room)
         wanted = chosen.kept
         here = await to_thread.run_sync(self._standing, ingest, wanted)
-        rules = self._rules(there, wanted, listing)
+        rules = self._rules(listing, meant)._replace(besides=listed.keys() - wanted.keys())
         differ: set[bytes] | None = None
         if sizes := questionable(wanted, here, rules):
             differ = await listing.differing(ingest, name, sizes)
@@ -131,15 +130,21 @@ class Choosing:
         is_mirror = self._options.collecting.mirror
         return ingest.sink.standing(None if is_mirror else wanted.keys(), self._options.limits.entries)
 
-    def _rules(self, there: Manifest, wanted: Manifest, listing: "Listing") -> Rules:
-        collecting = self._options.collecting
+    def _rules(self, listing: "Listing", meant: "Glob | None") -> Rules:
+        collecting, filters = self._options.collecting, self._filters
+
+        def is_protected(path: bytes, is_directory: bool) -> bool:
+            if meant and not any(meant.matches(one) for one in (path, *above(path))):
+                return True
+            return filters is not None and not filters.keeps(path, is_directory)
+
         return Rules(
             # Of what it could not list the pod may have more than it has told.
             collecting=collecting._replace(mirror=collecting.mirror and listing.is_whole),
             attributes=self._options.attributes,
             checksum=self._options.verification.checksum,
             modes=0o777 if self._options.attributes.preserve_modes else 0o777 & ~umask(),
-            besides=there.keys() - wanted.keys(),
+            protected=is_protected,
             always=self._options.sync.always,
         )
 
@@ -230,8 +235,15 @@ def _matched(there: Manifest, meant: "Glob") -> Manifest:
     if not found:
         raise NothingMatches("nothing there has a name that the pattern means")
     below = tuple(path + b"/" for path in found)
-    above = {one[:at] for one in below for at in range(len(one)) if one[at : at + 1] == b"/"}
-    return {path: item for path, item in there.items() if path in above or path.startswith(below)}
+    kept = {one for path in found for one in (path, *above(path))}
+    return {path: item for path, item in there.items() if path in kept or path.startswith(below)}
+
+
+def above(path: bytes) -> Iterator[bytes]:
+    """Yield the directories that a path is in, from its own on, but for the one that was asked for."""
+    while b"/" in path:
+        path = path.rpartition(b"/")[0]
+        yield path
 
 
 def _named(name: bytes, left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:

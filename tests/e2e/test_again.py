@@ -186,7 +186,8 @@ def test_content_is_compared_where_size_and_time_are_the_same(fleet: Fleet, pods
 
 
 LOGS = """
-    mkdir -p "$1" && cd "$1" && i=0 && while [ $i -lt 3000 ]; do echo "line $i of a log that grows"; i=$((i + 1)); done >app.log
+    mkdir -p "$1" && cd "$1" && i=0
+    while [ $i -lt 3000 ]; do echo "line $i of a log that grows"; i=$((i + 1)); done >app.log
     cp app.log still.log && touch -d @1600000000 still.log
 """
 
@@ -204,7 +205,7 @@ def test_of_a_log_that_grew_only_the_rest_is_fetched(fleet: Fleet, pods: Pods, t
     do(fleet, pods, "/tmp/grown", "echo more >>app.log")
     ran = pull(fleet, pods, "/tmp/grown", tmp_path)
     for one in ran.report["pods"]:
-        assert (one["tally"]["changed"], one["bytes"]) == (2, 5), "the directory's time is another, too"
+        assert (one["tally"]["changed"], one["bytes"]) == (1, 5)
         assert one["tally"]["saved_bytes"] == 2 * size
         assert one["wire_bytes"] < 20_000
     assert_same(fleet, pods, "/tmp/grown", tmp_path)
@@ -241,7 +242,7 @@ def test_a_mirror_removes_what_the_pod_has_no_more_and_nothing_else(fleet: Fleet
     pull(fleet, pods, "/tmp/mirror", tmp_path)
     assert all((tmp_path / pod / "mirror/app/1.log").exists() for pod in names(pods))
     ran = pull(fleet, pods, "/tmp/mirror", tmp_path, "--mirror", "--exclude", "*.gz")
-    assert all(tally["removed"] == 5 for tally in tallies(ran)), "app/deep with two files, link, 1.log; no *.gz"
+    assert {tally["removed"] for tally in tallies(ran)} == {5}, "app/deep with two files, link, 1.log; no *.gz"
     for pod in names(pods):
         assert (tmp_path / pod / "beside").exists()
         assert (tmp_path / pod / "mirror/app/noted.gz").exists()
