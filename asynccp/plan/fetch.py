@@ -21,6 +21,7 @@ import unicodedata
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from asynccp.difference import Difference, Sign, Why
@@ -314,13 +315,11 @@ def _differences(
 
 def _likely(pods: Manifest, ours: Manifest, rules: Rules) -> Iterator[Claim]:
     """Yield the claims of files in a pod, whose beginnings may be among ours."""
-    twins: dict[tuple[int, int], list[bytes]] = defaultdict(list)
-    for at, item in sorted(ours.items()):
-        twins[item.size, item.mtime_s].append(at)
-    gone = {at for path, item in pods.items() for at in twins.get((item.size, item.mtime_s), ()) if at != path}
+    twins = _twins(pods, ours)
+    gone = {at for some in twins.values() for at in some}
     stems = _by_stem(ours, gone)
     for path, item in pods.items():
-        found = [at for at in twins.get((item.size, item.mtime_s), ()) if at != path][:MOST_CANDIDATES]
+        found = twins[path]
         known = rules.remembered.get((item.device, item.inode), path) if item.inode else path
         if known != path and known in ours and ours[known].size <= item.size:
             found = list(dict.fromkeys([known, *found]))
@@ -330,6 +329,29 @@ def _likely(pods: Manifest, ours: Manifest, rules: Rules) -> Iterator[Claim]:
         for at in found:
             if ours[at].names == 1 or ours[at].size == item.size:
                 yield Claim(path, at, ours[at].size, item.size)
+
+
+def _twins(pods: Manifest, ours: Manifest) -> dict[bytes, list[bytes]]:
+    """Return the files here of the same size and time, by the path of one in a pod; not that of its own path.
+
+    Those in the same directory come first, then those of the same name: very many files may be of one size and time.
+    """
+    index: dict[tuple[object, ...], list[bytes]] = defaultdict(list)
+    for at, item in sorted(ours.items()):
+        for key in _alike(at, item):
+            index[key].append(at)
+    found = {}
+    for path, item in pods.items():
+        some = (at for key in _alike(path, item) for at in index.get(key, ()) if at != path)
+        found[path] = list(dict.fromkeys(islice(some, MOST_CANDIDATES)))
+    return found
+
+
+def _alike(path: bytes, item: Item) -> Iterator[tuple[object, ...]]:
+    directory, _, name = path.rpartition(b"/")
+    yield item.size, item.mtime_s, directory, b""
+    yield item.size, item.mtime_s, b"", name
+    yield item.size, item.mtime_s
 
 
 def _grown(path: bytes, item: Item, ours: Manifest, gone: Collection[bytes]) -> list[bytes]:

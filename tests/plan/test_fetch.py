@@ -241,6 +241,19 @@ def test_a_name_that_the_pod_has_no_more_is_given_away_by_a_mirror_alone() -> No
     assert decide(there, here, mirror).remove == (b"a.log",)
 
 
+def test_of_many_files_of_one_size_and_time_the_nearest_is_asked_about() -> None:
+    """A thousand hosts rotate in the same second, and a release gets another directory."""
+    here = {b"host%d/a.log" % number: log(age_s=60) for number in range(1000)}
+    there = {path + b".1": item for path, item in here.items()} | dict.fromkeys(here, log(5))
+    found = decide(there, here, PLAIN, proved=claims(there, here, PLAIN))
+    assert {move.path for move in found.moves} == {path + b".1" for path in here}
+    assert all(move.path == move.at + b".1" for move in found.moves)
+    here = {b"v1/%d" % number: log() for number in range(1000)} | {b"": TOP}
+    there = {path.replace(b"v1", b"v2"): item for path, item in here.items()}
+    assert claims(there, here, MIRROR)[0] == Claim(b"v2/0", b"v1/0", LARGE, LARGE)
+    assert len(decide(there, here, MIRROR, proved=claims(there, here, MIRROR)).moves) == 1000
+
+
 def test_an_inode_that_is_remembered_is_asked_about_first() -> None:
     there = {b"x": log(LARGE + 9, inode=7), b"a.log": log(5)}
     here = {b"a.log": log(age_s=9)}

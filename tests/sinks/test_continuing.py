@@ -182,7 +182,7 @@ def test_no_link_leads_to_another_file(sink: Sink, root: Path) -> None:
 def test_a_file_that_is_exchanged_in_that_moment_is_left_alone(
     sink: Sink, root: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    real, opened = getattr(Tree, step), []
+    real, opened = getattr(Tree, step), list[bytes]()
 
     def exchanging(tree: Tree, path: bytes) -> int:
         if step == "open_growing" or opened:  # the first look is past
