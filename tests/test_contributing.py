@@ -46,6 +46,6 @@ def test_every_session_of_nox_is_in_the_table_of_commands() -> None:
 def test_the_files_that_wishes_will_add_are_not_there_yet() -> None:
     """Or the table is behind: what has been built belongs to the architecture."""
     added = [row.split("|")[2] for row in TOMORROW.splitlines() if row.startswith("| **")]
-    assert len(added) == 8
+    assert added, "the table has another form"
     names = {name for cell in added for name in re.findall(r"`([\w/]+\.(?:py|sh))`", cell)}
     assert [name for name in sorted(names) if (PACKAGE / name).exists()] == []

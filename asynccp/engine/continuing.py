@@ -36,7 +36,8 @@ class Continuing:
     """What one transfer completes.
 
     member: of a path below what was asked for, the path in the archive. items: what the pod has, of what is completed.
-    not_kept: what was fetched, but not all of it. left_out: what could not be removed. size, entries: what came.
+    grown: files that were appended to meanwhile. not_kept: what was fetched, but not all of it. left_out: what could
+    not be removed.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Continuing:
         writer: Writer,
         member: Callable[[bytes], bytes],
     ) -> None:
+        self.grown: list[bytes] = []
         self.not_kept: list[NotKept] = []
         self.left_out: list[LeftOut] = []
         self._conversation = conversation
@@ -110,7 +112,9 @@ class Continuing:
         while not answer.feed(after):
             after = bytes(await self._heard())
         found = await states(conversation, {member: State(part.offset + part.size, None)})
-        if found[member] not in (Change.NONE, Change.GREW):
+        if found[member] is Change.GREW:
+            self.grown.append(member)
+        elif found[member] is not Change.NONE:
             raise SourceShrank(f"{printable(member)} was cut or removed while its end was read")
 
     async def _heard(self) -> memoryview:

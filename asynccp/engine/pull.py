@@ -44,6 +44,7 @@ from asynccp.errors import (
     NothingMatches,
     ProtocolViolation,
     SessionLost,
+    SourceChanged,
     SourceShrank,
     TransferError,
 )
@@ -59,6 +60,7 @@ from asynccp.sinks.base import Destination, Place
 from asynccp.sinks.destinations import destination_of
 from asynccp.sinks.ingest import Ingest
 from asynccp.target import Transfer
+from asynccp.text import listed, printable
 
 if TYPE_CHECKING:
     from asynccp.engine.choosing import Choice, Choosing, Listing
@@ -282,6 +284,7 @@ class _PullTransfer:
                 await self._behind()
                 await to_thread.run_sync(self._ingest.finish)
                 self._came(self._ingest, None)
+                self._check_grown()
                 return
             hello = await conversation.hello(self._path, state.transfer.target)
             found = found._replace(hello=hello)
@@ -297,6 +300,7 @@ class _PullTransfer:
             await session.run(None if self._offer.codecs else self._job.compression)
         finally:
             self._came(self._ingest, account)
+        self._check_grown()
 
     def _negotiated(self, found: Greeted) -> Negotiated:
         """Return what this session is agreed on with the pod. Raises CommandMissing."""
@@ -333,6 +337,11 @@ class _PullTransfer:
         if self._continuing and self._choice:
             await self._continuing.behind(self._choice.fetch, self._choice.items)
 
+    def _check_grown(self) -> None:
+        """Raise SourceChanged where a file that was appended to counts as changed, and one was whose rest was fetched."""
+        if self._continuing and self._continuing.grown and self._job.options.verification.strict_sources:
+            raise SourceChanged(f"changed while they were read: {listed(self._continuing.grown, 3, printable)}")
+
     def _came(self, ingest: Ingest, account: Account | None) -> None:
         """Take down what is here."""
         choice, continuing = self._choice, self._continuing
@@ -349,7 +358,7 @@ class _PullTransfer:
             ],
             limited=() if counts else limited,
             not_kept=[*ingest.not_kept, *(continuing.not_kept if continuing else ())],
-            grown=account.grown if account else (),
+            grown=[*(account.grown if account else ()), *(continuing.grown if continuing else ())],
             landed=ingest.sink.landed or (self._gather.landed if ingest.entries else ""),
             tally=choice.tally if choice else None,
         )

@@ -36,12 +36,15 @@ class Glob:
     directory: what to list, as it was written; `/`, or `.` for the directory that a relative path begins in.
     depth: how many levels of it, at most; None for all of them.
     contents: the path ends with a slash: only directories are meant, and of them what is in them.
+    text: the pattern as it was written. What has this very name is meant, and nothing else, as by a shell that finds
+    no match.
     """
 
     directory: str
     depth: int | None
     contents: bool
     patterns: tuple[re.Pattern[bytes], ...]
+    text: bytes
 
     def matches(self, path: bytes) -> bool:
         """Tell whether a path is meant, relative to the directory. What is below one that is, isn't asked for."""
@@ -49,7 +52,10 @@ class Glob:
 
     def found(self, paths: Iterable[bytes]) -> list[bytes]:
         """Return those of some paths that are meant, in order, without what lies below another."""
-        meant = {path for path in paths if self.matches(path)}
+        found = set(paths)
+        if (literal := self.text.rstrip(b"/")) in found:
+            return [literal]
+        meant = {path for path in found if self.matches(path)}
         return sorted(path for path in meant if meant.isdisjoint(_above(path)))
 
 
@@ -67,7 +73,7 @@ def glob_of(path: str) -> Glob | None:
         raise UsageError(f"the pattern {printable(path)} can't match anything: {exc}") from None
     depth = None if any(DEEP in one for one in names) else max(map(len, names))
     patterns = tuple(map(expression, names))
-    return Glob(directory or slash or ".", depth, rest.endswith(b"/"), patterns)
+    return Glob(directory or slash or ".", depth, rest.endswith(b"/"), patterns, rest)
 
 
 def _names(pattern: bytes) -> list[Component]:

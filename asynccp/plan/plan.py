@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
+from asynccp.errors import UsageError
 from asynccp.options import Rule
 from asynccp.plan.template import Template, check_apart, shared, usual
 from asynccp.report import ARCHIVED_NAME
@@ -199,12 +200,20 @@ def build_pull(
 
 
 def glob(path: str) -> "Glob | None":
-    """Return the glob that a path of a pull is; None if it has no wildcards. Raises UsageError."""
+    """Return the glob that a path of a pull is; None if it has no wildcards. Raises UsageError.
+
+    A bracket or a backslash alone that makes no pattern is a part of a name.
+    """
     if not any(one in path for one in "*?[{\\"):
         return None
     from asynccp.plan.globs import glob_of  # few need it
 
-    return glob_of(path)
+    try:
+        return glob_of(path)
+    except UsageError:
+        if any(one in path for one in "*?{"):
+            raise
+        return None
 
 
 def fetched(path: str) -> str:
