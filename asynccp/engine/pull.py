@@ -24,7 +24,7 @@ from anyio import to_thread
 
 from asynccp.archive.compression import Unpacker
 from asynccp.archive.prefix import Overlap
-from asynccp.archive.watch import Watch
+from asynccp.archive.watch import Fate, Watch
 from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
 from asynccp.engine.delivery import settle
@@ -53,14 +53,13 @@ from asynccp.kube.base import Cluster
 from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Collecting, Compression, Options
 from asynccp.plan.plan import Gather, PullPlan, fetched, glob
 from asynccp.remote.commands import PullRequest, pull_name
-from asynccp.remote.complaints import Complaints
+from asynccp.remote.complaints import Complaint, Complaints, listed
 from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE
 from asynccp.report import Report, Result
 from asynccp.sinks.base import Destination, Place
 from asynccp.sinks.destinations import destination_of
 from asynccp.sinks.ingest import Ingest
 from asynccp.target import Transfer
-from asynccp.text import listed, printable
 
 if TYPE_CHECKING:
     from asynccp.engine.choosing import Choice, Choosing, Listing
@@ -338,9 +337,10 @@ class _PullTransfer:
             await self._continuing.behind(self._choice.fetch, self._choice.items)
 
     def _check_grown(self) -> None:
-        """Raise SourceChanged where a file that was appended to counts as changed, and one was whose rest was fetched."""
+        """Raise SourceChanged if one was appended to while its rest was fetched, where that counts as a change."""
         if self._continuing and self._continuing.grown and self._job.options.verification.strict_sources:
-            raise SourceChanged(f"changed while they were read: {listed(self._continuing.grown, 3, printable)}")
+            told = [Complaint(path, Fate.CHANGED) for path in self._continuing.grown]
+            raise SourceChanged(f"sources changed while they were pulled: {listed(told)}")
 
     def _came(self, ingest: Ingest, account: Account | None) -> None:
         """Take down what is here."""
