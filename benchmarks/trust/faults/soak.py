@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from asynccp import Listener, Options, Report, Transfer
-from asynccp.options import Deadlines, Failures
+from asynccp.options import Deadlines, Failures, Sync
 from asynccp.report import Outcome
 from asynccp.testing import faults
 from asynccp.testing.faults import Fault, Place
@@ -21,7 +21,9 @@ from benchmarks.trust.faults.stalled import PLACES
 from benchmarks.trust.faults.storm import WITH_TAR, left_behind, open_descriptors
 from tests.faults.fleet import Fleet, fleet
 
-OPTIONS = Options(deadlines=Deadlines(stall_after_s=10.0, open_timeout_s=20.0), failures=Failures(retries=0))
+OPTIONS = Options(
+    deadlines=Deadlines(stall_after_s=10.0, open_timeout_s=20.0), failures=Failures(retries=0), sync=Sync(always=True)
+)
 MADE: list[Callable[[Place], Fault]] = [
     faults.Cut,
     lambda at: faults.Cut(at, resets=True),

@@ -7,7 +7,7 @@ import anyio
 from asynccp import Listener, Options, Report
 from asynccp.events import Event, Observer
 from asynccp.kube.exec import STDIN, STDOUT
-from asynccp.options import Concurrency, Deadlines, Failures
+from asynccp.options import Concurrency, Deadlines, Failures, Sync
 from asynccp.report import Outcome, Result
 from asynccp.testing import faults
 from asynccp.testing.faults import Place
@@ -65,6 +65,7 @@ def measured(
         options = Options(
             deadlines=Deadlines(stall_after_s=stall_after_s),
             failures=Failures(retries=0),
+            sync=Sync(always=True),
             concurrency=Concurrency(sessions=pods, sessions_per_node=pods),
         )
         seconds: dict[bool, list[float]] = {False: [], True: []}

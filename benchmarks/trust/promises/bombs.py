@@ -48,7 +48,7 @@ def copied(name: str, *, is_struck: bool, good: int = GOOD) -> tuple[float, floa
         directory = Path(place)
         with among(directory, good, SIZE, lies(directory)[name] if is_struck else None) as fleet:
             begun = time.monotonic()
-            with Running(fleet, "pull", "-l", "app=web:/d", directory / "back", *FLAGS[name]) as run:
+            with Running(fleet, "pull", "--ignore-times", "-l", "app=web:/d", directory / "back", *FLAGS[name]) as run:
                 for _ in range(good):
                     run.wait_for("/good-", "complete")
                 copied_s = time.monotonic() - begun

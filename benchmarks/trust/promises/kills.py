@@ -79,9 +79,9 @@ class Storm:
 
     def ours(self, direction: str) -> Copy:
         which, here = selector(self.labels), self.directory / "ours"
-        arguments: list[str | Path] = ["push", self.source, "-l", f"{which}:/tmp/ours"]
+        arguments: list[str | Path] = ["push", "--ignore-times", self.source, "-l", f"{which}:/tmp/ours"]
         if direction == "pull":
-            arguments = ["pull", "-l", f"{which}:/tmp/here/big", here]
+            arguments = ["pull", "--ignore-times", "-l", f"{which}:/tmp/here/big", here]
         argv = command(*arguments, "-o", "json")
 
         def start() -> list[subprocess.Popen[bytes]]:

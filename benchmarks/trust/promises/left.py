@@ -86,8 +86,8 @@ class Scene:
         which, pods = self._pods("killed")
         chance = random.Random(SEED)
         copies: list[tuple[str | Path, ...]] = [
-            ("push", self._big, "-l", f"{which}:/tmp/new/"),
-            ("pull", "-l", f"{which}:/tmp/big", self._directory / "killed"),
+            ("push", "--ignore-times", self._big, "-l", f"{which}:/tmp/new/"),
+            ("pull", "--ignore-times", "-l", f"{which}:/tmp/big", self._directory / "killed"),
         ]
         for number in range(kills):
             with Running(self._fleet, *copies[number % 2], *SLOWLY) as running:  # which kills it at last

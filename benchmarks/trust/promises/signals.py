@@ -162,8 +162,8 @@ def _measured(scene: Scene, copies: list[list[str]], count: int, timeouts: int) 
 def _ours(directory: Path) -> list[list[str]]:
     slowly = ("--bwlimit", "1M", "-z", "none")
     return [
-        command("push", directory / "big", "web-0:/tmp", *slowly),
-        command("pull", "web-0:/big", directory / "back", *slowly),
+        command("push", "--ignore-times", directory / "big", "web-0:/tmp", *slowly),
+        command("pull", "--ignore-times", "web-0:/big", directory / "back", *slowly),
     ]
 
 

@@ -113,7 +113,9 @@ def _round(
             if options is None:
                 code, said = kubectl_cp(fleet, f"{tree}/.", f"{pod}:{VOLUME}", "main").wait(), "-"
             else:
-                ran = asynccp(fleet, "push", f"{tree}/", f"{pod}:{VOLUME}", "-c", "main", "-o", "json", *options)
+                ran = asynccp(
+                    fleet, "push", f"{tree}/", f"{pod}:{VOLUME}", "-c", "main", "-o", "json", "--ignore-times", *options
+                )
                 code, said = ran.code, "".join(ran.errors.values()) or ran.err
             found += Counter({"pushes": 1, "complete" if code == 0 else "named" if said else "silent": 1})
     harm = digest(fleet, pod) != before
