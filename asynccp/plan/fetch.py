@@ -13,7 +13,8 @@ anew. So a decision has three steps: `questionable` and `claims` are what to ask
 Names of one file (hard links) are fetched together, or none of them: tar sends the content with the first.
 
 Nothing that is only here goes or changes without `mirror`: a name that the pod has no more is no rotation's beginning
-then. Files that have several names here are never completed: who linked them (`cp -al`) wants to keep what they were.
+then. Files that have several names here alone stay as they are, and are replaced: who linked them (`cp -al`) wants to
+keep what they were.
 """
 
 import re
@@ -106,8 +107,8 @@ class Fetch(NamedTuple):
     differences: in the order of paths, as of a push: new is what is only in the pod.
     in_the_way: what has to go before what is fetched can take its place. moves: after them nothing that is needed is
     lost, in this order. whole: what the pod's tar is to send, parents before what is in them. Of a directory its mode
-    and time, since it is new, they differ, or something is written in it, which changes its time; and nothing below it
-    that isn't named itself. rest: what follows the beginning of a file that is here under this name by now.
+    and time, since it is new, they differ, or something in it gets another name, which changes its time; and nothing
+    below it that isn't named itself. rest: what follows the beginning of a file that is here under this name by now.
     tails: ends of files, to be files of their own. set: what has all its content, but not its mode or time.
     remove: what is removed besides, what is in a directory before the directory.
     left_out: what can't be copied. same, same_size: how many entries are the same, and their bytes. begun_size: bytes
@@ -189,7 +190,7 @@ def decide(
     in_the_way = _in_the_way(there, here, extras, rules) if rules.collecting.mirror else set()
     sent = differing.keys() - set_paths - begun.keys()
     tails = {path for path in sent if _is_too_long(there[path], rules)}
-    written = {*sent, *begun, *extras, *in_the_way, *(one.at for one in moves)}
+    written = {*sent, *extras, *in_the_way, *(path for one in moves for path in (one.at, one.path))}
     whole = (sent - tails) | {above for path in written for above in _above(path) if _is_directory(there.get(above))}
     complete = {path for path, one in begun.items() if one.had == one.size}
     same_paths = [path for path, item in there.items() if path not in differing and not _why_never(path, item)]
@@ -287,8 +288,9 @@ def _linked(there: Manifest) -> list[list[bytes]]:
 
 def _is_only_set(item: Item, ours: Item | None, why: Collection[Why], rules: Rules) -> bool:
     can_set = {Why.MODE, Why.OWNER, *([Why.TIME] if rules.checksum else [])}
-    is_file = ours is not None and item.kind is ours.kind is Kind.FILE and _is_readable(ours)
-    return is_file and bool(why) and can_set.issuperset(why) and not rules.always
+    if ours is None or not item.kind is ours.kind is Kind.FILE or not _is_readable(ours) or rules.always:
+        return False
+    return bool(why) and can_set.issuperset(why) and (ours.names == 1 or item.names > 1)
 
 
 def _is_readable(ours: Item) -> bool:

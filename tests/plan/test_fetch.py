@@ -101,6 +101,12 @@ def test_what_may_not_be_opened_here_is_fetched_rather_than_set() -> None:
     assert decide({b"a": FILE}, {b"a": FILE._replace(mode=0o200)}, PLAIN).whole == (b"a",)
 
 
+def test_what_is_linked_elsewhere_here_is_fetched_rather_than_set() -> None:
+    linked = FILE._replace(mode=0o600, names=2)
+    assert decide({b"a": FILE}, {b"a": linked}, PLAIN).whole == (b"a",)
+    assert decide({b"a": FILE._replace(names=2)}, {b"a": linked}, PLAIN).set == (b"a",), "the pod has it so, too"
+
+
 def test_a_time_is_set_only_where_content_was_compared() -> None:
     there, here = {b"a": FILE}, {b"a": FILE._replace(mtime_ns=0)}
     assert decide(there, here, PLAIN).whole == (b"a",)
@@ -154,7 +160,7 @@ def test_of_a_file_that_grew_the_rest_is_fetched_once_its_beginning_is_proved() 
     assert claims(there, here, PLAIN) == (GROWN,)
     found = decide(there, here, PLAIN, proved=[GROWN])
     assert found.rest == (Range(b"a.log", LARGE, 5),)
-    assert b"a.log" not in found.whole
+    assert found.whole == (), "writing to a file changes no directory"
     assert (found.begun_size, tally(found).saved, tally(found).changed) == (LARGE, LARGE, 1)
     assert b"a.log" in decide(there, here, PLAIN).whole
 
