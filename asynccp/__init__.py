@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from asynccp.limits import Limits
     from asynccp.options import (
         Attributes,
+        Collecting,
         Compression,
         Concurrency,
         Deadlines,
@@ -49,6 +50,7 @@ __all__ = [
     "Attributes",
     "Cluster",
     "ClusterError",
+    "Collecting",
     "Compression",
     "Concurrency",
     "Deadlines",
@@ -99,6 +101,7 @@ _PLACES = {
     "limits": ("Limits",),
     "options": (
         "Attributes",
+        "Collecting",
         "Compression",
         "Concurrency",
         "Deadlines",

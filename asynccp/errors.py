@@ -51,6 +51,7 @@ class Knob(StrEnum):
     KUBECONFIG = "connect(kubeconfig=…)"
     LABELS = "parse_selectors(labels=…)"
     MEMORY = "Limits.memory"
+    MIRROR = "Collecting.mirror"
     MOST_DELETED = "Sync.most_deleted"
     NAMESPACES = "Selection.namespaces"
     NO_FOLLOW = "Attributes.follow"

@@ -128,6 +128,19 @@ class PullPlan:
         path = f"{gather.directory}/{gather.name}" if gather.directory else gather.name
         return _place(self.destination, path, is_archive=self.is_archive)
 
+    def inside(self) -> dict[str, list[bytes]]:
+        """Return where other copies land among a directory's contents, by the directory here, as paths from there.
+
+        They are none of a mirror's to remove, nor what is below them.
+        """
+        found: dict[str, list[bytes]] = {one.directory: [] for one in self.gathers if not one.name}
+        for one in self.gathers:
+            path = "/".join(filter(None, (one.directory, one.name)))
+            for above in dict.fromkeys(("", *(path[:at] for at, char in enumerate(path) if char == "/"))):
+                if above in found and above != path:
+                    found[above].append(path[len(above) :].lstrip("/").encode("utf-8", "surrogateescape"))
+        return {directory: paths for directory, paths in found.items() if paths}
+
     @property
     def transfers(self) -> tuple[Transfer, ...]:
         return tuple(one.transfer for one in self.gathers)

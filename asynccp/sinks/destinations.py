@@ -19,6 +19,11 @@ def destination_of(name: str, options: Options, *, is_archive: bool = False) -> 
         raise UsageError("modes can't be taken as the pods have them and not be kept")
     if not is_archive and name != STANDARD_OUTPUT:
         return Directory(name, attributes)
+    if options.collecting.mirror:
+        raise UsageError(
+            "an archive has nothing that a mirror could remove: it is always new",
+            hint=f"pull into a directory, or without {Knob.MIRROR}",
+        )
     if options.verification.checksum:
         raise UsageError(
             "files that go into an archive can't be compared with anything",

@@ -13,6 +13,7 @@ import typer
 import asynccp
 from asynccp import (
     Attributes,
+    Collecting,
     Deadlines,
     Limits,
     Outcome,
@@ -44,7 +45,7 @@ FLAGS_OF_OURS = {
     for flag in one.opts
     if flag.startswith("-")
 }
-GROUPS = (Attributes, Deadlines, Limits, Publishing, Rule, Selection, Sync, Verification)
+GROUPS = (Attributes, Collecting, Deadlines, Limits, Publishing, Rule, Selection, Sync, Verification)
 FIELDS = {f"{one.__name__}.{field}" for one in GROUPS for field in one._fields}
 PARAMETERS = {
     f"{call.__name__}({name}=…)"

@@ -236,3 +236,25 @@ def test_copies_that_share_a_directory_are_known() -> None:
     together = build_pull("./logs", [transfer(pod=one) for one in ("web-0", "web-1")], (), TOKEN, template=by)
     assert [one.shares for one in together.gathers] == [True, True]
     assert [one.shares for one in pull_plan(transfer(), transfer(pod="web-1")).gathers] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("paths", "inside"),
+    [
+        (["/etc/app", "/var/log"], {}),
+        (["/etc/app/"], {}),
+        (["/etc/app/", "/var/log"], {"web-0": [b"log"]}),
+        (["/etc/app/", "/var/log", "/tmp/x.gz"], {"web-0": [b"log", b"x.gz"]}),
+    ],
+)
+def test_what_lands_among_the_contents_of_a_directory_is_none_of_its_mirror(
+    paths: list[str], inside: dict[str, list[bytes]]
+) -> None:
+    others = [transfer("/var/log", pod="web-1"), transfer("/etc/app/", pod="web-2")]
+    assert pull_plan(*map(transfer, paths), *others).inside() == inside
+
+
+def test_what_lands_deeper_among_contents_is_known_too() -> None:
+    template = parse_template("{pod}/{path}", "2026-11-29")
+    plan = build_pull(".", [transfer("/etc/"), transfer("/etc/app/x")], (), TOKEN, template=template)
+    assert plan.inside() == {"web-0/etc": [b"app/x"]}

@@ -19,7 +19,7 @@ from asynccp.archive.compression import codec_of
 from asynccp.archive.format import TAR
 from asynccp.entry import Entry, Kind
 from asynccp.errors import DestinationError, UsageError
-from asynccp.options import Attributes, Options, Verification
+from asynccp.options import Attributes, Collecting, Options, Verification
 from asynccp.report import Outcome, Report, Result
 from asynccp.sinks import archive as archives
 from asynccp.sinks.archive import Archive, Output
@@ -27,7 +27,7 @@ from asynccp.sinks.archivefile import ArchiveFile
 from asynccp.sinks.base import Place
 from asynccp.sinks.destinations import destination_of
 from asynccp.sinks.ingest import Ingest
-from asynccp.target import Target, Transfer
+from asynccp.target import STANDARD_OUTPUT, Target, Transfer
 from tests.archives import archive, directory, file, hard_link, sparse, symlink
 
 MIB = 1024 * 1024
@@ -355,6 +355,14 @@ def test_what_is_in_an_archive_can_not_be_compared(path: Path) -> None:
     options = Options(verification=Verification(checksum=True))
     with pytest.raises(UsageError, match="archive can't be compared"):
         destination_of(str(path), options, is_archive=True)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_an_archive_is_no_mirror(path: Path) -> None:
+    options = Options(collecting=Collecting(mirror=True))
+    for name, is_archive in ((str(path), True), (STANDARD_OUTPUT, False)):
+        with pytest.raises(UsageError, match="an archive has nothing that a mirror could remove"):
+            destination_of(name, options, is_archive=is_archive)
     assert list(path.parent.iterdir()) == []
 
 
