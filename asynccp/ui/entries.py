@@ -61,9 +61,16 @@ def _gathered(pairs: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:
 
 
 def tally_words(tally: Tally) -> list[str]:
-    """Return what there is to say of what was there already."""
-    words = [f"{tally.set} only set"] if tally.set else []
-    words += [f"{tally.removed} removed"] if tally.removed else []
-    if tally.same:
-        words.append(f"{tally.same} the same" + (f" ({human_size(tally.saved)} saved)" if tally.saved else ""))
-    return words
+    """Return what there is to say of what was there already; nothing where all is new."""
+    if tally == Tally(new=tally.new):
+        return []
+    counts = (
+        (tally.new, "new"),
+        (tally.changed, "changed"),
+        (tally.set, "only set"),
+        (tally.removed, "removed"),
+        (tally.same, "the same"),
+        (tally.passed_over, "passed over"),
+    )
+    words = [f"{count} {word}" for count, word in counts if count]
+    return [*words, *([f"{human_size(tally.saved)} saved"] if tally.saved else [])]

@@ -3,8 +3,8 @@
 import pytest
 
 from asynccp.entry import LeftOut, NotKept
-from asynccp.report import Outcome, Result
-from asynccp.ui.entries import grown_lines, left_out_lines, not_kept_lines, notes
+from asynccp.report import Outcome, Result, Tally
+from asynccp.ui.entries import grown_lines, left_out_lines, not_kept_lines, notes, tally_words
 
 from .screen import pod
 
@@ -103,3 +103,21 @@ def test_a_million_entries_cost_a_few_lines() -> None:
     (line,) = not_kept_lines(many)
     assert line.startswith("not kept: set-id bits of 100000 entries: a/a/")
     assert len(line) < 4000
+
+
+@pytest.mark.parametrize(
+    ("tally", "words"),
+    [
+        (Tally(), []),
+        (Tally(new=3), []),
+        (Tally(same=3), ["3 the same"]),
+        (Tally(new=1, same=3, saved=2048), ["1 new", "3 the same", "2.0 KiB saved"]),
+        (Tally(changed=1, saved=1024), ["1 changed", "1.0 KiB saved"]),
+        (
+            Tally(1, 2, 3, 4, 5, 6, 7),
+            ["1 new", "2 changed", "3 only set", "5 removed", "4 the same", "7 passed over", "6 B saved"],
+        ),
+    ],
+)
+def test_what_was_there_already_is_said_where_there_was_something(tally: Tally, words: list[str]) -> None:
+    assert tally_words(tally) == words

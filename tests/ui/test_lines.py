@@ -5,7 +5,7 @@ import pytest
 
 from asynccp.entry import LeftOut, NotKept
 from asynccp.events import Retrying
-from asynccp.report import Attempt, Outcome, Result
+from asynccp.report import Attempt, Outcome, Result, Tally
 from asynccp.ui.lines import Lines, describe
 
 from .screen import Clock, complete, failed, pod
@@ -32,6 +32,13 @@ def lines(count: int = 3, **options: object) -> Lines:
             0,
             "complete  1 entry  0 B  0.0 s  landed as /etc/b\\x1b.conf",
         ),
+        (
+            replace(complete(WEB), tally=Tally(new=1, changed=2, same=197, saved=2**20)),
+            0,
+            "complete  200 entries  1.5 MiB  1 new, 2 changed, 197 the same, 1.0 MiB saved  0.8 s",
+        ),
+        (Result(WEB, Outcome.COMPLETE, tally=Tally(same=3, saved=9)), 0, "complete  3 the same, 9 B saved  0.0 s"),
+        (replace(complete(WEB), tally=Tally(new=200)), 0, "complete  200 entries  1.5 MiB  0.8 s"),
         (failed(WEB), 0, "failed: the container has no tar"),
         (Result(WEB, Outcome.FAILED, tries=4, error="no route"), 0, "failed after 4 attempts: no route"),
         (Result(WEB, Outcome.FAILED), 0, "failed"),
