@@ -16,7 +16,15 @@ from asynccp.engine.state import TransferState
 from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import Comparison, begins_the_same, differing
 from asynccp.entry import Kind, LeftOut, more_left_out
-from asynccp.errors import CommandMissing, NothingMatches, NothingWanted, ProtocolViolation, SessionLost, SourceMissing
+from asynccp.errors import (
+    CommandMissing,
+    NothingMatches,
+    NothingWanted,
+    ProtocolViolation,
+    SessionLost,
+    SourceMissing,
+    UnsafeEntry,
+)
 from asynccp.local.umask import umask
 from asynccp.options import Collecting, Options
 from asynccp.plan.collect import Room, collected
@@ -86,13 +94,17 @@ class Choosing:
         if self._filters and not self._filters.keeps(name, False):
             raise NothingWanted(f"the filters leave nothing of {printable(path)}")
 
-    async def choose(self, listing: "Listing", ingest: Ingest, name: bytes, meant: "Glob | None") -> Choice:
+    async def choose(self, listing: "Listing", ingest: Ingest, name: bytes, meant: "Glob | None") -> Choice | None:
         """Hear what is there, and decide. name: of what is asked for in the archive; empty for a directory's contents.
-        meant: what of these, by a pattern.
+        meant: what of these, by a pattern. Return None where everything may come, because nobody can tell, or remember,
+        what is there.
 
         Raises NothingMatches, CommandMissing, and what else keeps the pod from telling.
         """
-        listed = await listing.heard(name)
+        is_needed = meant is not None or self._filters is not None or self._options.collecting != Collecting()
+        listed = await listing.heard(name, is_needed=is_needed)
+        if listed is None:
+            return None
         there = _matched(listed, meant) if meant else listed
         kept = kept_of(there, self._filters) if self._filters else there
         chosen = collected(kept, self._options.collecting, self._room)
@@ -169,23 +181,33 @@ class Listing:
         self._state = state
         self._room = room
 
-    async def heard(self, name: bytes) -> Manifest:
-        """Return all of it. Waits for memory meanwhile. name: of the file, if it is none of a directory."""
+    async def heard(self, name: bytes, *, is_needed: bool) -> Manifest | None:
+        """Return all of it. Waits for memory meanwhile. name: of the file, if it is none of a directory.
+
+        is_needed: raises CommandMissing if the pod can't tell, UnsafeEntry if it is too much to remember; else that
+        is None.
+        """
         conversation = self._conversation
         reader, found = ListingReader(conversation.token, [] if self.is_directory else [name]), dict[bytes, Item]()
         while not reader.ended:
-            data = await conversation.stdout()
-            if data is None:
-                raise conversation.error() or SessionLost("the session ended before the pod had told what is there")
-            self._state.wire_size += len(data)
-            for path, item in reader.feed(data):
+            for path, item in reader.feed(await self._told()):
                 found[path if self.is_directory else b""] = item
                 self.size += ITEM_COST + len(path)
-            with conversation.at_rest():
-                await self._room()
+            try:
+                with conversation.at_rest():
+                    await self._room()
+            except UnsafeEntry:
+                if is_needed:
+                    raise
+                found.clear()
+                await self._pass_over(reader)
+                return None
         if reader.rest:
             raise ProtocolViolation("the pod said more than what is there")
         if reader.how == "none":
+            if not is_needed:
+                await conversation.send(HEARD)
+                return None
             raise CommandMissing(
                 "the container can't tell what it has, without find and stat",
                 hint="add them to the image, or pull everything into a new directory",
@@ -194,6 +216,22 @@ class Listing:
         self._unlisted, self._more_unlisted = reader.unlisted, reader.unlisted_count - len(reader.unlisted)
         await conversation.send(HEARD)
         return found
+
+    async def _pass_over(self, reader: ListingReader) -> None:
+        """Hear the listing out, and remember nothing of it."""
+        self.size = 0
+        while not reader.ended:
+            for _ in reader.feed(await self._told()):
+                pass
+        await self._conversation.send(HEARD)
+
+    async def _told(self) -> bytes | memoryview:
+        data = await self._conversation.stdout()
+        if data is None:
+            why = "the session ended before the pod had told what is there"
+            raise self._conversation.error() or SessionLost(why)
+        self._state.wire_size += len(data)
+        return data
 
     def unlisted(self, wanted: Manifest) -> list[LeftOut]:
         """Return what could not be listed, of what is wanted."""

@@ -4,7 +4,7 @@ It is told in the exec that copies (`remote/scripts/push.sh`), before anything t
 don't have is not remembered, unless it is asked for: a destination may be a directory of millions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import to_thread
@@ -167,20 +167,20 @@ class Comparing:
         if self._options.sync.delete_excluded:
             return False
         return any(
-            not filters.keeps(path[len(root) :].lstrip(b"/"), is_directory)
+            not one.keeps(path[len(root) :].lstrip(b"/"), is_directory)
             for root, filters in self._filters.items()
             if not root or path.startswith(root + b"/")
+            for one in filters
         )
 
 
-def _filters_of(plan: PushPlan) -> Mapping[bytes, "Filters"]:
+def _filters_of(plan: PushPlan) -> Mapping[bytes, Sequence["Filters"]]:
     """Return the filters of each source that has some."""
-    rules = {root: rules for root, rules in plan.rules.items() if rules}
-    if not rules:
+    if not any(map(any, plan.rules.values())):
         return {}
     from asynccp.plan.filters import compiled  # few need it
 
-    return {root: compiled(one) for root, one in rules.items()}
+    return {root: [compiled(one) for one in several if one] for root, several in plan.rules.items()}
 
 
 def _last_name(path: str) -> bytes:

@@ -4,7 +4,7 @@
     behind   modes and times are set where nothing else differs, and a mirror removes what the pod doesn't have
 
 A pod sends a part as so many bytes of a file from an offset on, and what it can't read as zeros (`part`, in
-`remote/scripts/choose.sh`). So it is asked for the file's size before what came is taken for whole.
+`remote/scripts/choose.sh`). So it is asked which file that was, and for its size, before what came is taken for whole.
 """
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
@@ -14,10 +14,9 @@ from functools import partial
 import anyio
 
 from asynccp.archive.attributes import SPECIAL_BITS
-from asynccp.archive.watch import Change, State
 from asynccp.engine.conversation import Conversation
 from asynccp.engine.state import TransferState
-from asynccp.engine.verify import states
+from asynccp.engine.verify import object_of
 from asynccp.engine.writer import Work, Writer
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.errors import SessionLost, SourceShrank
@@ -63,26 +62,28 @@ class Continuing:
         await self._do(self._removing(fetch.in_the_way))
         await self._do(self._renaming(fetch))
         for rest in fetch.rest:
-            await self._complete(rest, self._entry(rest.path, items[rest.path]))
+            await self._complete(rest, items[rest.path])
         for end in fetch.tails:
-            await self._take_end(end, self._entry(end.path, items[end.path]))
+            await self._take_end(end, items[end.path])
 
     async def behind(self, fetch: Fetch, items: Mapping[bytes, Item]) -> None:
         """Do what comes behind the archive, when it is known to be whole."""
         await self._do(self._adjusting(self._entry(path, items[path]) for path in fetch.set))
         await self._do(self._removing(fetch.remove))
 
-    async def _complete(self, rest: Range, entry: Entry) -> None:
+    async def _complete(self, rest: Range, item: Item) -> None:
         """Have the rest of a file that begins here already."""
+        entry = self._entry(rest.path, item)
         await self._do(self._step(partial(self._sink.append, entry, rest.offset)))
-        async for piece in self._part(rest):
+        async for piece in self._part(rest, item):
             await self._do(self._writing(piece))
         await self._do(self._step(self._sink.end))
 
-    async def _take_end(self, end: Range, entry: Entry) -> None:
+    async def _take_end(self, end: Range, item: Item) -> None:
         """Have the end of a file as a file of its own, from the beginning of a line."""
+        entry = self._entry(end.path, item)
         waiting: bytearray | None = bytearray()
-        async for piece in self._part(end):
+        async for piece in self._part(end, item):
             if waiting is None:
                 await self._do(self._writing(piece))
                 continue
@@ -96,8 +97,11 @@ class Continuing:
         what = f"only its last {human_size(end.size)} of {human_size(entry.size)} were asked for"
         self.not_kept.append(NotKept(self._member(end.path), what))
 
-    async def _part(self, part: Range) -> AsyncIterator[memoryview]:
-        """Yield the bytes of a part as they come, each piece until the next one is asked for. Raises SourceShrank."""
+    async def _part(self, part: Range, item: Item) -> AsyncIterator[memoryview]:
+        """Yield the bytes of a part as they come, each piece until the next one is asked for.
+
+        Raises SourceShrank if by then another file has that name, as when a log is rotated, or it has lost its end.
+        """
         conversation, member, left = self._conversation, self._member(part.path), part.size
         conversation.extra_stall_s = part.offset / SLOWEST_DIGEST_PER_S  # some tails read all that is before it
         await conversation.send(encode_question([member], f"part {part.offset} {part.size}"))
@@ -111,11 +115,11 @@ class Continuing:
             yield piece
         while not answer.feed(after):
             after = bytes(await self._heard())
-        found = await states(conversation, {member: State(part.offset + part.size, None)})
-        if found[member] is Change.GREW:
+        inode, size = await object_of(conversation, member)
+        if inode != item.inode or size < part.offset + part.size:
+            raise SourceShrank(f"{printable(member)} was cut, replaced or removed while its end was read")
+        if size > item.size:
             self.grown.append(member)
-        elif found[member] is not Change.NONE:
-            raise SourceShrank(f"{printable(member)} was cut or removed while its end was read")
 
     async def _heard(self) -> memoryview:
         data = await self._conversation.stdout()

@@ -54,7 +54,7 @@ from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, C
 from asynccp.plan.plan import Gather, PullPlan, fetched, glob
 from asynccp.remote.commands import PullRequest, pull_name
 from asynccp.remote.complaints import Complaint, Complaints, listed
-from asynccp.remote.dialogue import MAX_LINE_SIZE, MAX_PADDING_SIZE
+from asynccp.remote.dialogue import EVERYTHING, MAX_LINE_SIZE, MAX_PADDING_SIZE
 from asynccp.report import Report, Result
 from asynccp.sinks.base import Destination, Place
 from asynccp.sinks.destinations import destination_of
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 
 Bytes = bytes | memoryview
 _MOST_SHRUNK = 32  # times that honest logs shrink
+_MEMBER_COST = 250  # bytes of memory for one that was chosen, until it has come
 FULL_S = 0.05  # between two looks at a sink that is full
 
 
@@ -278,7 +279,7 @@ class _PullTransfer:
         assert self._ingest
         if hello.chooses:
             choice = await self._choose(found, self._ingest)
-            if not choice.members:
+            if choice and not choice.members:
                 await settle(conversation, ())
                 await self._behind()
                 await to_thread.run_sync(self._ingest.finish)
@@ -288,7 +289,7 @@ class _PullTransfer:
             hello = await conversation.hello(self._path, state.transfer.target)
             found = found._replace(hello=hello)
             state.negotiated = self._negotiated(found)
-        elif self._job.narrows:
+        elif self._job.narrows or glob(state.transfer.path):
             self._job.choosing.check_single(hello, self._path)
         account = Account(conversation, state, self._ingest, hello, path=self._path)
         self._complaints = conversation.complaints
@@ -313,8 +314,8 @@ class _PullTransfer:
             checksum=algorithm_of(found.hello) if options.verification.checksum else "",
         )
 
-    async def _choose(self, found: Greeted, ingest: Ingest) -> "Choice":
-        """Hear what there is, and tell the pod what of it is to come."""
+    async def _choose(self, found: Greeted, ingest: Ingest) -> "Choice | None":
+        """Hear what there is, and tell the pod what of it is to come; None for everything."""
         from asynccp.engine.choosing import Listing, member, packed
         from asynccp.engine.continuing import Continuing
 
@@ -322,6 +323,10 @@ class _PullTransfer:
         self._listing = Listing(found, self._state, self._share.room)
         meant = glob(self._state.transfer.path)
         choice = self._choice = await self._job.choosing.choose(self._listing, ingest, name, meant)
+        if choice is None:
+            await conversation.send(EVERYTHING)
+            return None
+        self._listing.size = _MEMBER_COST * len(choice.members)
         self._continuing = Continuing(
             conversation, self._state, ingest, self._job.writer, functools.partial(member, name)
         )

@@ -110,6 +110,16 @@ async def count_old(conversation: Conversation, path: bytes) -> str:
     return told or ""
 
 
+async def object_of(conversation: Conversation, path: bytes) -> tuple[int, int]:
+    """Return the inode and the size of the file that has this name now; -1 each if there is none."""
+    await conversation.send(encode_question([path], "object"))
+    (told,) = await answer(conversation, [path], "object")
+    words = (told or "").split()
+    if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 21 for word in words):
+        return -1, -1
+    return int(words[0]), int(words[1])
+
+
 def digests_differ(paths: Sequence[bytes]) -> DigestsDiffer:
     """Return the error of files that are not the same here and in the pod."""
     hint = "a file that changes while it is copied differs too; copy it again"

@@ -43,14 +43,14 @@ class Scanned(NamedTuple):
     """What a push would send, what of the sources it can't, and what of the entries it can't.
 
     excluded: how many objects filters leave out; those in a directory that isn't entered are not counted.
-    rules: of each source that is a directory, by what it is called, its own ones included.
+    rules: of sources that are directories, by what they are called, its own ones included with each.
     """
 
     entries: list[Entry]
     left_out: list[LeftOut]
     not_kept: list[NotKept]
     excluded: int
-    rules: dict[bytes, tuple[Rule, ...]]
+    rules: dict[bytes, tuple[tuple[Rule, ...], ...]]
 
 
 def scan(sources: Sequence[str], follow: bool = True, filtering: Filtering = _EVERYTHING) -> Scanned:
@@ -74,7 +74,7 @@ class _Scanner:
     """rules: as in `Scanned`."""
 
     def __init__(self, follow: bool, filtering: Filtering) -> None:
-        self.rules: dict[bytes, tuple[Rule, ...]] = {}
+        self.rules: dict[bytes, tuple[tuple[Rule, ...], ...]] = {}
         self._entries: list[Entry] = []
         self._left_out: list[LeftOut] = []
         self._excluded = 0
@@ -134,7 +134,8 @@ class _Scanner:
         if is_directory:
             if self._filtering.ignore_files:
                 ignored = rules_in(self._directories.at(top.root, top.below), top.source)
-            self.rules[top.path] = (*self._filtering.rules, *ignored)
+            rules = *self._filtering.rules, *ignored
+            self.rules[top.path] = (*self.rules.get(top.path, ()), rules)
         self._wanted = Wanted(self._filtering, ignored, top.path if is_directory else b"", found.st_dev)
         return [top] if top.path else self._children(top)
 

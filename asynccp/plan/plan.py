@@ -30,7 +30,7 @@ class PushPlan:
     renames: the archive is one file (or for `cp` one directory), and the path may be what it is called in the pod.
     not_kept: what no archive can carry of the entries that are copied.
     excluded: how many entries filters leave out; those in a directory that isn't entered are not counted.
-    rules: of filters, for each source that is a directory, by its name; by the empty one if its contents are meant.
+    rules: of filters, for sources that are directories, by their name; by the empty one if contents are meant.
     """
 
     sources: tuple[str, ...]
@@ -41,7 +41,7 @@ class PushPlan:
     renames: bool = False
     not_kept: tuple[NotKept, ...] = ()
     excluded: int = 0
-    rules: Mapping[bytes, tuple[Rule, ...]] = field(default_factory=dict)
+    rules: Mapping[bytes, tuple[tuple[Rule, ...], ...]] = field(default_factory=dict)
 
     def landing(self, path: str, *, named: bool) -> str:
         """Return where the one entry came to stand; empty when that never was in question.

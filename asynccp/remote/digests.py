@@ -4,8 +4,9 @@
     pod  → us   DIGEST  NAME                         as sha256sum prints it, in the order of the names
     pod  → us   asynccp TOKEN summed
 
-Other questions are answered in the same form: `state` by size and time of change instead of a digest; and, about one
-name, `head N` by the digest of the first N bytes, `old` by the number of entries there that have not changed.
+Other questions are answered in the same form: `state` by size and time of change instead of a digest, `object` by inode
+and size; and, about one name, `head N` by the digest of the first N bytes, `old` by the number of entries there that
+have not changed.
 
 Names begin with `./`. On the way to the pod, bytes that a shell's `read` might mistake are written as printf's `%b`
 reads them (POSIX printf: `\\0` and three octal digits). On the way back the names are known, so that the answer can be
@@ -55,12 +56,12 @@ def encode_name(path: bytes) -> bytes:
 
 
 class AnswerReader:
-    """Reads the digests of `paths` and the line behind them. algorithm: a key of ALGORITHMS, or `state`, or `old`."""
+    """Reads the digests of `paths` and the line behind them. algorithm: a key of ALGORITHMS, or a question's word."""
 
     def __init__(self, token: str, paths: Sequence[bytes], algorithm: str) -> None:
         self._end = f"asynccp {token} summed\n".encode()
         self._paths = paths
-        self._words = 2 if algorithm in ("cksum", "state") else 1
+        self._words = 2 if algorithm in ("cksum", "state", "object") else 1
         self._bound = sum(4 * len(path) + 200 for path in paths) + len(self._end)
         self._buffer = bytearray()
 

@@ -1,5 +1,6 @@
-# Questions about entries: a word (`sum`, `state`, `old`, or `head` and a number of bytes), then names, a line each, and
-# an empty line. A hundred at a time, so that the answer fits a pipe, and a shell whose client is gone never blocks on it.
+# Questions about entries: a word (`sum`, `state`, `object`, `old`, or `head` and a number of bytes), then names, a line
+# each, and an empty line. A hundred at a time, so that the answer fits a pipe, and a shell whose client is gone never
+# blocks on it.
 sum=none
 for c in sha256sum md5sum cksum; do
     if command -v $c >/dev/null; then sum=$c; break; fi
@@ -26,6 +27,7 @@ answer() {
         case $what in
         sum) $sum "$@" ;;
         state) stat -L -c '%s %Y  %n' "$@" 2>/dev/null ;;
+        object) stat -L -c '%i %s  %n' "$@" 2>/dev/null ;;
         head*)
             for l; do
                 [ ! "$gone" ] || exit
