@@ -28,7 +28,7 @@ from asynccp.errors import (
 from asynccp.local.umask import umask
 from asynccp.options import Collecting, Options
 from asynccp.plan.collect import Room, collected
-from asynccp.plan.fetch import Claim, Fetch, Rules, claims, decide, questionable, tally
+from asynccp.plan.fetch import Beginning, Fetch, Rules, beginnings, decide, questionable, tally
 from asynccp.plan.filters import compiled, kept_of
 from asynccp.plan.manifest import Item, Manifest
 from asynccp.remote.dialogue import EVERYTHING, HEARD, pack_line
@@ -118,7 +118,7 @@ class Choosing:
         def is_same(path: bytes) -> bool:
             return differ is not None and path not in differ
 
-        asked = claims(wanted, here, rules, is_same) if listing.can_prove else ()
+        asked = beginnings(wanted, here, rules, is_same) if listing.can_prove else ()
         proved = [one for one in asked if await listing.proves(ingest, name, one)]
         fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same, proved)
         completed = [*(one.path for one in (*fetch.rest, *fetch.tails)), *fetch.set]
@@ -240,16 +240,16 @@ class Listing:
             named.append(LeftOut(b"", "something below it could not be listed, or went meanwhile"))
         return named + more_left_out(self._more_unlisted)
 
-    async def proves(self, ingest: Ingest, name: bytes, claim: Claim) -> bool:
+    async def proves(self, ingest: Ingest, name: bytes, beginning: Beginning) -> bool:
         """Tell whether a file in the pod begins with what is here."""
 
         async def here(_path: bytes, algorithm: str) -> str | None:
-            steps = ingest.digest(member(name, claim.at), algorithm)
+            steps = ingest.digest(member(name, beginning.at), algorithm)
             return await in_turns(steps, self._conversation.record_progress) if steps else None
 
         comparison = Comparison(self._algorithm, here, {})
-        path = member(name, claim.path)
-        return await begins_the_same(self._conversation, path, claim.had, comparison, came=claim.had)
+        path = member(name, beginning.path)
+        return await begins_the_same(self._conversation, path, beginning.had, comparison, came=beginning.had)
 
     async def differing(self, ingest: Ingest, name: bytes, sizes: Mapping[bytes, int]) -> set[bytes]:
         """Return which files are not the same here. sizes: by their path below the directory."""

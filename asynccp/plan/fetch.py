@@ -7,8 +7,9 @@ carry them; by `checksum` content decides, of files that have the same size. Wha
              --append-verify)
     moved    a file that is new or changed, whose beginning is here under another name: a log that was rotated
 
-Size and time only raise such a `Claim`; the pod proves it by the digest of so many bytes, or else the file is fetched
-anew. So a decision has three steps: `questionable` and `claims` are what to ask the pod, `decide` hears the answers.
+Size and time, or a name, only suggest such a `Beginning`; the pod proves it by the digest of so many bytes, or the file
+is fetched anew. So a decision has three steps: `questionable` and `beginnings` are what to ask the pod, `decide` hears
+the answers.
 
 Names of one file (hard links) are fetched together, or none of them: tar sends the content with the first.
 
@@ -72,7 +73,7 @@ class Rules(NamedTuple):
     small_size: int = SMALL_SIZE
 
 
-class Claim(NamedTuple):
+class Beginning(NamedTuple):
     """That a file in the pod begins with all `had` bytes of a file here. at: the path of that one, perhaps the same.
 
     size: of the one in the pod, at least `had`.
@@ -140,7 +141,7 @@ def questionable(there: Manifest, here: Manifest, rules: Rules) -> dict[bytes, i
     }
 
 
-def claims(there: Manifest, here: Manifest, rules: Rules, same: Same = lambda _: None) -> tuple[Claim, ...]:
+def beginnings(there: Manifest, here: Manifest, rules: Rules, same: Same = lambda _: None) -> tuple[Beginning, ...]:
     """Return what a pod is asked to prove: in the order of paths, and for one path the likeliest first."""
     if rules.always:
         return ()
@@ -175,11 +176,11 @@ def decide(
     here: Manifest,
     rules: Rules,
     same: Same = lambda _: None,
-    proved: Collection[Claim] = (),
+    proved: Collection[Beginning] = (),
 ) -> Fetch:
     """Return what a pull takes where `there` is what is wanted of a pod's, and `here` is what stands in its place.
 
-    Paths are those below the path that was asked for; the empty one is that itself. proved: of `claims`.
+    Paths are those below the path that was asked for; the empty one is that itself. proved: of `beginnings`.
     """
     differing = _differing(there, here, rules, same)
     set_paths = {path for path, why in differing.items() if _is_only_set(there[path], here.get(path), why, rules)}
@@ -315,8 +316,8 @@ def _differences(
     return sorted(found, key=lambda one: one.path)
 
 
-def _likely(pods: Manifest, ours: Manifest, rules: Rules) -> Iterator[Claim]:
-    """Yield the claims of files in a pod, whose beginnings may be among ours."""
+def _likely(pods: Manifest, ours: Manifest, rules: Rules) -> Iterator[Beginning]:
+    """Yield what may be the beginnings of files in a pod; no more is known than their sizes, times and names."""
     twins = _twins(pods, ours)
     gone = {at for some in twins.values() for at in some}
     stems = _by_stem(ours, gone)
@@ -330,7 +331,7 @@ def _likely(pods: Manifest, ours: Manifest, rules: Rules) -> Iterator[Claim]:
             found += _rotated(path, item, ours, stems, only_active=bool(found), times=rules.attributes.times)
         for at in found:
             if ours[at].names == 1 or ours[at].size == item.size:
-                yield Claim(path, at, ours[at].size, item.size)
+                yield Beginning(path, at, ours[at].size, item.size)
 
 
 def _twins(pods: Manifest, ours: Manifest) -> dict[bytes, list[bytes]]:
@@ -404,9 +405,9 @@ def _rotated(
     return found[:MOST_CANDIDATES]
 
 
-def _consistent(proved: Collection[Claim]) -> dict[bytes, Claim]:
-    """Return a claim for each path, so that no file here is wanted twice; what has only grown stays what it is."""
-    found: dict[bytes, Claim] = {}
+def _consistent(proved: Collection[Beginning]) -> dict[bytes, Beginning]:
+    """Return one for each path, so that no file here is wanted twice; what has only grown stays what it is."""
+    found: dict[bytes, Beginning] = {}
     used: set[bytes] = set()
     for one in sorted(proved, key=lambda one: one.at != one.path):
         if one.path not in found and one.at not in used:
@@ -415,8 +416,8 @@ def _consistent(proved: Collection[Claim]) -> dict[bytes, Claim]:
     return dict(sorted(found.items()))
 
 
-def _without_circles(begun: Mapping[bytes, Claim]) -> dict[bytes, Claim]:
-    """Return the claims that can all be had by moves: where names go round in a circle, the smallest file is not."""
+def _without_circles(begun: Mapping[bytes, Beginning]) -> dict[bytes, Beginning]:
+    """Return those that can all be had by moves: where names go round in a circle, the smallest file is left out."""
     left, seen = dict(begun), set[bytes]()
     for path in begun:
         chain: list[bytes] = []
@@ -429,7 +430,7 @@ def _without_circles(begun: Mapping[bytes, Claim]) -> dict[bytes, Claim]:
     return left
 
 
-def _moves(begun: Mapping[bytes, Claim], here: Manifest) -> tuple[Move, ...]:
+def _moves(begun: Mapping[bytes, Beginning], here: Manifest) -> tuple[Move, ...]:
     """Return the moves in an order that loses nothing: what has a name goes elsewhere before the name is given anew."""
     to = {one.at: path for path, one in begun.items() if one.at != path}
     ordered: dict[bytes, None] = {}  # paths

@@ -13,12 +13,12 @@ from asynccp.options import Attributes, Collecting
 from asynccp.plan.fetch import (
     MOST_CANDIDATES,
     NEVER_COPIED,
-    Claim,
+    Beginning,
     Fetch,
     Move,
     Range,
     Rules,
-    claims,
+    beginnings,
     decide,
     questionable,
     tally,
@@ -83,7 +83,7 @@ def test_what_is_new_is_fetched_with_the_directories_above_it_and_nothing_else()
 def test_an_unchanged_tree_needs_nothing() -> None:
     there = {b"": TOP, b"d": TOP, b"d/a": FILE, b"link": LINK, b"empty": TOP}
     assert decide(there, there, PLAIN) == Fetch(same=5, same_size=3)
-    assert claims(there, there, PLAIN) == ()
+    assert beginnings(there, there, PLAIN) == ()
 
 
 def test_empty_directories_and_the_only_file_that_was_asked_for_are_fetched() -> None:
@@ -152,12 +152,12 @@ def test_what_is_never_copied_is_named() -> None:
     assert (len(found.left_out), found.whole, found.remove) == (3, (), ())
 
 
-GROWN = Claim(b"a.log", b"a.log", LARGE, LARGE + 5)
+GROWN = Beginning(b"a.log", b"a.log", LARGE, LARGE + 5)
 
 
 def test_of_a_file_that_grew_the_rest_is_fetched_once_its_beginning_is_proved() -> None:
     there, here = {b"": TOP, b"a.log": log(LARGE + 5)}, {b"": TOP, b"a.log": log(age_s=9)}
-    assert claims(there, here, PLAIN) == (GROWN,)
+    assert beginnings(there, here, PLAIN) == (GROWN,)
     found = decide(there, here, PLAIN, proved=[GROWN])
     assert found.rest == (Range(b"a.log", LARGE, 5),)
     assert found.whole == (), "writing to a file changes no directory"
@@ -191,7 +191,7 @@ def test_of_a_file_that_grew_the_rest_is_fetched_once_its_beginning_is_proved() 
     ],
 )
 def test_where_nothing_can_have_grown_nobody_is_asked(item: Item, ours: Item, rules: Rules) -> None:
-    assert claims({b"a.log": item}, {b"a.log": ours}, rules) == ()
+    assert beginnings({b"a.log": item}, {b"a.log": ours}, rules) == ()
 
 
 @pytest.mark.parametrize(
@@ -211,9 +211,9 @@ def test_a_rotated_log_is_known_by_its_name(old: bytes, new: bytes) -> None:
     """It was written to between the last pull and its rotation: neither size nor time are as they were."""
     there = {b"": TOP, b"d": TOP, b"d/" + old: log(5), b"d/" + new: log(LARGE + 9, 60)}
     here = {b"": TOP, b"d": TOP, b"d/" + old: log(age_s=70)}
-    claim = Claim(b"d/" + new, b"d/" + old, LARGE, LARGE + 9)
-    assert claims(there, here, PLAIN) == (claim,)
-    found = decide(there, here, PLAIN, proved=[claim])
+    beginning = Beginning(b"d/" + new, b"d/" + old, LARGE, LARGE + 9)
+    assert beginnings(there, here, PLAIN) == (beginning,)
+    found = decide(there, here, PLAIN, proved=[beginning])
     assert found.moves == (Move(b"d/" + old, b"d/" + new, LARGE),)
     assert found.rest == (Range(b"d/" + new, LARGE, 9),)
     assert found.whole == (b"", b"d", b"d/" + old)
@@ -222,15 +222,15 @@ def test_a_rotated_log_is_known_by_its_name(old: bytes, new: bytes) -> None:
 @pytest.mark.parametrize("new", [b"other.log", b"app.log.1.gz", b"e/app.log.1"])
 def test_another_name_may_be_anything(new: bytes) -> None:
     there = {b"app.log": log(5), new: log(LARGE + 9, 60)}
-    assert claims(there, {b"app.log": log(age_s=70)}, PLAIN) == ()
+    assert beginnings(there, {b"app.log": log(age_s=70)}, PLAIN) == ()
 
 
 def test_equal_size_and_time_tell_wherever_it_went() -> None:
     there = {b"": TOP, b"a.log": log(5), b"old": TOP, b"old/x": log(age_s=60)}
     here = {b"": TOP, b"a.log": log(age_s=60)}
-    claim = Claim(b"old/x", b"a.log", LARGE, LARGE)
-    assert claims(there, here, PLAIN) == (claim,)
-    found = decide(there, here, PLAIN, proved=[claim])
+    beginning = Beginning(b"old/x", b"a.log", LARGE, LARGE)
+    assert beginnings(there, here, PLAIN) == (beginning,)
+    found = decide(there, here, PLAIN, proved=[beginning])
     assert found.moves == (Move(b"a.log", b"old/x", LARGE),)
     assert (found.rest, found.set, found.whole) == ((), (b"old/x",), (b"", b"a.log", b"old"))
     assert (tally(found).new, tally(found).changed, tally(found).set) == (2, 1, 0)
@@ -238,11 +238,11 @@ def test_equal_size_and_time_tell_wherever_it_went() -> None:
 
 def test_a_name_that_the_pod_has_no_more_is_given_away_by_a_mirror_alone() -> None:
     there, here = {b"": TOP, b"a.log.1": log(age_s=60)}, {b"": TOP, b"a.log": log(age_s=60), b"keep": log(age_s=60)}
-    assert claims(there, here, PLAIN) == (), "nothing is removed without it"
+    assert beginnings(there, here, PLAIN) == (), "nothing is removed without it"
     mirror = MIRROR._replace(protected=lambda path, _: path == b"keep")
-    claim = Claim(b"a.log.1", b"a.log", LARGE, LARGE)
-    assert claims(there, here, mirror) == (claim,)
-    found = decide(there, here, mirror, proved=[claim])
+    beginning = Beginning(b"a.log.1", b"a.log", LARGE, LARGE)
+    assert beginnings(there, here, mirror) == (beginning,)
+    found = decide(there, here, mirror, proved=[beginning])
     assert (found.moves, found.remove) == ((Move(b"a.log", b"a.log.1", LARGE),), ())
     assert decide(there, here, mirror).remove == (b"a.log",)
 
@@ -251,35 +251,35 @@ def test_of_many_files_of_one_size_and_time_the_nearest_is_asked_about() -> None
     """A thousand hosts rotate in the same second, and a release gets another directory."""
     here = {b"host%d/a.log" % number: log(age_s=60) for number in range(1000)}
     there = {path + b".1": item for path, item in here.items()} | dict.fromkeys(here, log(5))
-    found = decide(there, here, PLAIN, proved=claims(there, here, PLAIN))
+    found = decide(there, here, PLAIN, proved=beginnings(there, here, PLAIN))
     assert {move.path for move in found.moves} == {path + b".1" for path in here}
     assert all(move.path == move.at + b".1" for move in found.moves)
     here = {b"v1/%d" % number: log() for number in range(1000)} | {b"": TOP}
     there = {path.replace(b"v1", b"v2"): item for path, item in here.items()}
-    assert claims(there, here, MIRROR)[0] == Claim(b"v2/0", b"v1/0", LARGE, LARGE)
-    assert len(decide(there, here, MIRROR, proved=claims(there, here, MIRROR)).moves) == 1000
+    assert beginnings(there, here, MIRROR)[0] == Beginning(b"v2/0", b"v1/0", LARGE, LARGE)
+    assert len(decide(there, here, MIRROR, proved=beginnings(there, here, MIRROR)).moves) == 1000
 
 
 def test_an_inode_that_is_remembered_is_asked_about_first() -> None:
     there = {b"x": log(LARGE + 9, inode=7), b"a.log": log(5)}
     here = {b"a.log": log(age_s=9)}
-    assert claims(there, here, PLAIN) == ()
-    assert claims(there, here, PLAIN._replace(remembered={(1, 7): b"a.log"})) == (
-        Claim(b"x", b"a.log", LARGE, LARGE + 9),
+    assert beginnings(there, here, PLAIN) == ()
+    assert beginnings(there, here, PLAIN._replace(remembered={(1, 7): b"a.log"})) == (
+        Beginning(b"x", b"a.log", LARGE, LARGE + 9),
     )
 
 
 def test_a_thousand_logs_that_grow_are_asked_about_once_each() -> None:
     there = {b"host%d.log" % number: log(LARGE + number + 1) for number in range(1000)}
     here = {path: log(LARGE + 1, age_s=number) for number, path in enumerate(there)}
-    asked = claims(there, here, PLAIN)
+    asked = beginnings(there, here, PLAIN)
     assert all(one.path == one.at for one in asked)
 
 
 def test_of_many_logs_with_one_stem_few_are_candidates() -> None:
     here = {b"a.log.%d" % number: log(LARGE + number, age_s=number) for number in range(1000)}
     there = {b"a.log-%d" % number: log(2 * LARGE) for number in range(1000)}
-    assert len(claims(there, here, PLAIN)) <= MOST_CANDIDATES * len(there)
+    assert len(beginnings(there, here, PLAIN)) <= MOST_CANDIDATES * len(there)
 
 
 def test_a_chain_of_rotations_begins_at_its_end() -> None:
@@ -290,7 +290,7 @@ def test_a_chain_of_rotations_begins_at_its_end() -> None:
         b"a.log.2": here[b"a.log.1"],
         b"a.log.3": here[b"a.log.2"],
     }
-    asked = claims(there, here, PLAIN)
+    asked = beginnings(there, here, PLAIN)
     found = decide(there, here, PLAIN, proved=[one for one in asked if one.at != b"a.log.3"])
     assert found.moves == (
         Move(b"a.log.2", b"a.log.3", LARGE, replaces=True),
@@ -303,14 +303,14 @@ def test_a_chain_of_rotations_begins_at_its_end() -> None:
 def test_two_files_that_have_changed_names_are_not_both_moved() -> None:
     here = {b"a": log(LARGE, 10), b"b": log(LARGE + 1, 20)}
     there = {b"a": here[b"b"], b"b": here[b"a"]}
-    found = decide(there, here, PLAIN, proved=claims(there, here, PLAIN))
+    found = decide(there, here, PLAIN, proved=beginnings(there, here, PLAIN))
     assert (found.moves, found.whole) == ((Move(b"b", b"a", LARGE + 1, replaces=True),), (b"b",))
 
 
 def test_what_has_grown_stays_what_it_is_though_another_begins_like_it() -> None:
     here = {b"b.log": log(age_s=9)}
     there = {b"a.log": log(LARGE + 1), b"b.log": log(LARGE + 5)}
-    proved = [Claim(path, b"b.log", LARGE, there[path].size) for path in there]
+    proved = [Beginning(path, b"b.log", LARGE, there[path].size) for path in there]
     found = decide(there, here, PLAIN, proved=proved)
     assert (found.moves, found.rest, found.whole) == ((), (Range(b"b.log", LARGE, 5),), (b"a.log",))
 
@@ -322,7 +322,7 @@ def test_what_has_grown_stays_what_it_is_though_another_begins_like_it() -> None
 )
 def test_a_file_that_has_to_make_room_is_no_beginning_of_another(there: dict[bytes, Item]) -> None:
     here = {b"": TOP, b"a.log": log(age_s=9)} if b"a.log" in there else {b"": TOP, b"d": TOP, b"d/x": log(age_s=9)}
-    assert claims({b"": TOP, **there}, here, MIRROR) == ()
+    assert beginnings({b"": TOP, **there}, here, MIRROR) == ()
 
 
 def test_of_a_long_file_the_end_is_fetched() -> None:
@@ -466,7 +466,7 @@ def test_after_a_pull_here_is_what_the_pod_has_whatever_happened_to_both(
     rules = Rules(collecting=Collecting(mirror=mirror), small_size=0)
     there, ours, extra = pod.manifest(), here.manifest(), here.content.keys() - pod.content.keys()
     kept = {path: here.content[path] for path in extra}
-    proved = [one for one in claims(there, ours, rules) if pod.content[one.path][: one.had] == here.content[one.at]]
+    proved = [one for one in beginnings(there, ours, rules) if pod.content[one.path][: one.had] == here.content[one.at]]
     found = decide(there, ours, rules, proved=proved)
     carried_out(found, pod, here, there)
     assert here.content == ({} if mirror else kept) | pod.content
@@ -487,7 +487,7 @@ def test_of_logs_that_only_grow_only_what_is_new_moves(
         happens(pod, step, 100 + at_s)
     rules = Rules(small_size=0)
     there, ours = pod.manifest(), here.manifest()
-    proved = [one for one in claims(there, ours, rules) if pod.content[one.path][: one.had] == here.content[one.at]]
+    proved = [one for one in beginnings(there, ours, rules) if pod.content[one.path][: one.had] == here.content[one.at]]
     found = decide(there, ours, rules, proved=proved)
     new = sum(len(data) - len(here.content[path]) for path, data in pod.content.items())
     taken = sum(one.size for one in found.rest) + sum(len(pod.content.get(path, b"")) for path in found.whole)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from asynccp.entry import Entry, Kind
 from asynccp.local.listing import standing_below
 from asynccp.options import Attributes, Collecting
-from asynccp.plan.fetch import Fetch, Rules, claims, decide
+from asynccp.plan.fetch import Fetch, Rules, beginnings, decide
 from asynccp.plan.manifest import Item
 from asynccp.sinks.directory import DirectorySink
 from asynccp.sinks.ingest import Ingest
@@ -113,7 +113,7 @@ def pulled(pod: Path, here: Path, *, mirror: bool) -> Fetch:
     there, ours = manifest(pod), dict(sink.standing(None, 1000))
     proved = [
         one
-        for one in claims(there, ours, rules)
+        for one in beginnings(there, ours, rules)
         if (pod / os.fsdecode(one.path)).read_bytes()[: one.had] == (here / "log" / os.fsdecode(one.at)).read_bytes()
     ]
     fetch = decide(there, ours, rules, proved=proved)
