@@ -163,6 +163,7 @@ def beginnings(there: Manifest, here: Manifest, rules: Rules, same: Same = lambd
         for path, item in here.items()
         if item.kind is Kind.FILE
         and item.size > rules.small_size
+        and item.names == 1
         and _is_readable(item)
         and (path in extras or is_open(path))
         and blocked.isdisjoint((path, *_above(path)))
@@ -291,7 +292,7 @@ def _is_only_set(item: Item, ours: Item | None, why: Collection[Why], rules: Rul
     can_set = {Why.MODE, Why.OWNER, *([Why.TIME] if rules.checksum else [])}
     if ours is None or not item.kind is ours.kind is Kind.FILE or not _is_readable(ours) or rules.always:
         return False
-    return bool(why) and can_set.issuperset(why) and (ours.names == 1 or item.names > 1)
+    return bool(why) and can_set.issuperset(why) and ours.names <= item.names
 
 
 def _is_readable(ours: Item) -> bool:
@@ -329,9 +330,7 @@ def _likely(pods: Manifest, ours: Manifest, rules: Rules) -> Iterator[Beginning]
         if not found:
             found = _grown(path, item, ours, gone)
             found += _rotated(path, item, ours, stems, only_active=bool(found), times=rules.attributes.times)
-        for at in found:
-            if ours[at].names == 1 or ours[at].size == item.size:
-                yield Beginning(path, at, ours[at].size, item.size)
+        yield from (Beginning(path, at, ours[at].size, item.size) for at in found)
 
 
 def _twins(pods: Manifest, ours: Manifest) -> dict[bytes, list[bytes]]:

@@ -260,6 +260,12 @@ def test_of_many_files_of_one_size_and_time_the_nearest_is_asked_about() -> None
     assert len(decide(there, here, MIRROR, proved=beginnings(there, here, MIRROR)).moves) == 1000
 
 
+def test_what_has_a_second_name_here_is_given_no_other() -> None:
+    """The time of the rotated file would be set under the second name, too."""
+    here = {b"": TOP, b"a.log": log(age_s=60, names=2)}
+    assert beginnings({b"": TOP, b"a.log": log(5), b"a.log.1": log(age_s=60)}, here, PLAIN) == ()
+
+
 def test_an_inode_that_is_remembered_is_asked_about_first() -> None:
     there = {b"x": log(LARGE + 9, inode=7), b"a.log": log(5)}
     here = {b"a.log": log(age_s=9)}

@@ -191,10 +191,14 @@ def disks() -> Iterator[tuple[Path, Path]]:
 GROWN: list[Step] = [("write", "a.log", "yy"), ("write", "a.log.1", "x")]
 
 
+LINKED: list[Step] = [("hardlink", "a.log.1", "a.log.2")]
+
+
 @settings(max_examples=120, deadline=None)
 @given(st.lists(st.tuples(steps, steps), min_size=2, max_size=4))
 @example([(GROWN, []), ([("append", "a.log", "x"), ("rotate", "a.log", "z"), ("append", "a.log.1", "yy")], [])])
 @example([([("write", "a.log", "x"), ("write", "a.log.1", "yy")], []), ([("swap", "a.log", "a.log.1")], [])])
+@example([([("write", "a.log.1", "x")], []), ([("write", "a.log", "x")], LINKED)])
 def test_a_mirror_is_what_the_pod_has_whatever_happened_to_both(
     rounds: Sequence[tuple[list[Step], list[Step]]],
 ) -> None:
