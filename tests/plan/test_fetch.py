@@ -498,3 +498,76 @@ def test_of_logs_that_only_grow_only_what_is_new_moves(
     new = sum(len(data) - len(here.content[path]) for path, data in pod.content.items())
     taken = sum(one.size for one in found.rest) + sum(len(pod.content.get(path, b"")) for path in found.whole)
     assert taken == new
+
+
+ANY = [b"", b"a", b"a/b", b"a/b/c", b"a.1", b"a.2", b"a/b.1", b".asynccp-1a2b.report", b"\xff\n", b"a.1/x"]
+items = st.tuples(
+    st.sampled_from([Kind.FILE, Kind.FILE, Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK, None]),
+    st.integers(0, 3),
+    st.integers(-1, 2),
+    st.sampled_from([0o644, 0o600, 0o200, 0o7777]),
+    st.integers(0, 2),
+    st.integers(1, 2),
+).map(lambda of: Item(of[0], of[1], of[2] * SECOND, of[3], inode=of[4], names=of[5]))
+manifests = st.dictionaries(st.sampled_from(ANY), items, max_size=9)
+
+
+def possible(tree: Mapping[bytes, Item]) -> dict[bytes, Item]:
+    """Return a tree that a disk can have: ours is one, whatever a pod says."""
+    above = {path[:at] for path in tree for at in range(len(path)) if path[at : at + 1] == b"/"}
+    return {**tree, **dict.fromkeys(above, TOP), **({b"": TOP} if tree.keys() - {b""} else {})}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    manifests,
+    manifests.map(possible),
+    st.booleans(),
+    st.integers(0, 2),
+    st.booleans(),
+    st.sets(st.sampled_from(ANY), max_size=2),
+    st.sets(st.sampled_from(ANY), max_size=2),
+)
+def test_whatever_a_pod_says_and_proves_nothing_else_here_is_touched(
+    there: dict[bytes, Item],
+    here: dict[bytes, Item],
+    mirror: bool,
+    tail_size: int,
+    checksum: bool,
+    kept: set[bytes],
+    besides: set[bytes],
+) -> None:
+    """Its listing may be of a tree that can't be, and it may lie about each digest."""
+    besides = besides - there.keys()
+    rules = Rules(
+        collecting=Collecting(mirror=mirror, tail_size=tail_size),
+        checksum=checksum,
+        remembered={(0, inode): path for inode, path in enumerate(ANY)},
+        besides=besides,
+        protected=lambda path, _: path in kept,
+        small_size=0,
+    )
+    asked = beginnings(there, here, rules, lambda _: True)
+    found = decide(there, here, rules, lambda _: True, proved=asked)
+    gone = [*found.in_the_way, *found.remove]
+    assert gone == [] or mirror
+    assert not {*gone} & {b"", *kept, *besides}
+    assert {*found.remove} <= here.keys() - there.keys()
+    left = set(here) - set(found.in_the_way)
+    for move in found.moves:
+        assert (here[move.at].kind, here[move.at].size) == (Kind.FILE, move.size)
+        assert move.at in left
+        assert move.at in there or move.at not in kept | besides
+        assert (move.path in left) == move.replaces
+        left = left - {move.at} | {move.path}
+    for one in found.rest:
+        assert one.path in left
+        assert one.size > 0
+    for path in found.remove:
+        assert path in left
+        assert not any(other.startswith(path + b"/") for other in left if other in here), "it is not empty"
+        left.remove(path)
+    written = [*found.whole, *(one.path for one in (*found.rest, *found.tails)), *found.set]
+    assert len(written) == len(set(written)), "each is written once"
+    assert {*written, *(move.path for move in found.moves)} <= there.keys()
+    assert not any(there[path].kind is None for path in written)
