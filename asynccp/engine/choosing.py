@@ -4,8 +4,9 @@ In the exec that copies (`remote/scripts/choose.sh`), before its tar runs: the l
 already; then the names of what is to be packed.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import to_thread
@@ -27,7 +28,7 @@ from asynccp.errors import (
 )
 from asynccp.local.umask import umask
 from asynccp.options import Collecting, Options
-from asynccp.plan.collect import Room, collected
+from asynccp.plan.collect import Collected, Room, collected
 from asynccp.plan.fetch import Beginning, Fetch, Rules, beginnings, decide, questionable, tally
 from asynccp.plan.filters import compiled, kept_of
 from asynccp.plan.manifest import Item, Manifest
@@ -48,6 +49,16 @@ included (execve(2)). Of more, everything is packed, and what was not chosen is 
 
 ITEM_COST = 500
 """Bytes of memory for an item of a listing, besides its name."""
+
+
+class Asked(NamedTuple):
+    """What one transfer asks for. name: in the archive; empty for a directory's contents. meant: what of these, by a
+    pattern. others: paths among these that other copies of the same pull have here.
+    """
+
+    name: bytes
+    meant: "Glob | None" = None
+    others: Sequence[bytes] = ()
 
 
 class Choice(NamedTuple):
@@ -75,6 +86,7 @@ class Choosing:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._filters = compiled(options.filtering.rules) if options.filtering.rules else None
+        self._lock = Lock()  # of the room: threads decide
         self._room = Room(options.collecting.most_total_size or None)
 
     def check_single(self, hello: Hello, path: str) -> None:
@@ -94,46 +106,53 @@ class Choosing:
         if self._filters and not self._filters.keeps(name, False):
             raise NothingWanted(f"the filters leave nothing of {printable(path)}")
 
-    async def choose(self, listing: "Listing", ingest: Ingest, name: bytes, meant: "Glob | None") -> Choice | None:
-        """Hear what is there, and decide. name: of what is asked for in the archive; empty for a directory's contents.
-        meant: what of these, by a pattern. Return None where everything may come, because nobody can tell, or remember,
+    async def choose(self, listing: "Listing", ingest: Ingest, asked: Asked) -> Choice | None:
+        """Hear what is there, and decide. Return None where everything may come, because nobody can tell, or remember,
         what is there.
 
         Raises NothingMatches, CommandMissing, and what else keeps the pod from telling.
         """
-        is_needed = meant is not None or self._filters is not None or self._options.collecting != Collecting()
-        listed = await listing.heard(name, is_needed=is_needed)
+        is_needed = bool(asked.meant or self._filters) or self._options.collecting != Collecting()
+        listed = await listing.heard(asked.name, is_needed=is_needed)
         if listed is None:
             return None
-        there = _matched(listed, meant) if meant else listed
-        kept = kept_of(there, self._filters) if self._filters else there
-        chosen = collected(kept, self._options.collecting, self._room)
+        chosen = await to_thread.run_sync(self._chosen, listed, asked.meant)
         wanted = chosen.kept
         here = await to_thread.run_sync(self._standing, ingest, wanted)
-        rules = self._rules(listing, meant)._replace(besides=listed.keys() - wanted.keys())
+        rules = await to_thread.run_sync(self._rules, listing, ingest, asked)
+        rules = rules._replace(besides=listed.keys() - wanted.keys())
         differ: set[bytes] | None = None
         if sizes := questionable(wanted, here, rules):
-            differ = await listing.differing(ingest, name, sizes)
+            differ = await listing.differing(ingest, asked.name, sizes)
 
         def is_same(path: bytes) -> bool:
             return differ is not None and path not in differ
 
-        asked = beginnings(wanted, here, rules, is_same) if listing.can_prove else ()
-        proved = [one for one in asked if await listing.proves(ingest, name, one)]
+        proved: list[Beginning] = []
+        if listing.can_prove:
+            told = await to_thread.run_sync(beginnings, wanted, here, rules, is_same)
+            proved = await listing.proved(ingest, asked.name, told)
         fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same, proved)
         completed = [*(one.path for one in (*fetch.rest, *fetch.tails)), *fetch.set]
         return Choice(
             fetch,
-            frozenset(member(name, path) for path in fetch.whole),
+            frozenset(member(asked.name, path) for path in fetch.whole),
             {path: wanted[path] for path in completed},
-            _named(name, chosen.left_out),
-            _named(name, (*fetch.left_out, *listing.unlisted(wanted))),
+            _named(asked.name, chosen.left_out),
+            _named(asked.name, (*fetch.left_out, *listing.unlisted(wanted))),
             chosen.size,
         )
 
     def give_back(self, choice: Choice) -> None:
         """Let other pods have the room of one that failed."""
-        self._room.give_back(choice.taken_size)
+        with self._lock:
+            self._room.give_back(choice.taken_size)
+
+    def _chosen(self, listed: Manifest, meant: "Glob | None") -> Collected:
+        there = _matched(listed, meant) if meant else listed
+        kept = kept_of(there, self._filters) if self._filters else there
+        with self._lock:
+            return collected(kept, self._options.collecting, self._room)
 
     def _standing(self, ingest: Ingest, wanted: Manifest) -> Manifest:
         """Return what stands here of what is wanted, or for a mirror all, by the same paths. Blocks."""
@@ -142,11 +161,15 @@ class Choosing:
         is_mirror = self._options.collecting.mirror
         return ingest.sink.standing(None if is_mirror else wanted.keys(), self._options.limits.entries)
 
-    def _rules(self, listing: "Listing", meant: "Glob | None") -> Rules:
+    def _rules(self, listing: "Listing", ingest: Ingest, asked: Asked) -> Rules:
+        """Return by what to decide. Blocks."""
         collecting, filters = self._options.collecting, self._filters
+        others, below = frozenset(asked.others), tuple(path + b"/" for path in asked.others)
 
         def is_protected(path: bytes, is_directory: bool) -> bool:
-            if meant and not any(meant.matches(one) for one in (path, *above(path))):
+            if path in others or path.startswith(below):
+                return True
+            if asked.meant and not any(asked.meant.matches(one) for one in (path, *above(path))):
                 return True
             return filters is not None and not filters.keeps(path, is_directory)
 
@@ -157,6 +180,7 @@ class Choosing:
             checksum=self._options.verification.checksum,
             modes=0o777 if self._options.attributes.preserve_modes else 0o777 & ~umask(),
             protected=is_protected,
+            folds_case=collecting.mirror and ingest.sink.folds_case(),
             always=self._options.sync.always,
         )
 
@@ -240,7 +264,18 @@ class Listing:
             named.append(LeftOut(b"", "something below it could not be listed, or went meanwhile"))
         return named + more_left_out(self._more_unlisted)
 
-    async def proves(self, ingest: Ingest, name: bytes, beginning: Beginning) -> bool:
+    async def proved(self, ingest: Ingest, name: bytes, told: Iterable[Beginning]) -> list[Beginning]:
+        """Return those that the pod can prove; for one file, here or there, the first."""
+        found: list[Beginning] = []
+        settled: set[tuple[str, bytes]] = set()
+        for one in told:
+            ends = {("there", one.path), ("here", one.at)}
+            if settled.isdisjoint(ends) and await self._proves(ingest, name, one):
+                settled |= ends
+                found.append(one)
+        return found
+
+    async def _proves(self, ingest: Ingest, name: bytes, beginning: Beginning) -> bool:
         """Tell whether a file in the pod begins with what is here."""
 
         async def here(_path: bytes, algorithm: str) -> str | None:

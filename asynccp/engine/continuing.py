@@ -89,13 +89,12 @@ class Continuing:
                 continue
             waiting += piece
             if b"\n" in waiting or len(waiting) >= min(LINE_SIZE, end.size):
-                skipped = waiting.find(b"\n") + 1
+                skipped = waiting.find(b"\n", 0, end.size - 1) + 1  # a line that is all there is stays
                 await self._do(self._step(partial(self._sink.begin, replace(entry, size=end.size - skipped))))
                 await self._do(self._writing(memoryview(waiting)[skipped:]))
                 waiting = None
         await self._do(self._step(self._sink.end))
-        what = f"only its last {human_size(end.size)} of {human_size(entry.size)} were asked for"
-        self.not_kept.append(NotKept(self._member(end.path), what))
+        self.not_kept.append(NotKept(self._member(end.path), f"what comes before its last {human_size(end.size)}"))
 
     async def _part(self, part: Range, item: Item) -> AsyncIterator[memoryview]:
         """Yield the bytes of a part as they come, each piece until the next one is asked for.

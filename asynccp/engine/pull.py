@@ -118,6 +118,7 @@ class PullJob:
         self.writer = writer
         self.options = options = sessions.options
         self.memory = Memory(options.limits.memory)
+        self.inside = plan.inside() if options.collecting.mirror else {}
         self.narrows = bool(options.filtering.rules) or options.collecting != Collecting()
         self.compression = Pulls(options.compression, anyio.current_time())
         self.digests_size = options.limits.memory
@@ -316,13 +317,14 @@ class _PullTransfer:
 
     async def _choose(self, found: Greeted, ingest: Ingest) -> "Choice | None":
         """Hear what there is, and tell the pod what of it is to come; None for everything."""
-        from asynccp.engine.choosing import Listing, member, packed
+        from asynccp.engine.choosing import Asked, Listing, member, packed
         from asynccp.engine.continuing import Continuing
 
         conversation, name = found.conversation, pull_name(self._path)
         self._listing = Listing(found, self._state, self._share.room)
-        meant = glob(self._state.transfer.path)
-        choice = self._choice = await self._job.choosing.choose(self._listing, ingest, name, meant)
+        others = self._job.inside.get(self._gather.directory, ()) if not self._gather.name else ()
+        asked = Asked(name, glob(self._state.transfer.path), others)
+        choice = self._choice = await self._job.choosing.choose(self._listing, ingest, asked)
         if choice is None:
             await conversation.send(EVERYTHING)
             return None

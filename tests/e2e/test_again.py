@@ -263,3 +263,23 @@ def test_of_long_files_only_the_end_is_fetched(fleet: Fleet, pods: Pods, tmp_pat
         assert 900 < (here / "app.log").stat().st_size <= 1000
         assert (here / "short.log").read_text() == "short\n"
         assert sorted(lack["path"] for lack in one["not_kept"]) == ["tails/app.log", "tails/still.log"]
+
+
+def test_a_mirror_leaves_alone_what_another_copy_has_put_among_its_contents(
+    fleet: Fleet, pods: Pods, tmp_path: Path
+) -> None:
+    make(fleet, pods, "/tmp/beside")
+    do(fleet, pods, "/tmp/beside", "mkdir -p other && echo other >other/file")
+    both = ["-l", f"{pods['labels']}:/tmp/beside/app/", "-l", f"{pods['labels']}:/tmp/beside/other"]
+    for _ in range(2):
+        ran = asynccp(fleet, "pull", *both, tmp_path, "--mirror", "-o", "json")
+        assert ran.code == 0, ran.err
+        for pod in names(pods):
+            assert {"other/file", "1.log"} <= found_below(tmp_path / pod)
+
+
+def test_the_end_of_a_file_that_is_one_line_is_not_nothing(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    for pod in names(pods):
+        sh(fleet, pod, "sh", "-c", 'mkdir -p "$1" && echo "a line that is long" >"$1/log"', "sh", "/tmp/line")
+    pull(fleet, pods, "/tmp/line", tmp_path, "--tail-bytes", "10")
+    assert {(tmp_path / pod / "line/log").read_text() for pod in names(pods)} == {"t is long\n"}
