@@ -4,7 +4,8 @@ In the exec that copies (`remote/scripts/choose.sh`), before its tar runs: the l
 already; then the names of what is to be packed.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -65,7 +66,8 @@ class Choice(NamedTuple):
     """What of a directory is fetched. members: of the archive, by the paths that they have there.
 
     items: what the pod has, of what is completed or set. limited: what the user's own limits leave out; left_out: what
-    else is there, and is not copied. taken_size: bytes of what all pods may bring.
+    else is there, and is not copied. taken_size: bytes of what all pods may bring. is_compressed: so is most of what is
+    fetched whole, by its names.
     """
 
     fetch: Fetch
@@ -74,6 +76,7 @@ class Choice(NamedTuple):
     limited: tuple[LeftOut, ...]
     left_out: tuple[LeftOut, ...]
     taken_size: int
+    is_compressed: bool
 
     @property
     def tally(self) -> Tally:
@@ -141,6 +144,7 @@ class Choosing:
             _named(asked.name, chosen.left_out),
             _named(asked.name, (*fetch.left_out, *listing.unlisted(wanted))),
             chosen.size,
+            _is_compressed(wanted, fetch.whole),
         )
 
     def give_back(self, choice: Choice) -> None:
@@ -319,6 +323,18 @@ def above(path: bytes) -> Iterator[bytes]:
         yield path
 
 
+_COMPRESSED = (b".gz", b".tgz", b".zst", b".xz", b".bz2", b".lz4", b".br", b".zip", b".7z", b".jpg", b".png", b".mp4")
+
+
+def _is_compressed(there: Manifest, paths: Iterable[bytes]) -> bool:
+    """Tell whether most of some files has been compressed already, by their names: once more is the pod's CPU for
+    nothing. An archive is compressed as a whole, or not at all."""
+    sizes = Counter[bool]()
+    for path in paths:
+        sizes[path.endswith(_COMPRESSED)] += there[path].size
+    return sizes[True] > sizes[False]
+
+
 def _named(name: bytes, left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
     return tuple(replace(one, path=member(name, one.path)) for one in left_out)
 
@@ -328,12 +344,14 @@ def member(name: bytes, path: bytes) -> bytes:
     return b"/".join(filter(None, (name, path)))
 
 
-def packed(name: bytes, members: Collection[bytes], *, is_directory: bool) -> bytes:
-    """Return what tells a pod to pack these members: their names, or that it is everything.
+def packed(choice: Choice, name: bytes, *, is_directory: bool) -> bytes:
+    """Return what tells a pod to pack what was chosen: names, or that it is everything.
 
     is_directory: that is what is asked for. It is named with a dot behind it: its name may be a link's, that is to be
     followed.
     """
     dot = {name: b"/".join(filter(None, (name, b".")))} if is_directory else {}
-    names = encode_names(dot.get(one, one) for one in sorted(members))
-    return pack_line(len(names)) + names if len(names) <= MOST_NAMES_SIZE else EVERYTHING
+    names = encode_names(dot.get(one, one) for one in sorted(choice.members))
+    if len(names) > MOST_NAMES_SIZE:
+        return EVERYTHING
+    return pack_line(len(names), compresses=not choice.is_compressed) + names

@@ -335,7 +335,7 @@ class _PullTransfer:
         await self._continuing.before(choice.fetch, choice.items)
         ingest.choose(choice.members)
         if choice.members:
-            await conversation.send(packed(name, choice.members, is_directory=found.hello.is_directory))
+            await conversation.send(packed(choice, name, is_directory=found.hello.is_directory))
         return choice
 
     async def _behind(self) -> None:

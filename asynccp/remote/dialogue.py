@@ -123,9 +123,9 @@ def send_line(records: tuple[int, int], codec: str) -> bytes:
     return f"send {records[0]} {records[1]} {codec or 'plain'}\n".encode()
 
 
-def pack_line(size: int) -> bytes:
+def pack_line(size: int, *, compresses: bool) -> bytes:
     """Return the line before `size` bytes of names that a pull's pod is to pack (`remote.digests.encode_names`)."""
-    return f"pack {size}\n".encode()
+    return f"pack {size} {'compressed' if compresses else 'plain'}\n".encode()
 
 
 def verdict(

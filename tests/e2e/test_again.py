@@ -283,3 +283,14 @@ def test_the_end_of_a_file_that_is_one_line_is_not_nothing(fleet: Fleet, pods: P
         sh(fleet, pod, "sh", "-c", 'mkdir -p "$1" && echo "a line that is long" >"$1/log"', "sh", "/tmp/line")
     pull(fleet, pods, "/tmp/line", tmp_path, "--tail-bytes", "10")
     assert {(tmp_path / pod / "line/log").read_text() for pod in names(pods)} == {"t is long\n"}
+
+
+def test_what_is_compressed_already_is_not_compressed_again(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    make(fleet, pods, "/tmp/packed")
+    pull(fleet, pods, "/tmp/packed", tmp_path)
+    do(fleet, pods, "/tmp/packed", "head -c 30000 /dev/urandom >app/new.gz")
+    ran = pull(fleet, pods, "/tmp/packed", tmp_path, "-z", "gzip")
+    assert {one["compression"] for one in ran.report["pods"]} == {None}
+    do(fleet, pods, "/tmp/packed", "head -c 30000 /dev/zero >app/new.log")
+    ran = pull(fleet, pods, "/tmp/packed", tmp_path, "-z", "gzip")
+    assert "gzip" in {one["compression"] for one in ran.report["pods"]}, "where the container has it"

@@ -1,4 +1,4 @@
-# Before a pull that chooses: hello; what is there, of a directory what is below it, of a file that alone; questions, and parts of files; then what is to be packed: `pack SIZE`,
+# Before a pull that chooses: hello; what is there, of a directory what is below it, of a file that alone; questions, and parts of files; then what is to be packed: `pack SIZE HOW`,
 # and so many bytes of names, or `all`. Or `none`: after `done` it is over.
 consult() { # DIRECTORY NAME
     say "hello sum=$sum stat=$stat tar=$kind z=$z busy=$busy directory=$directory chooses=yes"
@@ -11,11 +11,14 @@ consult() { # DIRECTORY NAME
     done
     case $a in
     pack*)
+        # shellcheck disable=SC2086 # words
+        set -- $a
         chosen=yes counts=
+        if [ "$3" = plain ]; then z=; fi
         if [ "$b" ]; then
             names=$(
                 trap : TERM
-                dd bs="${a#pack }" count=1 iflag=fullblock 2>/dev/null
+                dd bs="$2" count=1 iflag=fullblock 2>/dev/null
             )
         else hear_names || end 1
         fi
