@@ -263,6 +263,7 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
     found = Report("pull", [one, two], [NAMED], [DEVICE], 1.23456, [SET_ID])
     assert json.loads(found.dumps()) == found.to_json()
     assert found.to_json() == {
+        "version": 1,
         "direction": "pull",
         "exit_code": 23,
         "seconds": 1.235,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asynccp.entry import LeftOut, NotKept
+from asynccp.report import SCHEMA_VERSION
 from asynccp.target import Skipped, Transfer
 
 
@@ -28,7 +29,12 @@ class ForwardPlan:
         return None
 
     def to_json(self) -> dict[str, Any]:
-        return {"direction": "forward", "from": self.source.to_json(), "pods": [self.destination.to_json()]}
+        return {
+            "version": SCHEMA_VERSION,
+            "direction": "forward",
+            "from": self.source.to_json(),
+            "pods": [self.destination.to_json()],
+        }
 
     def to_text(self) -> str:
         return f"{self.source} → {self.destination}"

@@ -12,7 +12,7 @@ from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.errors import UsageError
 from asynccp.options import Rule
 from asynccp.plan.template import Template, check_apart, shared, usual
-from asynccp.report import ARCHIVED_NAME
+from asynccp.report import ARCHIVED_NAME, SCHEMA_VERSION
 from asynccp.target import STANDARD_OUTPUT, Skipped, Transfer, by_reason
 from asynccp.text import counted, exact, human_size, listed, printable
 
@@ -69,6 +69,7 @@ class PushPlan:
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "version": SCHEMA_VERSION,
             "direction": "push",
             "entries": [_entry_json(entry) for entry in self.entries],
             "bytes": self.size,
@@ -163,6 +164,7 @@ class PullPlan:
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "version": SCHEMA_VERSION,
             "direction": "pull",
             "destination": exact(self.destination),
             "pods": [

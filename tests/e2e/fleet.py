@@ -3,16 +3,17 @@
 The tests see the same methods on both, so that the fake stays true.
 """
 
-import json
 import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.schema import conforming
 from tests.trees import Facts, describe_archive
 
 REAL = os.environ.get("ASYNCCP_TEST_KUBECONFIG", "")
@@ -29,11 +30,10 @@ class Ran:
     out: str
     err: str
 
-    @property
+    @cached_property
     def report(self) -> dict[str, Any]:
-        """Stdout as the JSON that `-o json` prints."""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+        """Stdout as the JSON that `-o json` prints: a report or a plan. Fails if it isn't what their schema says."""
+        return conforming(self.out)
 
     @property
     def outcomes(self) -> dict[str, str]:
@@ -144,4 +144,4 @@ def peak_memory(fleet: Fleet, *arguments: str | Path, code: int = 0) -> tuple[in
     argv = [sys.executable, "-S", "-c", _MEASURED, *command(*arguments, "-o", "json", "-q")]
     done = subprocess.run(argv, capture_output=True, text=True, env=environment(fleet), timeout=600, check=False)
     assert done.returncode == code, done.stderr
-    return int(done.stderr.split()[-1]), json.loads(done.stdout)
+    return int(done.stderr.split()[-1]), conforming(done.stdout)

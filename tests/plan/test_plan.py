@@ -51,6 +51,7 @@ def test_a_push_as_json() -> None:
     assert json.loads(json.dumps(found)) == found
     pod = {"namespace": "shop", "container": "main", "node": "node-1", "path": "/etc/app"}
     assert found == {
+        "version": 1,
         "direction": "push",
         "entries": [
             {"path": "config", "kind": "directory", "bytes": 0, "mode": "0755"},
@@ -177,6 +178,7 @@ def test_a_pull_as_json() -> None:
     found = pull_plan(transfer("/var/\x1blog")).to_json()
     assert json.loads(json.dumps(found)) == found
     assert found == {
+        "version": 1,
         "direction": "pull",
         "destination": "./logs",
         "pods": [
