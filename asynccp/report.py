@@ -26,8 +26,8 @@ from asynccp.text import exact
 
 SCHEMA_VERSION = 1
 """Of the JSON of reports and plans, which `report.schema.json` describes field by field. A new field leaves it as it
-is: who reads passes over what they don't know. A field that goes, that may be missing or null where it was always there,
-or that means something else, and a new word where the schema enumerates all (an outcome), make it the next.
+is: who reads passes over what they don't know. A field that goes, that may be missing or null where it was always
+there, or that means something else, and a new word where the schema enumerates all (an outcome), make it the next.
 """
 ARCHIVED_NAME = "report.json"  # in the archive of a pull
 _NAMES = 20  # of pods, in a group's JSON: each of them has its own place in `pods`

@@ -35,7 +35,7 @@ def mismatch(document: object) -> str:
     return f"{error.json_path}: {error.message[:_SHOWN]}" if error else ""
 
 
-def conforming(text: str) -> dict[str, Any]:
+def conforming(text: str | bytes) -> dict[str, Any]:
     """Return a report or plan from its JSON. Fails if it isn't what the schema says."""
     found: dict[str, Any] = json.loads(text)
     assert not (why := mismatch(found)), why

@@ -17,6 +17,7 @@ from asynccp.cli.examples import EXAMPLES
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ asynccp (.+)$", README, re.MULTILINE)
+QUERIES = re.findall(r"^\$ (jq .+) report.json$", README, re.MULTILINE)
 
 
 def blocks(language: str) -> list[str]:
@@ -77,6 +78,27 @@ def test_the_output_is_the_real_one(fresh_stage: Stage) -> None:
         command, _, output = one.strip().partition("\n")
         done = run(fresh_stage, [sys.executable, "-m", "asynccp", *shlex.split(command)])
         assert words(done.stderr + done.stdout) == words(output)
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="there is no jq on this machine")
+@pytest.mark.parametrize("query", QUERIES)
+def test_what_jq_is_asked_of_a_report_is_in_it(fresh_stage: Stage, query: str) -> None:
+    push = [
+        sys.executable,
+        "-m",
+        "asynccp",
+        "push",
+        "config",
+        "-l",
+        "app=web:/etc/app",
+        "-q",
+        "--report",
+        "report.json",
+    ]
+    assert run(fresh_stage, push).returncode == 0
+    done = run(fresh_stage, [*shlex.split(query), "report.json"])
+    told = [line.split("\t") for line in done.stdout.splitlines()]
+    assert sorted(told) == [[f"web-{number}", "complete", "0", "0", "0"] for number in range(4)], done.stderr
 
 
 def test_the_python_example_runs(stage: Stage) -> None:

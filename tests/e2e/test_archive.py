@@ -1,6 +1,5 @@
 """`pull --archive`: one archive with the report in it, valid whoever fails, whole or not there."""
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from asynccp.testing.pod import Container, FakePod
 from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import Fleet, asynccp, command, environment, labels_for, selector, sh
 from tests.e2e.running import Running
+from tests.schema import conforming
 
 LARGE = "".join(f"{number}\n" for number in range(1, 300_001)).encode()  # more than is kept in memory
 FILL = 'mkdir -p "$1/d" && cd "$1" && seq 1 300000 >d/large && echo small >small && ln -s d/large l && ln small other'
@@ -50,7 +50,7 @@ def test_a_pull_into_an_archive_has_all_pods_and_the_report(
     for pod in pods[1]:
         assert found[f"./{pod}/out/d/large"] == LARGE
         assert found[f"./{pod}/out/small"] == found[f"./{pod}/out/other"] == b"small\n"
-    assert json.loads(found["./report.json"]) == ran.report
+    assert conforming(found["./report.json"]) == ran.report
     assert list(found)[-1] == "./report.json"
 
 
@@ -79,7 +79,7 @@ def test_a_pod_that_fails_is_named_in_it_and_the_others_are_in_it(fleet: Fleet, 
     assert ran.code == (23 if others else 0), ran.err
     found = contents(tmp_path / "out.tar")
     assert found[f"./{first}/only/there"] == b"here\n"
-    outcomes = {one["pod"]: one["outcome"] for one in json.loads(found["./report.json"])["pods"]}
+    outcomes = {one["pod"]: one["outcome"] for one in conforming(found["./report.json"])["pods"]}
     assert outcomes == {first: "complete", **dict.fromkeys(others, "failed")}
 
 
@@ -97,7 +97,7 @@ def test_a_pod_that_breaks_off_in_the_middle_leaves_whole_members_only(fake_flee
     found = contents(tmp_path / "out.tar.gz")
     assert found["./broken-1/out/d/large"] == LARGE
     assert "./broken-0/out/d/large" not in found
-    outcomes = {one["pod"]: one["outcome"] for one in json.loads(found["./report.json"])["pods"]}
+    outcomes = {one["pod"]: one["outcome"] for one in conforming(found["./report.json"])["pods"]}
     assert outcomes == {"broken-0": "failed", "broken-1": "complete"}
 
 
@@ -111,7 +111,7 @@ def test_an_interrupted_pull_leaves_a_valid_archive_that_says_so(fleet: Fleet, p
     assert ran.code == 130, ran.err
     found = contents(out)
     assert found[f"./{pods[1][0]}/small"] == b"small\n"
-    assert sorted(one["outcome"] for one in json.loads(found["./report.json"])["pods"]) == ["complete", "interrupted"]
+    assert sorted(one["outcome"] for one in conforming(found["./report.json"])["pods"]) == ["complete", "interrupted"]
     assert [one.name for one in tmp_path.iterdir()] == ["out.tar"]
 
 
@@ -122,7 +122,7 @@ def test_a_file_that_can_grow_no_more_fails_every_pod_and_is_not_left(fleet: Fle
     limited = ["sh", "-c", 'ulimit -f 6000 && exec "$@"', "sh", *argv]  # blocks of 512 bytes: one pod's files
     ran = subprocess.run(limited, capture_output=True, env=environment(fleet), timeout=100, check=False, cwd=tmp_path)
     assert ran.returncode == 1, ran.stderr
-    for one in json.loads(ran.stdout)["pods"]:
+    for one in conforming(ran.stdout)["pods"]:
         assert (one["outcome"], one["entries"]) == ("failed", 0)
         assert "File too large" in one["error"]
     assert list(tmp_path.iterdir()) == []

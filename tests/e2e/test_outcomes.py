@@ -1,6 +1,5 @@
 """What a person gets when not all is well: the exit code, who is named, and one clear sentence."""
 
-import json
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import pytest
 from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import WITHOUT_TAR, Fleet, asynccp, command, environment, labels_for, selector, sh
 from tests.e2e.real import RealFleet
+from tests.schema import conforming
 
 Web = dict[str, list[str]]
 
@@ -211,7 +211,7 @@ def test_dry_run_shows_who_gets_what_and_moves_nothing(fleet: Fleet, web: Web, c
 def test_the_report_goes_to_a_file_too(fleet: Fleet, web: Web, config: Path, tmp_path: Path) -> None:
     ran = asynccp(fleet, "push", config, f"{web['gnu'][0]}:/tmp/r", "-q", "--report", tmp_path / "report.json")
     assert (ran.code, ran.out, ran.err) == (0, "", "")
-    report = json.loads((tmp_path / "report.json").read_text())
+    report = conforming((tmp_path / "report.json").read_text())
     assert report["pods"][0]["outcome"] == "complete"
     assert report["pods"][0]["entries"] == 2
 
@@ -249,7 +249,7 @@ def test_130_when_interrupted_and_nothing_stays_behind(fleet: Fleet, tmp_path: P
     running.send_signal(signal.SIGINT)
     out, _ = running.communicate(timeout=20)
     assert running.returncode == 130
-    assert [one["outcome"] for one in json.loads(out)["pods"]] == ["interrupted"]
+    assert [one["outcome"] for one in conforming(out)["pods"]] == ["interrupted"]
     assert not [name for _, _, names in os.walk(tmp_path) for name in names if name.endswith(".partial")]
     sh(fleet, "interrupted", "sh", "-c", 'rm "$1"', "sh", "/tmp/endless/huge")
 
@@ -315,7 +315,7 @@ def test_deleted_forbidden_and_tarless_pods_are_named_and_the_others_complete(
     fleet.delete("deleted")
     out, _ = running.communicate(timeout=120)
     assert running.returncode == 23
-    pods = {one["pod"]: one for one in json.loads(out)["pods"]}
+    pods = {one["pod"]: one for one in conforming(out)["pods"]}
     assert {pods[f"healthy-{number}"]["outcome"] for number in range(4)} == {"complete"}
     assert "deleted" in pods["deleted"]["error"]
     assert "/var/data is not writable" in pods["unprivileged"]["error"]

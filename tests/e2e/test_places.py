@@ -1,6 +1,5 @@
 """Local places that can't be used, the report's and a pull's, are found out once, and before anything is copied."""
 
-import json
 import os
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from tests.e2e.fleet import Fleet, asynccp, sh, snapshot
 from tests.e2e.running import Running
+from tests.schema import conforming
 
 Web = dict[str, list[str]]
 
@@ -36,7 +36,7 @@ def test_a_run_that_does_not_start_leaves_yesterdays_report(fleet: Fleet, web: W
     assert asynccp(fleet, "push", config, "-l", "app=nobody:/tmp", "--report", report).code == 3
     assert report.read_text() == "yesterday's"
     assert asynccp(fleet, "push", config, f"{web['gnu'][0]}:/tmp/reported", "--report", report).code == 0
-    assert json.loads(report.read_text())["exit_code"] == 0
+    assert conforming(report.read_text())["exit_code"] == 0
     assert sorted(os.listdir(config)) == ["app.toml", "r.json"]
 
 
@@ -59,7 +59,7 @@ def test_a_copy_is_not_called_nothing_because_its_report_could_not_be_written(
 def test_a_report_may_go_to_stderr(fleet: Fleet, web: Web, config: Path) -> None:
     ran = asynccp(fleet, "push", config, f"{web['gnu'][0]}:/tmp/said", "-q", "--report", "/dev/stderr")
     assert (ran.code, ran.out) == (0, "")
-    assert json.loads(ran.err)["exit_code"] == 0
+    assert conforming(ran.err)["exit_code"] == 0
 
 
 @pytest.mark.parametrize(

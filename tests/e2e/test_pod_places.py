@@ -3,7 +3,6 @@ and without a trace when it fails.
 """
 
 import contextlib
-import json
 import os
 import pty
 import subprocess
@@ -18,6 +17,7 @@ from tests.e2e.processes import assert_all_ended
 from tests.e2e.real import RealFleet
 from tests.e2e.running import Running
 from tests.e2e.shared import VOLUME, add_shared, as_root, seen_by_side, shared_spec
+from tests.schema import conforming
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
 
@@ -280,7 +280,7 @@ def test_a_container_that_is_slow_to_count_delays_no_pull(
     begun = time.monotonic()
     report = tmp_path / "report.json"
     assert on_a_terminal(real_fleet, "pull", f"{pod}:{VOLUME}/d", tmp_path, "-c", "main", "--report", str(report)) == 0
-    (one,) = json.loads(report.read_text())["pods"]
+    (one,) = conforming(report.read_text())["pods"]
     assert (one["outcome"], one["tries"]) == ("complete", 1)
     assert (tmp_path / pod / "d" / "x").read_text() == "x\n"
     assert time.monotonic() - begun < 20

@@ -1,6 +1,5 @@
 """Many pods, many bytes, a client that is too slow: what only a real cluster can show. Each prints what it measured."""
 
-import json
 import os
 import subprocess
 import time
@@ -12,6 +11,7 @@ from asynccp.options import CHUNK_SIZE, MOST_HOP_SIZE, WINDOW_SIZE
 from tests.e2e.fleet import asynccp, command, environment, labels_for, peak_memory, selector, sh, snapshot
 from tests.e2e.real import RealFleet
 from tests.e2e.running import stop_half_of_the_time
+from tests.schema import conforming
 from tests.trees import describe
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -63,7 +63,7 @@ def test_a_pull_by_a_client_that_is_stopped_half_of_the_time_is_complete(real_fl
         stop_half_of_the_time([running])
         out, err = running.communicate(timeout=60)
         assert running.returncode == 0, err.decode()
-        assert {one["outcome"] for one in json.loads(out)["pods"]} == {"complete"}
+        assert {one["outcome"] for one in conforming(out)["pods"]} == {"complete"}
         for pod in pods:
             found = subprocess.run(["sha256sum", back / pod / "big"], capture_output=True, text=True, check=True).stdout
             assert found.split()[0] == sums[pod], f"run {run}, {pod}"

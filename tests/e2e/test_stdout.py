@@ -1,7 +1,6 @@
 """`pull … -`: the files of all pods as one tar on standard output, whole members only, and nothing else there."""
 
 import io
-import json
 import os
 import subprocess
 import tarfile
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.fleet import Fleet, command, environment, labels_for, selector, sh
+from tests.schema import conforming
 
 LARGE = "".join(f"{number}\n" for number in range(1, 300_001)).encode()  # more than is kept in memory
 FILL = """
@@ -63,7 +63,7 @@ def test_a_reader_that_goes_fails_every_pod_by_name(fleet: Fleet, pods: Pods, tm
     assert ran.returncode == 1
     assert b"standard output can't be written: Broken pipe" in ran.stderr
     assert b"Traceback" not in ran.stderr
-    errors = {one["pod"]: one["error"] for one in json.loads((tmp_path / "report").read_text())["pods"]}
+    errors = {one["pod"]: one["error"] for one in conforming((tmp_path / "report").read_text())["pods"]}
     assert errors == dict.fromkeys(pods[1], "standard output can't be written: Broken pipe"), (
         "there is a report as well"
     )

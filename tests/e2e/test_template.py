@@ -1,6 +1,5 @@
 """`--template`: where each copy lands, and that nothing is written where two would land on one name."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def test_a_single_file_gets_the_name_that_the_template_makes(fleet: Fleet, pods:
 def test_a_dry_run_shows_where(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
     arguments = ("pull", "-l", f"{pods[0]}:/tmp/t/log", tmp_path, "--template", "{pod}/{path}", "--dry-run")
     shown = asynccp(fleet, *arguments)
-    planned = json.loads(asynccp(fleet, *arguments, "-o", "json").out)
+    planned = asynccp(fleet, *arguments, "-o", "json").report
     for one in pods[1]:
         assert f"{one}:/tmp/t/log → {tmp_path}/{one}/tmp/t/log\n" in shown.out
     assert sorted(one["lands_as"] for one in planned["pods"]) == sorted(
