@@ -18,10 +18,14 @@ _NAMES = 3  # in an error
 
 
 class Order:
-    """One order, as an `engine.steps.Step`. word: as in `remote/scripts/orders.sh`. undone: what could not be done."""
+    """One order, as an `engine.steps.Step`. word: as in `remote/scripts/orders.sh`.
+
+    undone: what could not be done. why: the pod's last words about it, empty if they have not come.
+    """
 
     def __init__(self, word: str, paths: Sequence[bytes]) -> None:
         self.undone: list[bytes] = []
+        self.why = ""
         self._word = word
         self._paths = paths
 
@@ -30,6 +34,8 @@ class Order:
             await conversation.send(encode_question(paths, self._word))
             told = await answer(conversation, paths, self._word)
             self.undone += [path for path, word in zip(paths, told, strict=True) if word]
+        if self.undone:
+            self.why = conversation.stderr_tail
 
 
 class Clearing(Order):
@@ -62,13 +68,20 @@ class Orders:
     @property
     def left_out(self) -> list[LeftOut]:
         """What could not be removed."""
-        return [LeftOut(path, "it could not be removed from the container") for path in self._removal.undone]
+        removal = self._removal
+        return [
+            LeftOut(path, _because("it could not be removed from the container", removal)) for path in removal.undone
+        ]
 
     @property
     def not_kept(self) -> list[NotKept]:
         """What could not be set."""
         return [
-            NotKept(path, f"its {setting.what.value} could not be set to {setting.value}")
+            NotKept(path, _because(f"its {setting.what.value} could not be set to {setting.value}", order))
             for setting, order in self._settings
             for path in order.undone
         ]
+
+
+def _because(what: str, order: Order) -> str:
+    return f"{what}: {order.why}" if order.why else what
