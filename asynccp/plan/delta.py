@@ -82,10 +82,10 @@ def compare(entries: Sequence[Entry], there: Manifest, rules: Rules, same: Same 
     """Return what a push of `entries` would change where `there` is what stands at its destination."""
     wanted = manifest_of(entries)
     found: dict[bytes, Difference] = {}
-    skipped = 0
+    skipped: set[bytes] = set()
     for path, item in wanted.items():
         if _is_skipped(item, there.get(path), rules.sync):
-            skipped += 1
+            skipped.add(path)
         elif difference := _difference(path, item, there.get(path), rules, same):
             found[path] = difference
     _join_links(entries, there, found)
@@ -95,16 +95,17 @@ def compare(entries: Sequence[Entry], there: Manifest, rules: Rules, same: Same 
     extras = _extras(wanted, there, rules) if rules.extras or rules.sync.delete else []
     remove, in_the_way = _removed(wanted, there, extras) if rules.sync.delete else ((), ())
     differences = [*found.values(), *(Difference(Sign.EXTRA, path, (), there[path].size) for path in extras)]
-    same_paths = [path for path in wanted if path not in found]
+    passed_over = skipped - found.keys()  # other names of what is sent are sent with it
+    same_paths = wanted.keys() - found.keys() - passed_over
     return Delta(
         tuple(sorted(differences, key=lambda one: one.path)),
         send,
         settings,
         remove,
         in_the_way,
-        len(same_paths) - skipped,
-        sum(entry.size for entry in entries if entry.path in set_paths or entry.path not in found),
-        skipped,
+        len(same_paths),
+        sum(entry.size for entry in entries if entry.path in set_paths or entry.path in same_paths),
+        len(passed_over),
     )
 
 

@@ -147,6 +147,7 @@ def test_what_is_passed_over(sync: Sync, sent: list[bytes]) -> None:
     found = compare(entries, there, Rules(sync=sync))
     assert [one.path for one in found.send] == sent
     assert found.passed_over + len(moved(found)) + found.same == len(entries)
+    assert found.same_size == 3 * found.same, "what is passed over was not there to be saved"
 
 
 DELETING = Rules(sync=Sync(delete=True), roots=(b"app",))
