@@ -19,12 +19,16 @@ class Command:
     stdin: str = ""
 
 
-def asynccp_push(fleet: Fleet, source: Path, destination: str) -> Command:
-    return _asynccp("push", fleet, "-l", f"{SELECTOR}:{destination}", f"{source}/")
+def asynccp_push(fleet: Fleet, source: Path, destination: str, *flags: str) -> Command:
+    return _asynccp("push", fleet, *flags, "-l", f"{SELECTOR}:{destination}", f"{source}/")
 
 
-def asynccp_pull(fleet: Fleet, source: str, out: Path) -> Command:
-    return _asynccp("pull", fleet, "-l", f"{SELECTOR}:{source}/", str(out))
+def asynccp_diff(fleet: Fleet, source: Path, destination: str, *flags: str) -> Command:
+    return _asynccp("diff", fleet, *flags, "-l", f"{SELECTOR}:{destination}", f"{source}/")
+
+
+def asynccp_pull(fleet: Fleet, source: str, out: Path, *flags: str) -> Command:
+    return _asynccp("pull", fleet, *flags, "-l", f"{SELECTOR}:{source}/", str(out))
 
 
 def kubectl_cp_push(fleet: Fleet, source: Path, destination: str, at_once: int) -> Command:

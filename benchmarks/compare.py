@@ -42,6 +42,13 @@ class Comparison:
             {side: self.samples[side] for side in sides}, {side: self.failures.get(side, 0) for side in sides}
         )
 
+    def as_ours(self, side: str, *others: str) -> "Comparison":
+        """Return the comparison of one of several sides of ours, by the name that ours has, with some of the others."""
+        return Comparison(
+            {OURS: self.samples[side]} | {one: self.samples[one] for one in others},
+            {OURS: self.failures.get(side, 0)} | {one: self.failures.get(one, 0) for one in others},
+        )
+
     def row(self, scenario: str, measure: Measure, wanted: float | None = None, ours: str = OURS) -> Row:
         """Return our median beside the best of the other sides'."""
         others = [side for side in self.samples if side != ours]

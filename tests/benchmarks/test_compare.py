@@ -86,3 +86,9 @@ def test_what_cannot_be_measured_here_has_no_row() -> None:
 @pytest.mark.parametrize(("ours", "held"), [(1.25, True), (1.26, False)])
 def test_a_limit_of_one_and_a_quarter_is_a_ratio_of_four_fifths(ours: float, held: bool) -> None:
     assert Row("push", "time", ours, 1.0, "s", "the floor", 0.8).held is held
+
+
+def test_a_lost_copy_of_one_of_our_sides_is_a_lost_copy_of_ours() -> None:
+    found = Comparison({"again": [sample(1)], "first": [sample(4)], OURS: []}, {"again": 1})
+    row = found.as_ours("again", "first").row("push again", TIME, 2)
+    assert (row.ratio, row.failures, row.held) == (4, {OURS: 1}, False)
