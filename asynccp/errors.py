@@ -19,6 +19,7 @@
         ├── SourceMissing       the pod has no such path (NoSuchPath), or none of it can be read, or is
         │                       wanted (NothingWanted, NothingMatches)
         ├── SourceChanged       a source changed while it was read                      exit 24
+        │   └── SourceRotated   logs got other names while they were pulled by name     retryable
         ├── UnsafeEntry         an archive member that must not be written
         └── Interrupted         the person at the keyboard ended it                     exit 130
 
@@ -187,6 +188,12 @@ class SourceChanged(TransferError):
     """A source changed while it was read."""
 
     exit_code = 24
+
+
+class SourceRotated(SourceChanged):
+    """Logs were given other names while they were pulled by those that they had."""
+
+    retryable = True
 
 
 class UnsafeEntry(TransferError):

@@ -4,13 +4,14 @@ Its tar's exit code and words, how many entries it has counted beside it and beh
 about what may have changed. Pull and forward share it; what is done with the archive is theirs.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import anyio
 from anyio import to_thread
 
 from asynccp.archive.watch import Change, Fate, State, Watch, fate
 from asynccp.engine.conversation import Conversation
+from asynccp.engine.rotating import check_names
 from asynccp.engine.state import TransferState
 from asynccp.engine.verify import Comparison, begins_the_same, count_old, differing, digests_differ, states
 from asynccp.entry import LeftOut
@@ -37,12 +38,14 @@ class Account:
     """Hears the notes of one session, and judges it in the end. path: in the pod, as it was asked for.
 
     grown: files that were appended to while they were read, where that is no trouble.
+    inodes: of files that were listed, by path; none of them may have another's name in the end.
     """
 
     def __init__(
         self, conversation: Conversation, state: TransferState, ingest: Ingest, hello: Hello, *, path: str
     ) -> None:
         self.grown: list[bytes] = []
+        self.inodes: Mapping[bytes, int] = {}
         self._conversation = conversation
         self._state = state
         self._ingest = ingest
@@ -86,7 +89,7 @@ class Account:
 
     async def hear_end(self, data: bytes, options: Options, comparison: Comparison | None) -> None:
         """Take what stands behind the archive. When it has the pod's last word: find out what that means, and let the
-        pod go. comparison: of what came, if that is wanted. Raises DigestsDiffer.
+        pod go. comparison: of what came, if that is wanted. Raises DigestsDiffer, SourceRotated.
         """
         if not (found := self._trailer.feed(data)):
             return
@@ -97,6 +100,8 @@ class Account:
         conversation.last_word, conversation.brings = Done.read(line.facts), False
         await conversation.hear_stderr_out()
         await self._ask(options, comparison)
+        if self.inodes:
+            await check_names(conversation, self.inodes)
         await conversation.acknowledge()
 
     async def _ask(self, options: Options, comparison: Comparison | None) -> None:

@@ -33,6 +33,7 @@ from asynccp.plan.collect import Collected, Room, collected
 from asynccp.plan.fetch import Beginning, Fetch, Rules, beginnings, decide, questionable, tally
 from asynccp.plan.filters import compiled, kept_of
 from asynccp.plan.manifest import Item, Manifest
+from asynccp.plan.rotation import witnesses
 from asynccp.remote.dialogue import EVERYTHING, HEARD, pack_line
 from asynccp.remote.digests import encode_names
 from asynccp.remote.listing import ListingReader
@@ -65,7 +66,8 @@ class Asked(NamedTuple):
 class Choice(NamedTuple):
     """What of a directory is fetched. members: of the archive, by the paths that they have there.
 
-    items: what the pod has, of what is completed or set. limited: what the user's own limits leave out; left_out: what
+    items: what the pod has, of what is completed or set. inodes: of files that tell whether what is fetched whole was
+    rotated meanwhile, by their paths in an archive. limited: what the user's own limits leave out; left_out: what
     else is there, and is not copied. taken_size: bytes of what all pods may bring. is_compressed: so is most of what is
     fetched whole, by its names.
     """
@@ -73,6 +75,7 @@ class Choice(NamedTuple):
     fetch: Fetch
     members: frozenset[bytes]
     items: Mapping[bytes, Item]
+    inodes: Mapping[bytes, int]
     limited: tuple[LeftOut, ...]
     left_out: tuple[LeftOut, ...]
     taken_size: int
@@ -136,11 +139,13 @@ class Choosing:
             told = await to_thread.run_sync(beginnings, wanted, here, rules, is_same)
             proved = await listing.proved(ingest, asked.name, told)
         fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same, proved)
+        inodes = witnesses(listed, fetch.whole) if listing.can_prove else {}
         completed = [*(one.path for one in (*fetch.rest, *fetch.tails)), *fetch.set]
         return Choice(
             fetch,
             frozenset(member(asked.name, path) for path in fetch.whole),
             {path: wanted[path] for path in completed},
+            {member(asked.name, path): inode for path, inode in inodes.items()},
             _named(asked.name, chosen.left_out),
             _named(asked.name, (*fetch.left_out, *listing.unlisted(wanted))),
             chosen.size,

@@ -16,10 +16,10 @@ import anyio
 from asynccp.archive.attributes import SPECIAL_BITS
 from asynccp.engine.conversation import Conversation
 from asynccp.engine.state import TransferState
-from asynccp.engine.verify import object_of
+from asynccp.engine.verify import objects
 from asynccp.engine.writer import Work, Writer
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
-from asynccp.errors import SessionLost, SourceShrank
+from asynccp.errors import SessionLost, SourceRotated, SourceShrank
 from asynccp.options import SLOWEST_DIGEST_PER_S
 from asynccp.plan.fetch import Fetch, Range
 from asynccp.plan.manifest import Item
@@ -99,7 +99,7 @@ class Continuing:
     async def _part(self, part: Range, item: Item) -> AsyncIterator[memoryview]:
         """Yield the bytes of a part as they come, each piece until the next one is asked for.
 
-        Raises SourceShrank if by then another file has that name, as when a log is rotated, or it has lost its end.
+        Raises SourceRotated if by then another file has that name, SourceShrank if it has lost its end.
         """
         conversation, member, left = self._conversation, self._member(part.path), part.size
         conversation.extra_stall_s = part.offset / SLOWEST_DIGEST_PER_S  # some tails read all that is before it
@@ -114,9 +114,11 @@ class Continuing:
             yield piece
         while not answer.feed(after):
             after = bytes(await self._heard())
-        inode, size = await object_of(conversation, member)
-        if inode != item.inode or size < part.offset + part.size:
-            raise SourceShrank(f"{printable(member)} was cut, replaced or removed while its end was read")
+        inode, size = (await objects(conversation, [member])).get(member, (item.inode, -1))
+        if inode != item.inode:
+            raise SourceRotated(f"another file took the place of {printable(member)} while its end was read")
+        if size < part.offset + part.size:
+            raise SourceShrank(f"{printable(member)} was cut or removed while its end was read")
         if size > item.size:
             self.grown.append(member)
 

@@ -293,6 +293,7 @@ class _PullTransfer:
         elif self._job.narrows or glob(state.transfer.path):
             self._job.choosing.check_single(hello, self._path)
         account = Account(conversation, state, self._ingest, hello, path=self._path)
+        account.inodes = self._choice.inodes if self._choice else {}
         self._complaints = conversation.complaints
         self._complaints.has_room = self._share.has_room
         session = _PullSession(self._job, state, found, self._ingest, account, overlap, self._share, self._behind)
@@ -319,6 +320,7 @@ class _PullTransfer:
         """Hear what there is, and tell the pod what of it is to come; None for everything."""
         from asynccp.engine.choosing import Asked, Listing, member, packed
         from asynccp.engine.continuing import Continuing
+        from asynccp.engine.rotating import check_names
 
         conversation, name = found.conversation, pull_name(self._path)
         self._listing = Listing(found, self._state, self._share.room)
@@ -335,6 +337,7 @@ class _PullTransfer:
         await self._continuing.before(choice.fetch, choice.items)
         ingest.choose(choice.members)
         if choice.members:
+            await check_names(conversation, choice.inodes)
             await conversation.send(packed(choice, name, is_directory=found.hello.is_directory))
         return choice
 

@@ -5,7 +5,7 @@ the files take at the pace of the slowest disk that is worth waiting for: as muc
 that a pod says, which would have us wait for days.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from asynccp.archive.watch import Change, State, change
@@ -110,14 +110,16 @@ async def count_old(conversation: Conversation, path: bytes) -> str:
     return told or ""
 
 
-async def object_of(conversation: Conversation, path: bytes) -> tuple[int, int]:
-    """Return the inode and the size of the file that has this name now; -1 each if there is none."""
-    await conversation.send(encode_question([path], "object"))
-    (told,) = await answer(conversation, [path], "object")
-    words = (told or "").split()
-    if len(words) != 2 or not all(word.isascii() and word.isdigit() and len(word) < 21 for word in words):
-        return -1, -1
-    return int(words[0]), int(words[1])
+async def objects(conversation: Conversation, names: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
+    """Return the inode and the size of the files that have these names now, for those that there are."""
+    found: dict[bytes, tuple[int, int]] = {}
+    for paths in questions(names):
+        await conversation.send(encode_question(paths, "object"))
+        for path, told in zip(paths, await answer(conversation, paths, "object"), strict=True):
+            words = (told or "").split()
+            if len(words) == 2 and all(word.isascii() and word.isdigit() and len(word) < 21 for word in words):
+                found[path] = int(words[0]), int(words[1])
+    return found
 
 
 def digests_differ(paths: Sequence[bytes]) -> DigestsDiffer:

@@ -18,7 +18,6 @@ then. Files that have several names here alone stay as they are, and are replace
 keep what they were.
 """
 
-import re
 import unicodedata
 from bisect import bisect_right
 from collections import Counter, defaultdict
@@ -31,6 +30,7 @@ from asynccp.entry import Kind, LeftOut
 from asynccp.options import Attributes, Collecting
 from asynccp.ours import UNFINISHED, ours_above
 from asynccp.plan.manifest import Item, Manifest
+from asynccp.plan.rotation import Stem, stem
 from asynccp.report import Tally
 
 SMALL_SIZE = 32 * 1024
@@ -43,9 +43,6 @@ much. What is rotated a second time has the size and time that it had; so only t
 _LOOKED_AT = 16  # files of one stem, the newest, that may be candidates: a directory may have a million
 
 NEVER_COPIED = "a device, a FIFO or a socket, which is never copied"
-
-# What a rotation adds to a name, anywhere in it: `app.log.1`, `app.log-20261129`, `app-2026-11-29.log`, `app.log.old`
-_ADDED = rb"[-._:T]*\d+|\.(?:old|bak|prev)(?=\.|\Z)"
 
 Same = Callable[[bytes], bool | None]
 """Tells whether a file has the same content at both ends, by its path; None when nobody was asked."""
@@ -360,21 +357,12 @@ def _grown(path: bytes, item: Item, ours: Manifest, gone: Collection[bytes]) -> 
     return [path] if path in ours and path not in gone and ours[path].size < item.size else []
 
 
-_Stem = tuple[bytes, bytes]
-
-
-def _stem(path: bytes) -> _Stem:
-    """Return what rotated files of one log have in common: their directory, and the name without what was added."""
-    directory, _, name = path.rpartition(b"/")
-    return directory, re.sub(_ADDED, b"", name)
-
-
-def _by_stem(ours: Manifest, gone: Collection[bytes]) -> dict[_Stem, list[tuple[int, bytes]]]:
+def _by_stem(ours: Manifest, gone: Collection[bytes]) -> dict[Stem, list[tuple[int, bytes]]]:
     """Return files by their stem, with their time, the oldest first, but for those that are gone to another name."""
-    found: dict[_Stem, list[tuple[int, bytes]]] = defaultdict(list)
+    found: dict[Stem, list[tuple[int, bytes]]] = defaultdict(list)
     for at, item in ours.items():
         if at not in gone:
-            found[_stem(at)].append((item.mtime_s, at))
+            found[stem(at)].append((item.mtime_s, at))
     for some in found.values():
         some.sort()
     return found
@@ -384,7 +372,7 @@ def _rotated(
     path: bytes,
     item: Item,
     ours: Manifest,
-    stems: Mapping[_Stem, list[tuple[int, bytes]]],
+    stems: Mapping[Stem, list[tuple[int, bytes]]],
     *,
     only_active: bool,
     times: bool,
@@ -394,13 +382,13 @@ def _rotated(
     only_active: look only at the log that has nothing added to its name. Of a thousand growing files `host1.log`,
     `host2.log` … none has become another. times: files here have those that they had in the pod.
     """
-    stem = _stem(path)
-    some = stems.get(stem, [])
+    its = stem(path)
+    some = stems.get(its, [])
     until = bisect_right(some, item.mtime_s, key=lambda one: one[0]) if times else len(some)
     newest = [at for _, at in reversed(some[max(0, until - _LOOKED_AT) : until])]
     found = [at for at in newest if at != path and ours[at].size <= item.size]
     if only_active:
-        found = [at for at in found if at.rpartition(b"/")[2] == stem[1]]
+        found = [at for at in found if at.rpartition(b"/")[2] == its[1]]
     return found[:MOST_CANDIDATES]
 
 

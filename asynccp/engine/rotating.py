@@ -1,0 +1,22 @@
+"""Rotating: a pod is asked whether its logs still have the names that it told.
+
+Before its tar packs them, when nothing here was written over yet, and behind the archive, before it is taken for what
+was chosen (`plan/rotation.py`).
+"""
+
+from collections.abc import Mapping
+
+from asynccp.engine.conversation import Conversation
+from asynccp.engine.verify import objects
+from asynccp.errors import SourceRotated
+from asynccp.plan.rotation import renamed
+from asynccp.text import listed, printable
+
+_NAMED = 3  # in an error
+
+
+async def check_names(conversation: Conversation, inodes: Mapping[bytes, int]) -> None:
+    """Raise SourceRotated if files have each other's names by now. inodes: of those that were listed, by path."""
+    found = await objects(conversation, inodes)
+    if paths := renamed(inodes, {path: inode for path, (inode, _) in found.items()}):
+        raise SourceRotated(f"logs were rotated while they were pulled: {listed(paths, _NAMED, printable)}")
