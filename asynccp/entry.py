@@ -1,5 +1,6 @@
 """Entry: one file-system object to copy, as the scan found it or as an archive describes it; and what came of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -68,6 +69,13 @@ class Entry:
     def source(self) -> bytes:
         """The path of its origin, for people."""
         return self.origin.path if self.origin else b""
+
+
+def files_of(entries: Sequence[Entry]) -> dict[bytes, Entry]:
+    """Return which entry has the content of each path that is a file's name, hard links included."""
+    files = {entry.path: entry for entry in entries if entry.kind is Kind.FILE}
+    links = [entry for entry in entries if entry.kind is Kind.HARDLINK and entry.link in files]
+    return files | {entry.path: files[entry.link] for entry in links}
 
 
 def joined(root: bytes, below: bytes) -> bytes:

@@ -496,6 +496,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
     ),
     "Report": (
         Flag("--dry-run", "push pull cp", "showing.dry_run", "Show what would be done, and end; a push asks the pods."),
+        Flag("--unified", PUSHES, "showing.unified", "Show how small text files differ; of a push with --dry-run."),
         Flag("--exit-code", "push", "showing.exit_code", "With --dry-run: exit with 4 when something differs."),
         Flag(
             "-o --output",

@@ -36,12 +36,13 @@ class Showing(NamedTuple):
     """What is shown of a run, and where.
 
     dry_run: show the plan, or what a push would change, and end. report: a file that gets the report
-    too, as JSON. exit_code: it tells whether anything differs.
+    too, as JSON. exit_code: it tells whether anything differs. unified: show how the text of small files does.
     quiet: nothing of what went well. verbose: 1 for a line when a pod starts and ends; 2 for a trace (`cli.trace`).
     """
 
     dry_run: bool = False
     exit_code: bool = False
+    unified: bool = False
     output: Output = Output.TEXT
     report: Path | None = None
     quiet: bool = False

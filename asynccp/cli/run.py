@@ -24,7 +24,7 @@ from asynccp.cli.reportfile import try_report, write_report
 from asynccp.cli.request import Output, Request, Server, Showing
 from asynccp.cli.trace import verbosity
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
-from asynccp.errors import AsyncCpError, Interrupted
+from asynccp.errors import AsyncCpError, Interrupted, UsageError
 from asynccp.kube.base import Cluster
 from asynccp.kube.cluster import connect
 from asynccp.plan.plan import PullPlan, PushPlan, unit
@@ -45,6 +45,8 @@ async def push(request: Request, sources: Sequence[str], selection: Selection) -
 
     if request.compares:
         return await diff(request, sources, selection)
+    if request.showing.unified:
+        raise UsageError("--unified shows what a push would change, but this one changes it", hint="add --dry-run")
     attributes, filtering = request.options.attributes, request.options.filtering
     return await _perform(
         request,
@@ -62,7 +64,7 @@ async def diff(request: Request, sources: Sequence[str], selection: Selection) -
     return await _perform(
         request,
         lambda cluster: plan_push(cluster, sources, selection, attributes=attributes, filtering=filtering),
-        functools.partial(compare, extras=extras),
+        functools.partial(compare, extras=extras, unified=request.showing.unified),
     )
 
 

@@ -47,6 +47,14 @@ class There(NamedTuple):
     mounts: tuple[bytes, ...]
 
 
+class Compared(NamedTuple):
+    """What a comparison has found. there: what the pod has, by our paths. names: what it calls those that differ."""
+
+    delta: Delta
+    there: Mapping[bytes, Item]
+    names: Mapping[bytes, bytes]
+
+
 class Comparing:
     """Compares the pods of one push with its sources.
 
@@ -74,24 +82,29 @@ class Comparing:
         return encode_names(names)
 
     async def delta(self, found: Greeted, state: TransferState, digests: Digests) -> Delta:
+        """Return what is to be done, as `compared`."""
+        return (await self.compared(found, state, digests)).delta
+
+    async def compared(self, found: Greeted, state: TransferState, digests: Digests) -> Compared:
         """Hear what is there, and decide.
 
         Raises DestinationError, CommandMissing, and what else keeps the pod from telling.
         """
         async with found.conversation.watched():
-            delta = await self._delta(found, state, digests)
-        most = self._options.sync.most_deleted
+            compared = await self._compared(found, state, digests)
+        delta, most = compared.delta, self._options.sync.most_deleted
         if most is not None and len(delta.remove) > most:
             raise DestinationError(
                 f"{counted(len(delta.remove), 'entry', 'entries')} would be removed, more than {most}; "
                 "nothing was changed",
                 hint=f"a dry run shows which; {Knob.MOST_DELETED} is the most that may be",
             )
-        return delta
+        return compared
 
-    async def _delta(self, found: Greeted, state: TransferState, digests: Digests) -> Delta:
+    async def _compared(self, found: Greeted, state: TransferState, digests: Digests) -> Compared:
         conversation, entries = found.conversation, self._plan.entries
-        there = await self._there(conversation, state, self._aliases(found.hello, state.transfer))
+        aliases = self._aliases(found.hello, state.transfer)
+        there = await self._there(conversation, state, aliases)
         await conversation.send(HEARD)
         rules = self._rules(there, found.hello)
         differ: set[bytes] | None = None
@@ -102,7 +115,8 @@ class Comparing:
         def is_same(path: bytes) -> bool:
             return differ is not None and path not in differ
 
-        return await to_thread.run_sync(compare, entries, there.manifest, rules, is_same)
+        delta = await to_thread.run_sync(compare, entries, there.manifest, rules, is_same)
+        return Compared(delta, there.manifest, {ours: theirs for theirs, ours in aliases.items()})
 
     def _aliases(self, hello: Hello, transfer: Transfer) -> dict[bytes, bytes]:
         """Return what the one entry is called, by what the pod calls it."""

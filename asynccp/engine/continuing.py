@@ -3,8 +3,8 @@
     before   what stands in the way is removed, rotated files get their new names, the rest of grown files is fetched
     behind   modes and times are set where nothing else differs, and a mirror removes what the pod doesn't have
 
-A pod sends a part as so many bytes of a file from an offset on, and what it can't read as zeros (`part`, in
-`remote/scripts/choose.sh`). So it is asked which file that was, and for its size, before what came is taken for whole.
+What a pod can't read of a part comes as zeros (`engine.parts`). So it is asked which file that was, and for its size,
+before what came is taken for whole.
 """
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
@@ -15,15 +15,14 @@ import anyio
 
 from asynccp.archive.attributes import SPECIAL_BITS
 from asynccp.engine.conversation import Conversation
+from asynccp.engine.parts import pieces
 from asynccp.engine.state import TransferState
 from asynccp.engine.verify import objects
 from asynccp.engine.writer import Work, Writer
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
-from asynccp.errors import SessionLost, SourceRotated, SourceShrank
-from asynccp.options import SLOWEST_DIGEST_PER_S
+from asynccp.errors import SourceRotated, SourceShrank
 from asynccp.plan.fetch import Fetch, Range
 from asynccp.plan.manifest import Item
-from asynccp.remote.digests import AnswerReader, encode_question
 from asynccp.sinks.ingest import Ingest
 from asynccp.text import human_size, printable
 
@@ -101,19 +100,10 @@ class Continuing:
 
         Raises SourceRotated if by then another file has that name, SourceShrank if it has lost its end.
         """
-        conversation, member, left = self._conversation, self._member(part.path), part.size
-        conversation.extra_stall_s = part.offset / SLOWEST_DIGEST_PER_S  # some tails read all that is before it
-        await conversation.send(encode_question([member], f"part {part.offset} {part.size}"))
-        answer, after = AnswerReader(conversation.token, [], "part"), b""
-        while left:
-            data = await self._heard()
-            conversation.extra_stall_s = 0.0
-            piece, after = data[:left], bytes(data[left:])
-            left -= len(piece)
-            self._state.advance(len(piece), len(data))
+        conversation, member = self._conversation, self._member(part.path)
+        async for piece, wire_size in pieces(conversation, member, part.offset, part.size):
+            self._state.advance(len(piece), wire_size)
             yield piece
-        while not answer.feed(after):
-            after = bytes(await self._heard())
         inode, size = (await objects(conversation, [member])).get(member, (item.inode, -1))
         if inode != item.inode:
             raise SourceRotated(f"another file took the place of {printable(member)} while its end was read")
@@ -121,12 +111,6 @@ class Continuing:
             raise SourceShrank(f"{printable(member)} was cut or removed while its end was read")
         if size > item.size:
             self.grown.append(member)
-
-    async def _heard(self) -> memoryview:
-        data = await self._conversation.stdout()
-        if data is None:
-            raise self._conversation.error() or SessionLost("the session ended in a part of a file")
-        return memoryview(data)
 
     async def _do(self, steps: Generator[int, None, None]) -> None:
         work = Work(steps)

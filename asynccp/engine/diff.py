@@ -1,5 +1,7 @@
 """Diff: what a push would change in each pod. Nothing is changed, and nothing sent but questions."""
 
+from typing import TYPE_CHECKING
+
 import anyio
 
 from asynccp.difference import Difference
@@ -19,6 +21,9 @@ from asynccp.plan.delta import tally
 from asynccp.plan.plan import PushPlan
 from asynccp.report import Report
 
+if TYPE_CHECKING:
+    from asynccp.engine.texts import Texts
+
 
 async def diff(
     cluster: Cluster,
@@ -28,13 +33,15 @@ async def diff(
     observer: Observer | None = None,
     stop: anyio.Event | None = None,
     extras: bool = True,
+    unified: bool = False,
 ) -> Report:
     """Return what a push of this plan would change, as the `differences` of each target's result.
 
-    extras: also what the pods have and the sources don't, whether or not it would be removed. Otherwise as `push`.
+    extras: also what the pods have and the sources don't, whether or not it would be removed. unified: with the text of
+    small files (`plan.unified`). Otherwise as `push`.
     """
     options = options or Options()
-    job = DiffJob(plan, Sessions(cluster, options, plan.layout.token), extras=extras)
+    job = DiffJob(plan, Sessions(cluster, options, plan.layout.token), extras=extras, unified=unified)
     return await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
 
 
@@ -44,12 +51,13 @@ class DiffJob:
     direction = "diff"
     digests_size = None
 
-    def __init__(self, plan: PushPlan, sessions: Sessions, *, extras: bool = True) -> None:
+    def __init__(self, plan: PushPlan, sessions: Sessions, *, extras: bool = True, unified: bool = False) -> None:
         self._plan = plan
         self._sessions = sessions
         self._options = sessions.options
         self._comparing = Comparing(plan, self._options, extras=extras)
         self._digests = Digests(plan.entries)
+        self._texts = _texts(plan) if unified else None
         # What many pods have in common is kept once.
         self._known: dict[tuple[Difference, ...], tuple[Difference, ...]] = {}
 
@@ -64,11 +72,20 @@ class DiffJob:
                     "it can't be compared: the container has neither dd nor head, so that its input has to be closed",
                     hint="add one to the image",
                 )
-            delta = await self._comparing.delta(found, state, self._digests)
+            compared = await self._comparing.compared(found, state, self._digests)
+            differences = compared.delta.differences
             async with found.conversation.watched():
+                if self._texts:
+                    differences = await self._texts.added(compared, found, state)
                 await settle(found.conversation, ())
-        differences = self._known.setdefault(delta.differences, delta.differences)
-        state.arrived = Arrived(tally=tally(delta), differences=differences)
+        differences = self._known.setdefault(differences, differences)
+        state.arrived = Arrived(tally=tally(compared.delta), differences=differences)
 
     async def release(self, state: TransferState) -> None:
         """Nothing is kept: an attempt starts over."""
+
+
+def _texts(plan: PushPlan) -> "Texts":
+    from asynccp.engine.texts import Texts  # few ask for it
+
+    return Texts(plan)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import anyio
 
 from asynccp.engine.turns import in_turns
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, files_of
 from asynccp.local.digest import digest_source
 
 
@@ -13,9 +13,7 @@ class Digests:
     """sizes: bytes of each file, by its path in the archive, hard links included."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        files = {entry.path: entry for entry in entries if entry.kind is Kind.FILE}
-        links = [entry for entry in entries if entry.kind is Kind.HARDLINK and entry.link in files]
-        self._entries = files | {entry.path: files[entry.link] for entry in links}
+        self._entries = files_of(entries)
         self.sizes = {path: entry.size for path, entry in self._entries.items()}
         self._known: dict[tuple[bytes, str], str] = {}
         self._lock = anyio.Lock()

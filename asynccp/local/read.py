@@ -49,6 +49,14 @@ def read_slice(layout: ArchiveLayout, start: int, stop: int, *, before: bytes = 
     return buffer
 
 
+def read_content(entry: Entry) -> bytes:
+    """Return all that a file has, which should be little. Raises SourceChanged."""
+    content = bytearray(entry.size)
+    with Directories() as directories:
+        _read_file(memoryview(content), entry, 0, directories)
+    return bytes(content)
+
+
 def _fill(view: memoryview, piece: Piece, format: ArchiveFormat, directories: Directories) -> None:  # noqa: A002
     header = format.encode_header(piece.entry)
     if piece.start < len(header):

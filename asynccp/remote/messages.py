@@ -24,7 +24,7 @@ class Hello(NamedTuple):
     is_directory: what a pull brings. counts, has_stat, names_all: it tells how many entries there are; can ask for
     their state; feeds tar their names, so that tar goes on behind what it can't read. compares: a listing follows, and
     what is to be sent is to be said before the next hello. sets: programs that set attributes, of those there are.
-    chooses: of a pull, likewise: what is to be packed.
+    chooses: of a pull, likewise: what is to be packed. parts: it can be asked for so many bytes of a file.
     """
 
     problem: str | None = None
@@ -43,6 +43,7 @@ class Hello(NamedTuple):
     compares: bool = False
     sets: frozenset[str] = frozenset()
     chooses: bool = False
+    parts: bool = False
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> Self:
@@ -62,6 +63,7 @@ class Hello(NamedTuple):
             names_all=facts.get("lists") == "yes",
             compares=facts.get("compares") == "yes",
             chooses=facts.get("chooses") == "yes",
+            parts=facts.get("parts") == "yes",
             sets=frozenset(filter(None, facts.get("sets", "").split(","))),
         )
 

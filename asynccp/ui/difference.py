@@ -6,6 +6,8 @@
       - config/old.toml             120 B
     95 pods are the same
 
+The text of a file, where it was asked for, stands below its line, further to the right.
+
 rsync's itemised list has a letter for each attribute (rsync(1), --itemize-changes); these are words.
 """
 
@@ -49,5 +51,8 @@ def _lines(differences: Sequence[Difference]) -> Iterator[str]:
     for one in shown:
         why = ", ".join(reason.value for reason in one.why)
         yield f"  {one.sign.value} {printable(one.path):{width}}  {human_size(one.size):>9}  {why}".rstrip()
+        if one.text:
+            yield from (f"      {line}" for line in one.text.lines)
+            yield from [f"      ({one.text.note})"] if one.text.note else []
     if more := len(differences) - len(shown):
         yield f"  and {more} more (JSON has all)"
