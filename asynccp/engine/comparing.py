@@ -48,11 +48,10 @@ class There(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """What a comparison has found. there: what the pod has, by our paths. names: what it calls those that differ."""
+    """What a comparison has found. there: what the pod has, by our paths."""
 
     delta: Delta
     there: Mapping[bytes, Item]
-    names: Mapping[bytes, bytes]
 
 
 class Comparing:
@@ -104,19 +103,20 @@ class Comparing:
     async def _compared(self, found: Greeted, state: TransferState, digests: Digests) -> Compared:
         conversation, entries = found.conversation, self._plan.entries
         aliases = self._aliases(found.hello, state.transfer)
+        names = {ours: theirs for theirs, ours in aliases.items()}
         there = await self._there(conversation, state, aliases)
         await conversation.send(HEARD)
         rules = self._rules(there, found.hello)
         differ: set[bytes] | None = None
         if sizes := questionable(entries, there.manifest, rules):
-            comparison = Comparison(state.negotiated.checksum, digests.get, state.digests)
+            comparison = Comparison(state.negotiated.checksum, digests.get, state.digests, names)
             differ = set(await differing(conversation, sizes, comparison))
 
         def is_same(path: bytes) -> bool:
             return differ is not None and path not in differ
 
         delta = await to_thread.run_sync(compare, entries, there.manifest, rules, is_same)
-        return Compared(delta, there.manifest, {ours: theirs for theirs, ours in aliases.items()})
+        return Compared(delta._replace(names=names), there.manifest)
 
     def _aliases(self, hello: Hello, transfer: Transfer) -> dict[bytes, bytes]:
         """Return what the one entry is called, by what the pod calls it."""

@@ -61,7 +61,10 @@ class Orders:
     def __init__(self, delta: Delta) -> None:
         first = set(delta.in_the_way)
         self._removal = Order("remove", [path for path in delta.remove if path not in first])
-        self._settings = [(one, Order(f"{one.what.value} {one.value}", one.paths)) for one in delta.settings]
+        self._settings = [
+            (one, Order(f"{one.what.value} {one.value}", [delta.names.get(path, path) for path in one.paths]))
+            for one in delta.settings
+        ]
         self.before: list[Step] = [Clearing(delta.in_the_way)] if first else []
         self.after: list[Step] = [self._removal, *(order for _, order in self._settings)]
 

@@ -54,7 +54,7 @@ class Texts:
             if not found.hello.parts:
                 return Text(note="not shown: the container has no head, or no tail")
             size = compared.there[one.path].size
-            theirs = await self._theirs(compared.names.get(one.path, one.path), size, found, state)
+            theirs = await self._theirs(compared.delta.names.get(one.path, one.path), size, found, state)
             if len(theirs) > size:
                 return Text(note="not shown: it grew while it was read")
         name = _name(self._plan, state.transfer, one.path, named=found.hello.is_named)

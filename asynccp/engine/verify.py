@@ -6,6 +6,7 @@ that a pod says, which would have us wait for days.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from asynccp.archive.watch import Change, State, change
@@ -50,12 +51,14 @@ class Comparison(NamedTuple):
     """How files here are compared with those in a pod.
 
     algorithm: the program in the pod that digests. here: returns the digest of a file on this machine, None when it
-    can't be read. same: takes the digests of those that are the same, by path.
+    can't be read. same: takes the digests of those that are the same, by path. names: what the pod calls files that
+    have another name there.
     """
 
     algorithm: str
     here: Here
     same: dict[bytes, str]
+    names: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 async def differing(conversation: Conversation, sizes: Mapping[bytes, int], comparison: Comparison) -> list[bytes]:
@@ -64,10 +67,11 @@ async def differing(conversation: Conversation, sizes: Mapping[bytes, int], comp
     algorithm, here = comparison.algorithm, comparison.here
     for paths in questions(sizes):
         conversation.extra_stall_s = sum(sizes[path] for path in paths) / SLOWEST_DIGEST_PER_S
-        await conversation.send(encode_question(paths))
+        asked = [comparison.names.get(path, path) for path in paths]
+        await conversation.send(encode_question(asked))
         ours = [await here(path, algorithm) for path in paths]
         conversation.record_progress()
-        theirs = await answer(conversation, paths, algorithm)
+        theirs = await answer(conversation, asked, algorithm)
         for path, one, other in zip(paths, ours, theirs, strict=True):
             if one is None or one != other:
                 differ.append(path)

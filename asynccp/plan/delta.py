@@ -12,6 +12,7 @@ Names of one file (hard links) are sent together, or none of them.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from asynccp.difference import Difference, Sign, Why
@@ -40,6 +41,7 @@ class Delta(NamedTuple):
     removed, what is in a directory before the directory. in_the_way: those of them that have to go before what is sent
     can take its place. same, same_size: how many entries are the same, and their bytes.
     passed_over: entries that were not looked at, because of `existing`, `ignore_existing` or `update`.
+    names: what the pod calls entries that have another name there; the paths above are all ours.
     """
 
     differences: tuple[Difference, ...] = ()
@@ -50,6 +52,7 @@ class Delta(NamedTuple):
     same: int = 0
     same_size: int = 0
     passed_over: int = 0
+    names: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 class Rules(NamedTuple):

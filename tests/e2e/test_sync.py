@@ -229,6 +229,28 @@ def test_a_single_file_is_compared_under_the_name_that_it_gets(fleet: Fleet, pod
     )
 
 
+def test_a_file_beside_the_one_that_is_written_is_not_taken_for_it(fleet: Fleet, pods: Pods, config: Path) -> None:
+    """Another file there is called what the source is called here, and has its content."""
+    source, there, beside = config / "d0" / "file 0", "/tmp/named/renamed.conf", "/tmp/named/file 0"
+    push(fleet, pods, source, "/tmp/named/")
+    push(fleet, pods, source, there)
+    for pod in names(pods):
+        sh(fleet, pod, "touch", "-d", "@1000000000", beside)
+        sh(fleet, pod, "chmod", "640", there)
+    ran = push(fleet, pods, source, there)
+    assert all(one["tally"]["set"] == 1 for one in ran.report["pods"] if "toybox" not in one["pod"])
+    for pod in names(pods):
+        told = sh(fleet, pod, "stat", "-c", "%a %Y", there, beside).decode().split()
+        assert (told[0], told[2:]) == ("644", ["644", "1000000000"])
+        script = '{ printf x; tail -c +2 "$2"; } >"$1"'
+        sh(fleet, pod, "sh", "-c", script, "sh", there, beside)
+    ran = push(fleet, pods, source, there, "--checksum")
+    assert all(one["bytes"] == 3000 for one in ran.report["pods"])
+    for pod in names(pods):
+        assert sh(fleet, pod, "cat", there) == source.read_bytes()
+        assert sh(fleet, pod, "stat", "-c", "%Y", beside) == b"1000000000\n"
+
+
 @pytest.mark.parametrize(
     ("flag", "brought"),
     [("--existing", {"older", "newer"}), ("--ignore-existing", {"new"}), ("--update", {"new", "older"})],
