@@ -11,7 +11,7 @@ import pytest
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.errors import SourceChanged
-from asynccp.local.read import read_chunk
+from asynccp.local.read import read_chunk, read_content
 from asynccp.local.scan import scan
 from asynccp.options import CHUNK_SIZE
 
@@ -195,6 +195,15 @@ def test_a_file_that_changed_after_the_scan_is_named(log: Path, change: Callable
     change(log)
     with pytest.raises(SourceChanged, match=r"/logs/a\\n\.log "):
         read_chunk(layout, 0)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_is_read_whole_unless_it_changed_after_the_scan(log: Path, change: Callable[[Path], None]) -> None:
+    (entry,) = layout_of(log).entries
+    assert read_content(entry) == log.read_bytes()
+    change(log)
+    with pytest.raises(SourceChanged, match=r"/logs/a\\n\.log "):
+        read_content(entry)
 
 
 @pytest.mark.parametrize("change", CHANGES)
