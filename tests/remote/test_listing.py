@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 import tracemalloc
@@ -337,6 +338,24 @@ def test_mount_points_are_told_and_left_out_where_one_file_system_is_asked_for(l
     assert reader.mounts == below
     assert {item.device for path, item in one.items() if path not in below} == {device}
     assert {path for path in found if found[path].device == device} <= one.keys()
+
+
+def test_what_is_on_another_disk_is_told_too(lister: Path, tmp_path: Path) -> None:
+    """Also where nothing below it is a pseudo file system."""
+    disk = tmp_path / "dir/disk"
+    disk.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "none", disk], capture_output=True).returncode:
+        pytest.skip("only root may mount")
+    try:
+        (disk / "below").mkdir()
+        (disk / "below/file").touch()
+        everything = {b"", b"dir", b"dir/disk", b"dir/disk/below", b"dir/disk/below/file"}
+        found, reader = listed(lister, f"{tmp_path}/", Path("/"))
+        assert (found.keys(), reader.mounts) == (everything, {b"dir/disk"})
+        one, _ = listed(lister, f"{tmp_path}/", Path("/"), one_file_system=True)
+        assert one.keys() == {b"", b"dir", b"dir/disk"}
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_links_whose_size_tells_nothing(lister: Path) -> None:

@@ -173,6 +173,7 @@ walk() {
 }
 is_left_out() { # DIRECTORY
     is_mounted "${1#./}" || return
+    l=
     set -f
     IFS='
 '
