@@ -167,7 +167,7 @@ class Filtering(NamedTuple):
 
     rules: the first that matches a path, or a directory above it, decides; what none matches is copied.
     ignore_files: of a push: the `.asynccpignore` of a directory that is a source is one more rule, the last.
-    one_file_system: of a push: a directory on which another file system is mounted is copied empty.
+    one_file_system: a directory on which another file system is mounted is copied empty.
     copy_links: of a push: a symbolic link is copied as what it leads to, also below what was named.
     """
 
@@ -245,6 +245,12 @@ class Options(NamedTuple):
     compression: Compression = Compression.AUTO
     limits: Limits = DEFAULT_LIMITS
     want_size: bool = False
+
+    @property
+    def narrows_pulls(self) -> bool:
+        """Tell whether a pull leaves something out, so that a pod is asked what it has."""
+        filtering = self.filtering
+        return bool(filtering.rules) or filtering.one_file_system or self.collecting != Collecting()
 
 
 def hop_size(sessions: int) -> int:

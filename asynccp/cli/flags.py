@@ -212,7 +212,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "-x --one-file-system",
-            "push",
+            FLEET,
             "options.filtering.one_file_system",
             "Don't enter directories on which another file system is mounted.",
         ),

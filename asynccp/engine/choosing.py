@@ -118,14 +118,14 @@ class Choosing:
 
         Raises NothingMatches, CommandMissing, and what else keeps the pod from telling.
         """
-        is_needed = bool(asked.meant or self._filters) or self._options.collecting != Collecting()
+        is_needed = bool(asked.meant) or self._options.narrows_pulls
         listed = await listing.heard(asked.name, is_needed=is_needed)
         if listed is None:
             return None
         chosen = await to_thread.run_sync(self._chosen, listed, asked.meant)
         wanted = chosen.kept
         here = await to_thread.run_sync(self._standing, ingest, wanted)
-        rules = await to_thread.run_sync(self._rules, listing, ingest, asked)
+        rules = await to_thread.run_sync(self._rules, listing, ingest, asked, listed)
         rules = rules._replace(besides=listed.keys() - wanted.keys())
         differ: set[bytes] | None = None
         if sizes := questionable(wanted, here, rules):
@@ -170,15 +170,19 @@ class Choosing:
         is_mirror = self._options.collecting.mirror
         return ingest.sink.standing(None if is_mirror else wanted.keys(), self._options.limits.entries)
 
-    def _rules(self, listing: "Listing", ingest: Ingest, asked: Asked) -> Rules:
+    def _rules(self, listing: "Listing", ingest: Ingest, asked: Asked, listed: Manifest) -> Rules:
         """Return by what to decide. Blocks."""
         collecting, filters = self._options.collecting, self._filters
+        # Nobody has looked at what is in a directory on another file system.
+        mounted = mount_points(listed) if self._options.filtering.one_file_system else frozenset()
         others, below = frozenset(asked.others), tuple(path + b"/" for path in asked.others)
 
         def is_protected(path: bytes, is_directory: bool) -> bool:
             if path in others or path.startswith(below):
                 return True
             if asked.meant and not any(asked.meant.matches(one) for one in (path, *above(path))):
+                return True
+            if mounted and any(one in mounted for one in above(path)):
                 return True
             return filters is not None and not filters.keeps(path, is_directory)
 
@@ -319,6 +323,14 @@ def _matched(there: Manifest, meant: "Glob") -> Manifest:
     below = tuple(path + b"/" for path in found)
     kept = {one for path in found for one in (path, *above(path))}
     return {path: item for path, item in there.items() if path in kept or path.startswith(below)}
+
+
+def mount_points(there: Manifest) -> frozenset[bytes]:
+    """Return the directories that are not on the file system of the one that was listed."""
+    top = there.get(b"")
+    return frozenset(
+        path for path, item in there.items() if item.kind is Kind.DIRECTORY and top and item.device != top.device
+    )
 
 
 def above(path: bytes) -> Iterator[bytes]:

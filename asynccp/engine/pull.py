@@ -50,7 +50,7 @@ from asynccp.errors import (
 )
 from asynccp.events import Listener, Observer, Started
 from asynccp.kube.base import Cluster
-from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Collecting, Compression, Options
+from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Compression, Options
 from asynccp.plan.plan import Gather, PullPlan, fetched, glob
 from asynccp.remote.commands import PullRequest, pull_name
 from asynccp.remote.complaints import Complaint, Complaints, listed
@@ -119,7 +119,6 @@ class PullJob:
         self.options = options = sessions.options
         self.memory = Memory(options.limits.memory)
         self.inside = plan.inside() if options.collecting.mirror else {}
-        self.narrows = bool(options.filtering.rules) or options.collecting != Collecting()
         self.compression = Pulls(options.compression, anyio.current_time())
         self.digests_size = options.limits.memory
         self._gathers = {one.transfer: one for one in plan.gathers}
@@ -244,8 +243,8 @@ class _PullTransfer:
         job = self._job
         if glob(self._state.transfer.path):
             return True
-        if job.narrows or self._gather.onto or job.options.sync.always:
-            return job.narrows
+        if job.options.narrows_pulls or self._gather.onto or job.options.sync.always:
+            return job.options.narrows_pulls
         return await to_thread.run_sync(job.destination.holds, self._place(is_directory=True))
 
     async def _run(self, found: Greeted) -> None:
@@ -290,7 +289,7 @@ class _PullTransfer:
             hello = await conversation.hello(self._path, state.transfer.target)
             found = found._replace(hello=hello)
             state.negotiated = self._negotiated(found)
-        elif self._job.narrows or glob(state.transfer.path):
+        elif self._job.options.narrows_pulls or glob(state.transfer.path):
             self._job.choosing.check_single(hello, self._path)
         account = Account(conversation, state, self._ingest, hello, path=self._path)
         account.inodes = self._choice.inodes if self._choice else {}

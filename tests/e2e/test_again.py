@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -294,3 +295,31 @@ def test_what_is_compressed_already_is_not_compressed_again(fleet: Fleet, pods: 
     do(fleet, pods, "/tmp/packed", "head -c 30000 /dev/zero >app/new.log")
     ran = pull(fleet, pods, "/tmp/packed", tmp_path, "-z", "gzip")
     assert "gzip" in {one["compression"] for one in ran.report["pods"]}, "where the container has it"
+
+
+@pytest.mark.fake_only
+@pytest.mark.parametrize("kind", WITH_TAR)
+def test_another_file_system_is_left_empty_on_request(fleet: Fleet, pods: Pods, tmp_path: Path, kind: str) -> None:
+    if kind not in pods:
+        pytest.skip(f"no {kind} here")
+    make(fleet, {kind: pods[kind]}, "/tmp/disks")
+    pod, place = pods[kind], sh(fleet, pods[kind], "sh", "-c", 'cd "$1" && pwd -P', "sh", "/tmp/disks/app/deep")
+    disk = os.fsdecode(place.removesuffix(b"\n"))
+    if subprocess.run(["mount", "-t", "tmpfs", "none", disk], capture_output=True).returncode:
+        pytest.skip("only root may mount")
+    try:
+        Path(disk, "on it").write_text("another disk")
+        flags = (f"{pod}:/tmp/disks", tmp_path, "-o", "json")
+        here = tmp_path / pod / "disks/app"
+        ran = asynccp(fleet, "pull", *flags, "-x")
+        assert ran.code == 0, ran.err
+        assert (sorted(os.listdir(here / "deep")), (here / "1.log").exists()) == ([], True)
+        assert asynccp(fleet, "pull", *flags).code == 0
+        assert (here / "deep/on it").read_text() == "another disk"
+        (here / "deep/on it").write_text("kept")
+        (here / "gone").write_text("removed")
+        assert asynccp(fleet, "pull", *flags, "-x", "--mirror").code == 0
+        assert ((here / "deep/on it").read_text(), (here / "gone").exists()) == ("kept", False)
+        assert asynccp(fleet, "pull", f"{pod}:/tmp/disks/app/1.log", tmp_path / "one", "-x").code == 0
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
