@@ -139,6 +139,11 @@ class Choosing:
             told = await to_thread.run_sync(beginnings, wanted, here, rules, is_same)
             proved = await listing.proved(ingest, asked.name, told)
         fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same, proved)
+        if fetch.tails and not listing.has_parts:
+            raise CommandMissing(
+                "the container can't send the end of a file, without head and tail",
+                hint="add them to the image, or pull without --tail-bytes",
+            )
         inodes = witnesses(listed, fetch.whole) if listing.can_prove else {}
         completed = [*(one.path for one in (*fetch.rest, *fetch.tails)), *fetch.set]
         return Choice(
@@ -203,13 +208,14 @@ class Listing:
 
     room: waits until there is memory for more.
     size: bytes of memory that it takes, as far as it has come. is_whole: the pod could tell of all that there is.
-    can_prove: it has what it takes to prove what a file begins with.
+    has_parts: it can be asked for a part of a file. can_prove: and to prove what one begins with.
     """
 
     def __init__(self, found: Greeted, state: TransferState, room: Callable[[], Awaitable[None]]) -> None:
         self.size = 0
         self.is_whole = False
-        self.can_prove = found.hello.has_stat and found.hello.checksum in ALGORITHMS
+        self.has_parts = found.hello.parts
+        self.can_prove = self.has_parts and found.hello.has_stat and found.hello.checksum in ALGORITHMS
         self._algorithm = found.hello.checksum
         self._unlisted: list[bytes] = []
         self._more_unlisted = 0

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.boxed import add_boxed, take_away
 from tests.e2e.fleet import WITH_TAR, Fleet, Ran, asynccp, labels_for, selector, sh, snapshot
+from tests.e2e.real import RealFleet
+from tests.e2e.shared import VOLUME, as_root
 
 pytestmark = pytest.mark.timeout(120)
 Pods = dict[str, str]
@@ -284,6 +287,24 @@ def test_the_end_of_a_file_that_is_one_line_is_not_nothing(fleet: Fleet, pods: P
         sh(fleet, pod, "sh", "-c", 'mkdir -p "$1" && echo "a line that is long" >"$1/log"', "sh", "/tmp/line")
     pull(fleet, pods, "/tmp/line", tmp_path, "--tail-bytes", "10")
     assert {(tmp_path / pod / "line/log").read_text() for pod in names(pods)} == {"t is long\n"}
+
+
+def test_a_container_that_can_send_no_end_of_a_file_is_named_and_pulled_from_without(
+    real_fleet: RealFleet, tmp_path: Path
+) -> None:
+    pod = add_boxed(real_fleet, "gnu")
+    take_away(real_fleet, pod, "tail")
+    as_root(real_fleet, pod, "mkdir logs; seq 9000 >logs/long.log")
+    ran = asynccp(real_fleet, "pull", f"{pod}:{VOLUME}/logs", tmp_path, "--tail-bytes", "10", "-o", "json")
+    assert (ran.code, ran.errors) == (
+        1,
+        {pod: "the container can't send the end of a file, without head and tail"},
+    )
+    for _ in range(2):
+        assert asynccp(real_fleet, "pull", f"{pod}:{VOLUME}/logs", tmp_path).code == 0
+        as_root(real_fleet, pod, "echo more >>logs/long.log")
+    kept = (tmp_path / pod / "logs/long.log").read_text().splitlines()
+    assert kept == [*map(str, range(1, 9001)), "more"], "the second pull took it whole"
 
 
 def test_what_is_compressed_already_is_not_compressed_again(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:

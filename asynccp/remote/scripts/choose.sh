@@ -1,7 +1,7 @@
 # Before a pull that chooses: hello; what is there, of a directory what is below it, of a file that alone; questions, and parts of files; then what is to be packed: `pack SIZE HOW`,
 # and so many bytes of names, or `all`. Or `none`: after `done` it is over.
 consult() { # DIRECTORY NAME
-    say "hello sum=$sum stat=$stat tar=$kind z=$z busy=$busy directory=$directory chooses=yes"
+    say "hello sum=$sum stat=$stat tar=$kind z=$z busy=$busy directory=$directory chooses=yes parts=$(sends_parts)"
     list_below "$1" "$2"
     attend $lister
     wait $lister || end $?

@@ -1,3 +1,4 @@
+sends_parts() { if command -v head >/dev/null && command -v tail >/dev/null; then echo yes; fi; }
 # part OFFSET SIZE NAME: so many bytes of a file from there on, and zeros where it has none any more.
 part() {
     {

@@ -15,9 +15,7 @@ sync() {
     fi
     sets=
     for c in chown chmod touch; do if command -v $c >/dev/null; then sets=$sets$c,; fi; done
-    parts=
-    if command -v head >/dev/null && command -v tail >/dev/null; then parts=yes; fi
-    say "hello count=$count sum=$sum z=$z named=$renames compares=yes sets=$sets parts=$parts"
+    say "hello count=$count sum=$sum z=$z named=$renames compares=yes sets=$sets parts=$(sends_parts)"
     list_below "$base" "$@"
     attend $lister
     wait $lister || end $?
