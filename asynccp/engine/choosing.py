@@ -66,8 +66,8 @@ class Asked(NamedTuple):
 class Choice(NamedTuple):
     """What of a directory is fetched. members: of the archive, by the paths that they have there.
 
-    items: what the pod has, of what is completed or set. inodes: of files that tell whether what is fetched whole was
-    rotated meanwhile, by their paths in an archive. limited: what the user's own limits leave out; left_out: what
+    items: what the pod has, of what is completed or set. inodes: of files that tell whether what is fetched was rotated
+    meanwhile, by their paths in an archive. limited: what the user's own limits leave out; left_out: what
     else is there, and is not copied. taken_size: bytes of what all pods may bring. is_compressed: so is most of what is
     fetched whole, by its names.
     """
@@ -144,7 +144,8 @@ class Choosing:
                 "the container can't send the end of a file, without head and tail",
                 hint="add them to the image, or pull without --tail-bytes",
             )
-        inodes = witnesses(listed, fetch.whole) if listing.can_prove else {}
+        by_name = {*fetch.whole, *(one.path for one in (*fetch.moves, *fetch.rest))}
+        inodes = witnesses(listed, by_name) if listing.can_prove else {}
         completed = [*(one.path for one in (*fetch.rest, *fetch.tails)), *fetch.set]
         return Choice(
             fetch,

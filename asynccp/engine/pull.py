@@ -333,6 +333,7 @@ class _PullTransfer:
         self._continuing = Continuing(
             conversation, self._state, ingest, self._job.writer, functools.partial(member, name)
         )
+        await check_names(conversation, choice.inodes)
         await self._continuing.before(choice.fetch, choice.items)
         ingest.choose(choice.members)
         if choice.members:

@@ -1,7 +1,7 @@
 """Rotating: a pod is asked whether its logs still have the names that it told.
 
-Before its tar packs them, when nothing here was written over yet, and behind the archive, before it is taken for what
-was chosen (`plan/rotation.py`).
+Before anything here gets another name, since what a pod has proved it has proved of names; before its tar packs them,
+when nothing was written over yet; and behind the archive, before it is taken for what was chosen (`plan/rotation.py`).
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Logs that are rotated between the pod's list of what it has, and the tar that packs it by name."""
+"""Logs that are rotated between the pod's list of what it has, and what reads them by name."""
 
 import os
 import shutil
@@ -15,8 +15,8 @@ from tests.e2e.fleet import asynccp, labels_for, selector
 pytestmark = [pytest.mark.fake_only, pytest.mark.timeout(60)]
 
 SIZE = 100_000
-TAR = """#!/bin/sh
-case "$*" in *--no-recursion*)
+ROTATES = """#!/bin/sh
+case "$*" in {when})
     for turn in {turns}/*; do
         [ ! -e "$turn" ] || {{ rm "$turn" && (
             cd {logs} && for i in 5 4 3 2 1; do [ ! -e app.log.$i ] || mv app.log.$i app.log.$((i + 1)); done
@@ -25,16 +25,16 @@ case "$*" in *--no-recursion*)
         break
     done
 esac
-exec {tar} "$@"
+exec {program} "$@"
 """
 
 
 @pytest.fixture
 def pod(fleet: FakeFleet, tmp_path: Path) -> FakePod:
-    """A pod with four logs, whose tar first rotates them, for each file that there is in `turns`."""
-    programs = {name: path for name in ("dd", "find", "head", "sha256sum") if (path := shutil.which(name))}
-    tar = tmp_path / "tar"
-    made = Container("main", Kind("rotating", {**(no_dd().programs or {}), **programs, "tar": str(tar)}))
+    """A pod with four logs, whose programs are in `tmp_path` where `rotate_before` has put them."""
+    programs = {name: path for name in ("dd", "find", "sha256sum") if (path := shutil.which(name))}
+    programs |= {name: str(tmp_path / name) for name in ("head", "tar")}
+    made = Container("main", Kind("rotating", {**(no_dd().programs or {}), **programs}))
     labels = labels_for("rotating")
     pod = FakePod(labels["app"], labels, containers=[made])
     fleet.run(pod)
@@ -44,9 +44,19 @@ def pod(fleet: FakeFleet, tmp_path: Path) -> FakePod:
     for number, name in enumerate(("app.log", "app.log.1", "app.log.2", "app.log.3")):
         (logs / name).write_bytes(os.urandom(SIZE))
         os.utime(logs / name, (1000 - number, 1000 - number))
-    tar.write_text(TAR.format(turns=turns, logs=logs, tar=shutil.which("tar")))
-    tar.chmod(0o755)
+    for name in ("head", "tar"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
     return pod
+
+
+def rotate_before(pod: FakePod, directory: Path, name: str, when: str, times: int) -> None:
+    """Have a program of the pod rotate its logs first, so many times, if its arguments match."""
+    for number in range(times):
+        (directory / "turns" / str(number)).touch()
+    (directory / name).unlink()
+    script = ROTATES.format(when=when, turns=directory / "turns", logs=pod.root() / "logs", program=shutil.which(name))
+    (directory / name).write_text(script)
+    (directory / name).chmod(0o755)
 
 
 def contents(directory: Path) -> Counter[bytes]:
@@ -70,7 +80,7 @@ def test_what_was_rotated_before_it_was_packed_comes_whole_and_once(
 ) -> None:
     here = tmp_path / "here"
     what = collect_but_one(fleet, pod, here)
-    (tmp_path / "turns" / "1").touch()
+    rotate_before(pod, tmp_path, "tar", "*--no-recursion*", times=1)
     ran = asynccp(fleet, "pull", "-l", what, here, "-o", "json")
     assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 2), ran.out
     assert contents(here / pod.name) == contents(pod.root() / "logs")
@@ -79,8 +89,19 @@ def test_what_was_rotated_before_it_was_packed_comes_whole_and_once(
 def test_what_is_rotated_whenever_it_is_packed_is_named(fleet: FakeFleet, pod: FakePod, tmp_path: Path) -> None:
     here = tmp_path / "here"
     what = collect_but_one(fleet, pod, here)
-    for number in range(9):
-        (tmp_path / "turns" / str(number)).touch()
+    rotate_before(pod, tmp_path, "tar", "*--no-recursion*", times=9)
     ran = asynccp(fleet, "pull", "-l", what, here, "--retries", "1", "-o", "json")
     assert (ran.code, ran.outcomes) == (24, {pod.name: "changed"})
     assert "rotated while they were pulled: app.log.1" in ran.errors[pod.name]
+
+
+def test_what_is_here_stays_when_logs_are_rotated_between_two_proofs(
+    fleet: FakeFleet, pod: FakePod, tmp_path: Path
+) -> None:
+    here = tmp_path / "here"
+    what = collect_but_one(fleet, pod, here)
+    before = contents(here / pod.name)
+    rotate_before(pod, tmp_path, "head", "*/app.log.3", times=1)
+    ran = asynccp(fleet, "pull", "-l", what, here, "--retries", "0", "-o", "json")
+    assert (ran.code, ran.outcomes) == (24, {pod.name: "changed"}), ran.out
+    assert contents(here / pod.name) == before
