@@ -144,7 +144,7 @@ class Choosing:
                 "the container can't send the end of a file, without head and tail",
                 hint="add them to the image, or pull without --tail-bytes",
             )
-        by_name = {*fetch.whole, *(one.path for one in (*fetch.moves, *fetch.rest))}
+        by_name = {*fetch.whole, *(one.path for one in fetch.moves), *(one.path for one in fetch.rest)}
         inodes = witnesses(listed, by_name) if listing.can_prove else {}
         completed = [*(one.path for one in (*fetch.rest, *fetch.tails)), *fetch.set]
         return Choice(
