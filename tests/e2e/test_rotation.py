@@ -105,3 +105,12 @@ def test_what_is_here_stays_when_logs_are_rotated_between_two_proofs(
     ran = asynccp(fleet, "pull", "-l", what, here, "--retries", "0", "-o", "json")
     assert (ran.code, ran.outcomes) == (24, {pod.name: "changed"}), ran.out
     assert contents(here / pod.name) == before
+
+
+def test_logs_that_keep_their_names_come_at_once(fleet: FakeFleet, pod: FakePod, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    what = collect_but_one(fleet, pod, here)
+    os.utime(pod.root() / "logs" / "app.log", (2000, 2000))  # of what is older than the pull nothing else is asked
+    ran = asynccp(fleet, "pull", "-l", what, here, "-o", "json")
+    assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 1), ran.out
+    assert contents(here / pod.name) == contents(pod.root() / "logs")

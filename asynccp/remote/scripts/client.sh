@@ -5,7 +5,7 @@ attend() {
     {
         a=
         read -r a <&3 || if [ "$group" ]; then kill -TERM -$$; else kill "$1" $$; fi 2>/dev/null
-        case $a in sum) exit 1 ;; state) exit 2 ;; old) exit 3 ;; esac
+        case $a in sum) exit 1 ;; state) exit 2 ;; old) exit 3 ;; object) exit 4 ;; esac
         exit 0
     } &
     waiter=$! kids="$kids $!"
@@ -18,6 +18,7 @@ converse() {
     1) a=sum ;;
     2) a=state ;;
     3) a=old ;;
+    4) a=object ;;
     *) end "$2" ;;
     esac
     while [ "$a" != ok ]; do
