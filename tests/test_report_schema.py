@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from asynccp import errors
 from asynccp.archive.layout import ArchiveLayout
-from asynccp.difference import Difference, Sign, Why
+from asynccp.difference import Difference, Sign, Text, Why
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
@@ -34,8 +34,8 @@ NOT_KEPT = (NotKept(b"bin/su", "set-id bits"), NotKept(b"", "something of 2 more
 TALLY = Tally(new=1, changed=2, set=3, same=4, removed=5, saved=6, passed_over=7)
 DIFFERENCES = (
     Difference(Sign.NEW, HOSTILE.encode("utf-8", "surrogateescape"), size=7),
-    Difference(Sign.CHANGED, b"b", tuple(Why), 70),
-    Difference(Sign.EXTRA, b"c", (), 700),
+    Difference(Sign.CHANGED, b"b", tuple(Why), 70, Text(("-a", "+b"), "the rest is not shown", 64 * "0")),
+    Difference(Sign.EXTRA, b"c", (), 700, Text(note="binary")),
 )
 
 FULL = Result(
@@ -94,6 +94,7 @@ PROMISED = {
         ),
         "group": "outcome error hint count pods",
         "difference": "path difference why bytes",
+        "text": "unified note pod_sha256",
         "alike": "pods new changed extra bytes extra_bytes differences",
         "report": "version direction exit_code seconds pods groups skipped left_out not_kept",
         "entry": "path kind bytes mode",

@@ -116,12 +116,11 @@ def test_pods_stand_together_that_have_the_same_content(fleet: Fleet, pods: Pods
 
 def test_what_is_no_small_text_says_so_in_a_line(fleet: Fleet, pods: Pods, config: Path) -> None:
     push(fleet, pods, config, "/tmp/binary")
-    odd = "/tmp/binary/config/odd \n\udcff.conf"
     for pod in names(pods):
         overwrite(fleet, pod, "/tmp/binary/config/picture", b"\0\1\3")
         overwrite(fleet, pod, "/tmp/binary/config/large", b"small now")
         sh(fleet, pod, "chmod", "600", "/tmp/binary/config/app.conf")
-        sh(fleet, pod, "touch", "-d", "@1000000000", odd)
+        sh(fleet, pod, "sh", "-c", 'touch -d @1000000000 "$1"*', "sh", "/tmp/binary/config/odd")
     ((_, found),) = texts(diff(fleet, pods, config, "/tmp/binary", "-o", "json"))
     assert {path: text and (text["unified"], text["note"]) for path, text in found.items()} == {
         "config/app.conf": None,
