@@ -142,7 +142,7 @@ class Choosing:
         if fetch.tails and not listing.has_parts:
             raise CommandMissing(
                 "the container can't send the end of a file, without head and tail",
-                hint="add them to the image, or pull without --tail-bytes",
+                hint="add them to the image, or pull whole files",
             )
         by_name = {*fetch.whole, *(one.path for one in fetch.moves), *(one.path for one in fetch.rest)}
         inodes = witnesses(listed, by_name) if listing.can_prove else {}

@@ -289,6 +289,7 @@ def test_the_end_of_a_file_that_is_one_line_is_not_nothing(fleet: Fleet, pods: P
     assert {(tmp_path / pod / "line/log").read_text() for pod in names(pods)} == {"t is long\n"}
 
 
+@pytest.mark.cluster
 def test_a_container_that_can_send_no_end_of_a_file_is_named_and_pulled_from_without(
     real_fleet: RealFleet, tmp_path: Path
 ) -> None:
