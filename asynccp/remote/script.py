@@ -12,6 +12,7 @@ and SHELLOPTS, by which it may take all NAME=VALUE words for a command's variabl
 A script is one brace group: what was cut off in the middle is a syntax error, and nothing of it is run.
 """
 
+import functools
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -36,8 +37,12 @@ class Command(NamedTuple):
 
 def load(*parts: str) -> bytes:
     """Return the joined text of some parts, as it travels. Reads files: to be called when a module is imported."""
-    text = "".join((_SCRIPTS / f"{part}.sh").read_text() for part in parts)
-    return b"{\n%b}\n" % stripped(text).encode()
+    return b"{\n%b}\n" % b"".join(map(_part, parts))
+
+
+@functools.cache  # most are of several texts
+def _part(name: str) -> bytes:
+    return stripped((_SCRIPTS / f"{name}.sh").read_text()).encode()
 
 
 def command(token: str, text: bytes, values: tuple[str, ...], *, shell: str = SHELL) -> Command:
