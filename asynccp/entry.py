@@ -1,6 +1,7 @@
 """Entry: one file-system object to copy, as the scan found it or as an archive describes it; and what came of it."""
 
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -15,6 +16,10 @@ class Kind(Enum):
     DIRECTORY = "directory"
     SYMLINK = "symlink"
     HARDLINK = "hardlink"
+
+
+KINDS: Mapping[int, Kind] = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+"""By the type bits of a `st_mode`; of what may be copied."""
 
 
 class Origin(NamedTuple):
@@ -76,6 +81,13 @@ def files_of(entries: Sequence[Entry]) -> dict[bytes, Entry]:
     files = {entry.path: entry for entry in entries if entry.kind is Kind.FILE}
     links = [entry for entry in entries if entry.kind is Kind.HARDLINK and entry.link in files]
     return files | {entry.path: files[entry.link] for entry in links}
+
+
+def above(path: bytes) -> Iterator[bytes]:
+    """Yield the directories that a relative path is in, from its own on, but for the one that it is relative to."""
+    while b"/" in path:
+        path = path.rpartition(b"/")[0]
+        yield path
 
 
 def joined(root: bytes, below: bytes) -> bytes:

@@ -5,7 +5,7 @@ already; then the names of what is to be packed.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +17,7 @@ from asynccp.engine.sessions import Greeted
 from asynccp.engine.state import TransferState
 from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import Comparison, begins_the_same, differing
-from asynccp.entry import Kind, LeftOut, more_left_out
+from asynccp.entry import Kind, LeftOut, above, more_left_out
 from asynccp.errors import (
     CommandMissing,
     NothingMatches,
@@ -188,7 +188,7 @@ class Choosing:
                 return True
             if asked.meant and not any(asked.meant.matches(one) for one in (path, *above(path))):
                 return True
-            if mounted and any(one in mounted for one in above(path)):
+            if mounted and not mounted.isdisjoint(above(path)):
                 return True
             return filters is not None and not filters.keeps(path, is_directory)
 
@@ -338,13 +338,6 @@ def mount_points(there: Manifest) -> frozenset[bytes]:
     return frozenset(
         path for path, item in there.items() if item.kind is Kind.DIRECTORY and top and item.device != top.device
     )
-
-
-def above(path: bytes) -> Iterator[bytes]:
-    """Yield the directories that a path is in, from its own on, but for the one that was asked for."""
-    while b"/" in path:
-        path = path.rpartition(b"/")[0]
-        yield path
 
 
 _COMPRESSED = (b".gz", b".tgz", b".zst", b".xz", b".bz2", b".lz4", b".br", b".zip", b".7z", b".jpg", b".png", b".mp4")

@@ -62,6 +62,7 @@ class Comparing:
 
     def __init__(self, plan: PushPlan, options: Options, *, extras: bool = False) -> None:
         self._plan = plan
+        self._paths = frozenset(entry.path for entry in plan.entries)  # the same for a thousand pods
         self._options = options
         self._extras = extras or options.sync.delete
         self._room = options.limits.memory  # bytes for what pods have more
@@ -123,7 +124,6 @@ class Comparing:
         return {_last_name(transfer.path): self._plan.entries[0].path} if hello.is_named else {}
 
     async def _there(self, conversation: Conversation, state: TransferState, aliases: Mapping[bytes, bytes]) -> There:
-        wanted = {entry.path for entry in self._plan.entries}
         reader, found = ListingReader(conversation.token), dict[bytes, Item]()
         while not reader.ended:
             data = await conversation.stdout()
@@ -132,7 +132,7 @@ class Comparing:
             state.wire_size += len(data)
             for name, item in reader.feed(data):
                 path = aliases.get(name, name)
-                if path in wanted or not path:
+                if path in self._paths or not path:
                     found[path] = item
                 elif self._extras:
                     self._take_room(EXTRA_COST + len(path))

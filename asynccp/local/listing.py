@@ -9,13 +9,12 @@ import stat
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
-from asynccp.entry import Kind, joined
+from asynccp.entry import KINDS, Kind, joined
 from asynccp.errors import DestinationError, Knob
 from asynccp.local.directories import Directories
 from asynccp.plan.manifest import Item
 from asynccp.text import printable
 
-_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -86,7 +85,7 @@ def _entries(root: bytes, path: bytes, directories: Directories) -> Iterator[tup
 
 def _item(name: bytes, directory: int) -> Item:
     status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+    kind = KINDS.get(stat.S_IFMT(status.st_mode))
     return Item(
         kind,
         status.st_size if kind is Kind.FILE else 0,

@@ -25,7 +25,7 @@ from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from typing import NamedTuple
 
 from asynccp.archive.attributes import words_of_names
-from asynccp.entry import Entry, Kind, LeftOut, NotKept, Origin, joined
+from asynccp.entry import KINDS, Entry, Kind, LeftOut, NotKept, Origin, joined
 from asynccp.errors import Knob, PlanError, UsageError
 from asynccp.local.directories import Directories
 from asynccp.local.wanted import Wanted, rules_in
@@ -34,7 +34,6 @@ from asynccp.text import printable
 
 _EVERYTHING = Filtering()
 _NOWHERE = (ENOENT, ENOTDIR, ELOOP)  # why a link leads nowhere
-_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 PATH_MAX = 4096  # of Linux, its end included: no program in a pod could open what is deeper by its path
 MAX_NOT_KEPT = 10_000  # that are named; nobody reads more
 
@@ -222,7 +221,7 @@ class _Scanner:
     def _entry(self, place: "_Place", found: os.stat_result) -> Entry:
         """Return the entry of a file, directory or link."""
         at, name = self._at(place)
-        kind, size, link = _KINDS[stat.S_IFMT(found.st_mode)], 0, b""
+        kind, size, link = KINDS[stat.S_IFMT(found.st_mode)], 0, b""
         if kind is Kind.SYMLINK:
             link = os.readlink(name, dir_fd=at)
         elif kind is Kind.FILE:
@@ -263,7 +262,7 @@ def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _kind(mode: int) -> Kind | None:
-    return _KINDS.get(stat.S_IFMT(mode))
+    return KINDS.get(stat.S_IFMT(mode))
 
 
 def _special(mode: int) -> str:

@@ -16,14 +16,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from asynccp.difference import Difference, Sign, Why
-from asynccp.entry import Entry, Kind
+from asynccp.entry import Entry, Kind, above
 from asynccp.options import Attributes, Sync
 from asynccp.ours import ours_above
-from asynccp.plan.manifest import Item, Manifest, manifest_of
+from asynccp.plan.manifest import Item, Manifest, Same, manifest_of, otherwise
 from asynccp.report import Tally
-
-Same = Callable[[bytes], bool | None]
-"""Tells whether a file has the same content at both ends, by its path; None when nobody was asked."""
 
 
 class Setting(NamedTuple):
@@ -167,13 +164,7 @@ def _reasons(path: bytes, item: Item, there: Item, rules: Rules, same: Same) -> 
         if (item.kind, there.kind) != (Kind.DIRECTORY, Kind.SYMLINK):
             yield Why.TYPE
         return
-    if item.kind is Kind.SYMLINK:
-        if item.link != there.link:
-            yield Why.LINK
-    elif item.kind is Kind.FILE and item.size != there.size:
-        yield Why.SIZE
-    elif item.kind is Kind.FILE and rules.checksum and not same(path):
-        yield Why.CONTENT
+    yield from otherwise(path, item, there, same if rules.checksum else None)
     if item.kind is Kind.DIRECTORY and not rules.attributes.dir_perms:
         return
     # A copy that keeps no times has none to set; by size alone nobody can tell what is the same, so it is all sent.
@@ -247,13 +238,13 @@ def _extras(wanted: Manifest, there: Manifest, rules: Rules) -> list[bytes]:
     """Return what the pod has and the sources don't, below the roots, in the order of paths; nothing that is protected,
     nor a directory with something in it that stays.
     """
-    stays = {above for path in wanted for above in _above(path)}
+    stays = {one for path in wanted for one in above(path)}
     extras = []
     for path in sorted(there, reverse=True):  # what is in a directory comes before it
         if not path or path in wanted or path in stays or not _is_below(path, rules.roots):
             continue
         if ours_above(path) is not None or rules.protected(path, there[path].kind is Kind.DIRECTORY):
-            stays.update(_above(path))
+            stays.update(above(path))
         else:
             extras.append(path)
     return extras[::-1]
@@ -266,7 +257,7 @@ def _is_below(path: bytes, roots: Collection[bytes]) -> bool:
 def _removed(wanted: Manifest, there: Manifest, extras: Sequence[bytes]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """Return what is removed, deepest first, and what of it stands in the way of what is sent."""
     blocked = {path for path, item in wanted.items() if path in there and _is_in_the_way(item, there[path])}
-    in_the_way = {path for path in extras if any(above in blocked for above in _above(path))} | blocked
+    in_the_way = {path for path in extras if not blocked.isdisjoint(above(path))} | blocked
     remove = sorted({*extras, *blocked}, reverse=True)
     return tuple(remove), tuple(path for path in remove if path in in_the_way)
 
@@ -276,9 +267,3 @@ def _is_in_the_way(item: Item, there: Item) -> bool:
     if item.kind is Kind.DIRECTORY:
         return there.kind not in (Kind.DIRECTORY, Kind.SYMLINK)
     return there.kind is Kind.DIRECTORY
-
-
-def _above(path: bytes) -> Iterator[bytes]:
-    while b"/" in path:
-        path = path.rpartition(b"/")[0]
-        yield path

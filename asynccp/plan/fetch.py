@@ -29,7 +29,7 @@ from asynccp.difference import Difference, Sign, Why
 from asynccp.entry import Kind, LeftOut
 from asynccp.options import Attributes, Collecting
 from asynccp.ours import UNFINISHED, ours_above
-from asynccp.plan.manifest import Item, Manifest
+from asynccp.plan.manifest import Item, Manifest, Same, otherwise
 from asynccp.plan.rotation import Stem, stem
 from asynccp.report import Tally
 
@@ -43,9 +43,6 @@ much. What is rotated a second time has the size and time that it had; so only t
 _LOOKED_AT = 16  # files of one stem, the newest, that may be candidates: a directory may have a million
 
 NEVER_COPIED = "a device, a FIFO or a socket, which is never copied"
-
-Same = Callable[[bytes], bool | None]
-"""Tells whether a file has the same content at both ends, by its path; None when nobody was asked."""
 
 
 class Rules(NamedTuple):
@@ -248,13 +245,7 @@ def _reasons(path: bytes, item: Item, ours: Item, rules: Rules, same: Same) -> I
     if item.kind is not ours.kind:
         yield Why.TYPE
         return
-    if item.kind is Kind.SYMLINK:
-        if item.link != ours.link:
-            yield Why.LINK
-    elif item.kind is Kind.FILE and item.size != ours.size:
-        yield Why.SIZE
-    elif item.kind is Kind.FILE and rules.checksum and not same(path):
-        yield Why.CONTENT
+    yield from otherwise(path, item, ours, same if rules.checksum else None)
     if item.kind is not Kind.SYMLINK:
         # A copy that keeps no times has none to set; by size alone nobody can tell what is the same.
         is_time_wanted = rules.attributes.times or (item.kind is Kind.FILE and not rules.checksum)

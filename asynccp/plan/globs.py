@@ -14,10 +14,11 @@ A directory that is matched stands for all that is in it.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from asynccp.entry import above
 from asynccp.errors import UsageError
 from asynccp.plan.wildcards import DEEP, Component, Malformed, components, expression, has_wildcards, set_end
 from asynccp.text import printable
@@ -56,7 +57,7 @@ class Glob:
         if (literal := self.text.rstrip(b"/")) in found:
             return [literal]
         meant = {path for path in found if self.matches(path)}
-        return sorted(path for path in meant if meant.isdisjoint(_above(path)))
+        return sorted(path for path in meant if meant.isdisjoint(above(path)))
 
 
 def glob_of(path: str) -> Glob | None:
@@ -122,10 +123,3 @@ def _braces(pattern: bytes) -> list[bytes] | None:
         return None
     inner = [pattern[begin + 1 : end] for begin, end in pairwise(found)]
     return [pattern[: found[0]], *inner, pattern[found[-1] + 1 :]]
-
-
-def _above(path: bytes) -> Iterator[bytes]:
-    """Yield the directories that a path is in, from its own on."""
-    while b"/" in path:
-        path = path.rpartition(b"/")[0]
-        yield path

@@ -3,9 +3,10 @@
 What to send, what differs, what is too much, too old or too large are functions of two manifests, or of one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from asynccp.difference import Why
 from asynccp.entry import Entry, Kind
 
 
@@ -48,3 +49,19 @@ def manifest_of(entries: Iterable[Entry]) -> dict[bytes, Item]:
             continue
         found[entry.path] = Item(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.uid, entry.gid, entry.link)
     return found
+
+
+Same = Callable[[bytes], bool | None]
+"""Tells whether a file has the same content at both ends, by its path; None when nobody was asked."""
+
+
+def otherwise(path: bytes, item: Item, other: Item, same: Same | None) -> Iterator[Why]:
+    """Yield in what two items of one kind differ, but for attributes: a link's text, a file's size, or by `same`, where
+    content decides, that."""
+    if item.kind is Kind.SYMLINK:
+        if item.link != other.link:
+            yield Why.LINK
+    elif item.kind is Kind.FILE and item.size != other.size:
+        yield Why.SIZE
+    elif item.kind is Kind.FILE and same and not same(path):
+        yield Why.CONTENT

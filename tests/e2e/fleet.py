@@ -7,7 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +95,20 @@ def labels_for(test: str) -> dict[str, str]:
 
 def selector(labels: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+Pods = dict[str, str]
+"""A pod of each kind that has a tar, by its kind; `pods["labels"]` is the selector of all."""
+
+
+def one_of_each(fleet: Fleet, name: str) -> Pods:
+    labels = labels_for(name)
+    found = {kind: fleet.add(kind, f"{name}-{kind}", labels) for kind in fleet.kinds(*WITH_TAR)}
+    return {**found, "labels": selector(labels)}
+
+
+def names(pods: Pods) -> Iterator[str]:
+    return (pod for kind, pod in pods.items() if kind != "labels")
 
 
 def command(*arguments: str | bytes | Path) -> list[str]:

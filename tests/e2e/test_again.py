@@ -3,18 +3,16 @@
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.boxed import add_boxed, take_away
-from tests.e2e.fleet import WITH_TAR, Fleet, Ran, asynccp, labels_for, selector, sh, snapshot
+from tests.e2e.fleet import WITH_TAR, Fleet, Pods, Ran, asynccp, names, one_of_each, sh, snapshot
 from tests.e2e.real import RealFleet
 from tests.e2e.shared import VOLUME, as_root
 
 pytestmark = pytest.mark.timeout(120)
-Pods = dict[str, str]
 
 TREE = """
     mkdir -p "$1/app/deep" "$1/empty" && cd "$1" || exit
@@ -28,14 +26,7 @@ FILES = 2 * 9 + 1 + 1 + 1  # the odd name, the second name of one, and what can 
 
 @pytest.fixture(scope="module")
 def pods(fleet: Fleet) -> Pods:
-    """A pod of each kind, by its kind; `pods["labels"]` is the selector of all."""
-    labels = labels_for("again")
-    found = {kind: fleet.add(kind, f"again-{kind}", labels) for kind in fleet.kinds(*WITH_TAR)}
-    return {**found, "labels": selector(labels)}
-
-
-def names(pods: Pods) -> Iterator[str]:
-    return (pod for kind, pod in pods.items() if kind != "labels")
+    return one_of_each(fleet, "again")
 
 
 def make(fleet: Fleet, pods: Pods, directory: str) -> None:

@@ -1,24 +1,19 @@
 """A push moves what differs, and `asynccp diff` tells it: with each kind of tar that a container may have."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.fleet import WITH_TAR, Fleet, Ran, asynccp, labels_for, selector, sh, snapshot
+from tests.e2e.fleet import Fleet, Pods, Ran, asynccp, names, one_of_each, sh, snapshot
 
 pytestmark = pytest.mark.timeout(120)
-Pods = dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def pods(fleet: Fleet) -> Pods:
-    """A pod of each kind, by its kind; `pods["labels"]` is the selector of all."""
-    labels = labels_for("sync")
-    found = {kind: fleet.add(kind, f"sync-{kind}", labels) for kind in fleet.kinds(*WITH_TAR)}
-    return {**found, "labels": selector(labels)}
+    return one_of_each(fleet, "sync")
 
 
 @pytest.fixture
@@ -33,10 +28,6 @@ def config(tmp_path: Path) -> Path:
     (top / "d2" / os.fsdecode(b"odd\n\xff\\")).write_text("odd")
     (top / "empty").mkdir()
     return top
-
-
-def names(pods: Pods) -> Iterator[str]:
-    return (pod for kind, pod in pods.items() if kind != "labels")
 
 
 def tallies(ran: Ran) -> dict[str, dict[str, int]]:

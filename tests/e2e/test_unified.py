@@ -1,25 +1,20 @@
 """`asynccp diff --unified`: how small text files differ, with each kind of tar that a container may have."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.fleet import WITH_TAR, Fleet, Ran, asynccp, labels_for, selector, sh
+from tests.e2e.fleet import Fleet, Pods, Ran, asynccp, names, one_of_each, sh
 
 pytestmark = pytest.mark.timeout(120)
-Pods = dict[str, str]
 TEXT = "".join(f"line {number}\n" for number in range(20))
 
 
 @pytest.fixture(scope="module")
 def pods(fleet: Fleet) -> Pods:
-    """A pod of each kind, by its kind; `pods["labels"]` is the selector of all."""
-    labels = labels_for("unified")
-    found = {kind: fleet.add(kind, f"unified-{kind}", labels) for kind in fleet.kinds(*WITH_TAR)}
-    return {**found, "labels": selector(labels)}
+    return one_of_each(fleet, "unified")
 
 
 @pytest.fixture
@@ -31,10 +26,6 @@ def config(tmp_path: Path) -> Path:
     (top / "picture").write_bytes(b"\0\1\2")
     (top / "large").write_text("x" * 70_000)
     return top
-
-
-def names(pods: Pods) -> Iterator[str]:
-    return (pod for kind, pod in pods.items() if kind != "labels")
 
 
 def push(fleet: Fleet, pods: Pods, source: Path, to: str) -> None:
