@@ -137,6 +137,12 @@ def more_left_out(count: int) -> list[LeftOut]:
     return [LeftOut(b"", f"{counted(count, 'more entry', 'more entries')}; not named", count)] if count else []
 
 
+def pseudo_left_out(path: bytes, fs_type: str) -> LeftOut:
+    """Return what stands for all that is on a pseudo file system (proc(5), sysfs(5)). fs_type: as the pod says it."""
+    why = "its files have no size before they are read, so that no tar can copy them"
+    return LeftOut(path, f"it is of type {printable(fs_type, 20)}: {why}")
+
+
 def more_not_kept(count: int) -> list[NotKept]:
     """Likewise, of what is not kept."""
     return (

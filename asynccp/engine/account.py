@@ -14,7 +14,7 @@ from asynccp.engine.conversation import Conversation
 from asynccp.engine.rotating import check_names
 from asynccp.engine.state import TransferState
 from asynccp.engine.verify import Comparison, begins_the_same, count_old, differing, digests_differ, states
-from asynccp.entry import LeftOut
+from asynccp.entry import LeftOut, pseudo_left_out
 from asynccp.errors import CommandFailed, ProtocolViolation, SourceMissing, SourceShrank, TransferError
 from asynccp.events import Sized
 from asynccp.options import SLOWEST_WALK_PER_S, Options
@@ -28,7 +28,6 @@ from asynccp.report import Outcome
 from asynccp.sinks.ingest import Ingest
 from asynccp.text import counted, listed, printable
 
-_HOLLOW = "its files have no size before they are read, so that no tar can copy them"
 _MOST_HOLLOW = 100
 _NAMED = 3  # in an error
 _ARCHIVED_SIZE = 768  # bytes that an entry takes in an archive besides its content: a header, and half a block
@@ -85,7 +84,7 @@ class Account:
             case "hollow" if len(self._hollow) < _MOST_HOLLOW:
                 kind, _, below = note.rest.partition(b" ")
                 path = b"/".join(filter(None, (self._conversation.complaints.requested, below)))
-                self._hollow.append(LeftOut(path, f"it is of type {printable(kind, 20)}: {_HOLLOW}"))
+                self._hollow.append(pseudo_left_out(path, kind.decode("utf-8", "surrogateescape")))
 
     async def hear_end(self, data: bytes, options: Options, comparison: Comparison | None) -> None:
         """Take what stands behind the archive. When it has the pod's last word: find out what that means, and let the

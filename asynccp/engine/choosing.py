@@ -17,7 +17,7 @@ from asynccp.engine.sessions import Greeted
 from asynccp.engine.state import TransferState
 from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import Comparison, begins_the_same, differing
-from asynccp.entry import Kind, LeftOut, above, more_left_out
+from asynccp.entry import Kind, LeftOut, above, more_left_out, pseudo_left_out
 from asynccp.errors import (
     CommandMissing,
     NothingMatches,
@@ -123,7 +123,7 @@ class Choosing:
         if listed is None:
             return None
         chosen = await to_thread.run_sync(self._chosen, listed, asked.meant)
-        wanted = chosen.kept
+        wanted, hollow = self._without_pseudo(chosen.kept, listing.hollow)
         here = await to_thread.run_sync(self._standing, ingest, wanted)
         rules = await to_thread.run_sync(self._rules, listing, ingest, asked, listed)
         rules = rules._replace(besides=listed.keys() - wanted.keys())
@@ -153,7 +153,7 @@ class Choosing:
             {path: wanted[path] for path in completed},
             {member(asked.name, path): inode for path, inode in inodes.items()},
             _named(asked.name, chosen.left_out),
-            _named(asked.name, (*fetch.left_out, *listing.unlisted(wanted))),
+            _named(asked.name, (*fetch.left_out, *hollow, *listing.unlisted(wanted))),
             chosen.size,
             _is_compressed(wanted, fetch.whole),
         )
@@ -169,6 +169,16 @@ class Choosing:
         with self._lock:
             return collected(kept, self._options.collecting, self._room)
 
+    def _without_pseudo(self, kept: Manifest, hollow: Mapping[bytes, str]) -> tuple[Manifest, list[LeftOut]]:
+        """Return what can be copied of `kept`, and what can't: it is on pseudo file systems. A directory itself can."""
+        found = {path: kept[path] for path in hollow if path in kept}
+        if not found:
+            return kept, []
+        files = {path for path, item in found.items() if item.kind is not Kind.DIRECTORY}
+        asked_for = files if self._options.filtering.one_file_system else found
+        told = [pseudo_left_out(path, hollow[path]) for path in found if path in asked_for]
+        return {path: item for path, item in kept.items() if path not in files}, told
+
     def _standing(self, ingest: Ingest, wanted: Manifest) -> Manifest:
         """Return what stands here of what is wanted, or for a mirror all, by the same paths. Blocks."""
         if not ingest.sink.continues:
@@ -180,7 +190,7 @@ class Choosing:
         """Return by what to decide. Blocks."""
         collecting, filters = self._options.collecting, self._filters
         # Nobody has looked at what is in a directory on another file system.
-        mounted = mount_points(listed) if self._options.filtering.one_file_system else frozenset()
+        closed = mount_points(listed) if self._options.filtering.one_file_system else listing.hollow.keys()
         others, below = frozenset(asked.others), tuple(path + b"/" for path in asked.others)
 
         def is_protected(path: bytes, is_directory: bool) -> bool:
@@ -188,7 +198,7 @@ class Choosing:
                 return True
             if asked.meant and not any(asked.meant.matches(one) for one in (path, *above(path))):
                 return True
-            if mounted and not mounted.isdisjoint(above(path)):
+            if closed and not closed.isdisjoint(above(path)):
                 return True
             return filters is not None and not filters.keeps(path, is_directory)
 
@@ -208,7 +218,8 @@ class Listing:
     """What one pod tells of what is asked for.
 
     room: waits until there is memory for more.
-    size: bytes of memory that it takes, as far as it has come. is_whole: the pod could tell of all that there is.
+    size: bytes of memory that it takes, as far as it has come. is_whole: the pod could tell of all that there is, but
+    for what is in `hollow` ones, with their types: pseudo file systems.
     has_parts: it can be asked for a part of a file. can_prove: and to prove what one begins with.
     """
 
@@ -218,6 +229,7 @@ class Listing:
         self.has_parts = found.hello.parts
         self.can_prove = self.has_parts and found.hello.has_stat and found.hello.checksum in ALGORITHMS
         self._algorithm = found.hello.checksum
+        self.hollow: Mapping[bytes, str] = {}
         self._unlisted: list[bytes] = []
         self._more_unlisted = 0
         self.is_directory = found.hello.is_directory
@@ -257,6 +269,7 @@ class Listing:
                 hint="add them to the image, or pull everything into a new directory",
             )
         self.is_whole = reader.code == 0
+        self.hollow = reader.hollow
         self._unlisted, self._more_unlisted = reader.unlisted, reader.unlisted_count - len(reader.unlisted)
         await conversation.send(HEARD)
         return found

@@ -99,7 +99,7 @@ class PushJob:
 
     async def _synced(self, found: Greeted, state: TransferState, delta: Delta) -> Arrived:
         """Have the pod become what the sources are, by what it lacks."""
-        orders, arrived = Orders(delta), Arrived()
+        orders, arrived = Orders(delta), Arrived(landed=self._landing(found, state))
         if delta.send:
             arrived = await self._shipped(found, state, delta.send, orders)
         else:
@@ -130,7 +130,10 @@ class PushJob:
             archive, partial = shipment.form(state.negotiated.compression), self._options.publishing.partial
             steps = self._steps(found, state, shipment.layout.entries, orders)
             arrived = await Delivery(found, state, archive, steps, partial=partial).run()
-        return arrived._replace(landed=self._plan.landing(transfer.path, named=found.hello.is_named))
+        return arrived._replace(landed=self._landing(found, state))
+
+    def _landing(self, found: Greeted, state: TransferState) -> str:
+        return self._plan.landing(state.transfer.path, named=found.hello.is_named)
 
     def _steps(
         self, found: Greeted, state: TransferState, entries: Sequence[Entry], orders: Orders | None

@@ -37,8 +37,9 @@ _NUL_ITEM = re.compile(
 _SLASHES_HEAD = re.compile(
     rb"//([0-9a-f]{1,8}) (\d{1,20}) (-?\d{1,10}-\d\d-\d\d) (\d\d):(\d\d):(\d\d)\.(\d{9}) \+0000" + _NUMBERS
 )
-_NUL_WORD = re.compile(rb"(mount|unlisted) ([^\0]+)\0\0")
-_SLASHES_WORD = re.compile(rb"//(mount|unlisted) ")
+_WORD = rb"(mount|unlisted|hollow [0-9a-z_]{1,20}) "
+_NUL_WORD = re.compile(_WORD + rb"([^\0]+)\0\0")
+_SLASHES_WORD = re.compile(rb"//" + _WORD)
 _UNSAFE = re.compile(rb"/\.{0,2}(?:/|\Z)|\0")  # an empty component, `.` or `..`
 
 # How a name is quoted, and a link's, with its text between the last two: by BusyBox, toybox, and GNU as we ask it to.
@@ -58,14 +59,16 @@ class ListingReader:
     has said so. code: 0 when it could tell of all there is; 1 when not, `unlisted`, or something went meanwhile; None
     until the end. rest: what follows the end.
 
-    mounts: the mount points below the directory that was listed. unlisted: the first directories whose content could
-    not be seen, unlisted_count: how many there were.
+    mounts: the mount points below the directory that was listed. hollow: those of pseudo file systems, in which nothing
+    is listed, with their types. unlisted: the first directories whose content could not be seen, unlisted_count: how
+    many there were.
     """
 
     def __init__(self, token: str, names: Sequence[bytes] = ()) -> None:
         self.how, self.rest = "", b""
         self.code: int | None = None
         self.mounts: set[bytes] = set()
+        self.hollow: dict[bytes, str] = {}
         self.unlisted: list[bytes] = []
         self.unlisted_count = 0
         self._token = token
@@ -103,6 +106,9 @@ class ListingReader:
                 yield path, what
             elif what == b"mount":
                 self._add_mount(path)
+            elif what != b"unlisted":
+                self._add_mount(path)
+                self.hollow[path] = what.rpartition(b" ")[2].decode()
             else:
                 self._check_asked(path)
                 self._add_unlisted(path)

@@ -52,7 +52,7 @@ def test_a_tree_that_is_pushed_onto_the_root_leaves_its_directories_as_they_were
             assert states(fleet, pod, *KEPT) == before[pod], f"{pod} {flags}"
             assert sh(fleet, pod, "cat", "/srv/deep/file") == b"srv/deep/file"
     for pod in pods:
-        sh(fleet, pod, "sh", "-c", "rm -r /srv/fresh")
+        sh(fleet, pod, "sh", "-c", "rm -r /srv/fresh /srv/deep/file")
     ran = asynccp(fleet, "push", f"{rootfs}/", "-l", f"{selector(labels)}:/")
     assert ran.code == 0, ran.err
     for pod in pods:

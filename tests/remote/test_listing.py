@@ -370,6 +370,7 @@ def test_a_pseudo_file_system_is_not_looked_into(lister: Path) -> None:
     found, reader = listed(lister, "/", Path("/"), [b"proc", b"etc/hostname"])
     assert {b"proc", b"etc/hostname"} == found.keys()
     assert b"proc" in reader.mounts
+    assert reader.hollow[b"proc"] == "proc"
 
 
 def test_questions_are_answered_after_a_listing(lister: Path, odd: Path) -> None:
@@ -640,6 +641,8 @@ def test_a_path_that_leads_elsewhere_is_a_violation(path: bytes) -> None:
         ("printf", b"\0\0"),
         ("printf", b"x" * 20_000),
         ("printf", b"hidden ./a\0\0"),
+        ("printf", b"hollow ./a\0\0"),
+        ("printf", b"hollow \x1b[2J ./a\0\0"),
         ("walk", FILE + b"./a\0b//./a\0b\n"),
         ("walk", FILE + b"./a//./b\n"),
         ("walk", FILE + b"./a"),
@@ -688,9 +691,12 @@ def test_mount_points_and_what_could_not_be_seen_are_apart(how: str, form: bytes
     names = [b"%d\n" % number for number in range(MAX_UNLISTED + 5)]
     words = b"".join(form % (b"unlisted", name) for name in names)
     reader = ListingReader(TOKEN)
-    told = reader.feed(begin(how) + form % (b"mount", b"a b") + words + END.replace(b"rc=0", b"rc=1"))
+    hollow = form % (b"hollow proc", b"c d") + form % (b"hollow cgroup2", b"e\nf")
+    told = reader.feed(begin(how) + form % (b"mount", b"a b") + hollow + words + END.replace(b"rc=0", b"rc=1"))
     assert list(told) == []
-    assert (reader.mounts, reader.unlisted, reader.unlisted_count) == ({b"a b"}, names[:MAX_UNLISTED], len(names))
+    assert reader.mounts == {b"a b", b"c d", b"e\nf"}
+    assert reader.hollow == {b"c d": "proc", b"e\nf": "cgroup2"}
+    assert (reader.unlisted, reader.unlisted_count) == (names[:MAX_UNLISTED], len(names))
     assert reader.code == 1
 
 

@@ -3,9 +3,10 @@
 # there is not told, and no link is followed. Items (PATH begins with a NAME, or is `.`):
 #   how=printf     TYPE MODE SIZE TIME UID GID DEVICE INODE NAMES PATH NUL LINK NUL
 #   how=xargs|walk //MODE SIZE DATE TIME ZONE UID GID DEVICE INODE NAMES PATH//QUOTED LF
-# No PATH has two slashes in a row, so newlines in one do no harm, and where a link ends its size tells. `mount PATH` and
-# `unlisted PATH`, in the same form, are the mount points, and directories whose content can't be seen. What is in a pseudo
-# file system is not told: there sizes are none, or not those of a link's text.
+# No PATH has two slashes in a row, so newlines in one do no harm, and where a link ends its size tells. `mount PATH`,
+# `hollow TYPE PATH` and `unlisted PATH`, in the same form, are the mount points, those of pseudo file systems, and
+# directories whose content can't be seen. What is in a pseudo file system is not told: there sizes are none, or not those
+# of a link's text.
 #
 # One process for many files: GNU find is one. Any other has stat beside it, by `xargs`, if that stops when stat is killed,
 # which toybox's does not. Then, and where there is no find, the shell's own patterns do it. A shell gathers what stat
@@ -69,6 +70,8 @@ tell_all() { # NAME...
 '
     # shellcheck disable=SC2059 # it is ours
     for l in $below; do printf "$word" mount "$l"; done
+    # shellcheck disable=SC2059 # likewise
+    for l in $hollow; do printf "$word" "hollow ${l%% *}" "${l#* }"; done
     unset IFS
     set +f
     tell "$@"
