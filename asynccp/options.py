@@ -168,7 +168,7 @@ class Filtering(NamedTuple):
     rules: the first that matches a path, or a directory above it, decides; what none matches is copied.
     ignore_files: of a push: the `.asynccpignore` of a directory that is a source is one more rule, the last.
     one_file_system: a directory on which another file system is mounted is copied empty.
-    copy_links: of a push: a symbolic link is copied as what it leads to, also below what was named.
+    copy_links: a symbolic link is copied as what it leads to, also below what was named.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -248,9 +248,10 @@ class Options(NamedTuple):
 
     @property
     def narrows_pulls(self) -> bool:
-        """Tell whether a pull leaves something out, so that a pod is asked what it has."""
+        """Tell whether a pull takes another thing than all that is there, so that a pod is asked what it has."""
         filtering = self.filtering
-        return bool(filtering.rules) or filtering.one_file_system or self.collecting != Collecting()
+        is_all = not filtering.rules and not filtering.one_file_system and not filtering.copy_links
+        return not is_all or self.collecting != Collecting()
 
 
 def hop_size(sessions: int) -> int:

@@ -218,7 +218,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "-L --copy-links",
-            PUSHES,
+            FLEET,
             "options.filtering.copy_links",
             "Copy what symbolic links lead to, also those below a source.",
         ),

@@ -18,6 +18,7 @@ from asynccp.entry import LeftOut, pseudo_left_out
 from asynccp.errors import CommandFailed, ProtocolViolation, SourceMissing, SourceShrank, TransferError
 from asynccp.events import Sized
 from asynccp.options import SLOWEST_WALK_PER_S, Options
+from asynccp.plan.rotation import Named
 from asynccp.remote.census import missing
 from asynccp.remote.commands import pull_name
 from asynccp.remote.complaints import Complaint, Complaints, changed, failure, judge
@@ -37,14 +38,14 @@ class Account:
     """Hears the notes of one session, and judges it in the end. path: in the pod, as it was asked for.
 
     grown: files that were appended to while they were read, where that is no trouble.
-    inodes: of files that were listed, by path; none of them may have another's name in the end.
+    witnesses: files that were listed, by path; none of them may have another's name in the end.
     """
 
     def __init__(
         self, conversation: Conversation, state: TransferState, ingest: Ingest, hello: Hello, *, path: str
     ) -> None:
         self.grown: list[bytes] = []
-        self.inodes: Mapping[bytes, int] = {}
+        self.witnesses: Mapping[bytes, Named] = {}
         self._conversation = conversation
         self._state = state
         self._ingest = ingest
@@ -99,8 +100,8 @@ class Account:
         conversation.last_word, conversation.brings = Done.read(line.facts), False
         await conversation.hear_stderr_out()
         await self._ask(options, comparison)
-        if self.inodes:
-            await check_names(conversation, self.inodes)
+        if self.witnesses:
+            await check_names(conversation, self.witnesses)
         await conversation.acknowledge()
 
     async def _ask(self, options: Options, comparison: Comparison | None) -> None:

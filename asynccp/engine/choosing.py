@@ -33,7 +33,7 @@ from asynccp.plan.collect import Collected, Room, collected
 from asynccp.plan.fetch import Beginning, Fetch, Rules, beginnings, decide, questionable, tally
 from asynccp.plan.filters import compiled, kept_of
 from asynccp.plan.manifest import Item, Manifest
-from asynccp.plan.rotation import witnesses
+from asynccp.plan.rotation import Named, witnesses
 from asynccp.remote.dialogue import EVERYTHING, HEARD, pack_line
 from asynccp.remote.digests import encode_names
 from asynccp.remote.listing import ListingReader
@@ -66,7 +66,7 @@ class Asked(NamedTuple):
 class Choice(NamedTuple):
     """What of a directory is fetched. members: of the archive, by the paths that they have there.
 
-    items: what the pod has, of what is completed or set. inodes: of files that tell whether what is fetched was rotated
+    items: what the pod has, of what is completed or set. witnesses: files that tell whether what is fetched was rotated
     meanwhile, by their paths in an archive. limited: what the user's own limits leave out; left_out: what
     else is there, and is not copied. taken_size: bytes of what all pods may bring. is_compressed: so is most of what is
     fetched whole, by its names.
@@ -75,7 +75,7 @@ class Choice(NamedTuple):
     fetch: Fetch
     members: frozenset[bytes]
     items: Mapping[bytes, Item]
-    inodes: Mapping[bytes, int]
+    witnesses: Mapping[bytes, Named]
     limited: tuple[LeftOut, ...]
     left_out: tuple[LeftOut, ...]
     taken_size: int
@@ -119,9 +119,12 @@ class Choosing:
         Raises NothingMatches, CommandMissing, and what else keeps the pod from telling.
         """
         is_needed = bool(asked.meant) or self._options.narrows_pulls
-        listed = await listing.heard(asked.name, is_needed=is_needed)
-        if listed is None:
+        there = await listing.heard(asked.name, is_needed=is_needed)
+        if there is None:
             return None
+        listed, reasons = there, dict[bytes, str]()
+        if self._options.filtering.copy_links:
+            listed, reasons = await to_thread.run_sync(listing.followed, there)
         chosen = await to_thread.run_sync(self._chosen, listed, asked.meant)
         wanted, hollow = self._without_pseudo(chosen.kept, listing.hollow)
         here = await to_thread.run_sync(self._standing, ingest, wanted)
@@ -145,15 +148,15 @@ class Choosing:
                 hint="add them to the image, or pull whole files",
             )
         by_name = {*fetch.whole, *(one.path for one in fetch.moves), *(one.path for one in fetch.rest)}
-        inodes = witnesses(listed, by_name) if listing.can_prove else {}
+        asked_about = witnesses(listed, by_name) if listing.can_prove else {}
         completed = [*(one.path for one in (*fetch.rest, *fetch.tails)), *fetch.set]
         return Choice(
             fetch,
             frozenset(member(asked.name, path) for path in fetch.whole),
             {path: wanted[path] for path in completed},
-            {member(asked.name, path): inode for path, inode in inodes.items()},
+            {member(asked.name, path): one for path, one in asked_about.items()},
             _named(asked.name, chosen.left_out),
-            _named(asked.name, (*fetch.left_out, *hollow, *listing.unlisted(wanted))),
+            _named(asked.name, (*_because(reasons, fetch.left_out), *hollow, *listing.unlisted(wanted))),
             chosen.size,
             _is_compressed(wanted, fetch.whole),
         )
@@ -230,6 +233,8 @@ class Listing:
         self.can_prove = self.has_parts and found.hello.has_stat and found.hello.checksum in ALGORITHMS
         self._algorithm = found.hello.checksum
         self.hollow: Mapping[bytes, str] = {}
+        self._pseudo: Mapping[int, str] = {}
+        self._links: Sequence[bytes] = ()
         self._unlisted: list[bytes] = []
         self._more_unlisted = 0
         self.is_directory = found.hello.is_directory
@@ -269,7 +274,7 @@ class Listing:
                 hint="add them to the image, or pull everything into a new directory",
             )
         self.is_whole = reader.code == 0
-        self.hollow = reader.hollow
+        self.hollow, self._pseudo, self._links = reader.hollow, reader.pseudo, reader.links
         self._unlisted, self._more_unlisted = reader.unlisted, reader.unlisted_count - len(reader.unlisted)
         await conversation.send(HEARD)
         return found
@@ -290,10 +295,16 @@ class Listing:
         self._state.wire_size += len(data)
         return data
 
+    def followed(self, listed: Manifest) -> tuple[Manifest, dict[bytes, str]]:
+        """Return what can be copied of what was listed, and why the rest can't, where links were followed. Blocks."""
+        from asynccp.plan.links import Ways, followed  # few ask for it
+
+        return followed(listed, Ways(self._pseudo, self.hollow.keys(), self._links))
+
     def unlisted(self, wanted: Manifest) -> list[LeftOut]:
         """Return what could not be listed, of what is wanted."""
         named = [LeftOut(path, "what is in it can't be listed") for path in self._unlisted if path in wanted]
-        if not self.is_whole and not self._unlisted:
+        if not self.is_whole and not self._unlisted and not self._links:
             named.append(LeftOut(b"", "something below it could not be listed, or went meanwhile"))
         return named + more_left_out(self._more_unlisted)
 
@@ -363,6 +374,10 @@ def _is_compressed(there: Manifest, paths: Iterable[bytes]) -> bool:
     for path in paths:
         sizes[path.endswith(_COMPRESSED)] += there[path].size
     return sizes[True] > sizes[False]
+
+
+def _because(reasons: Mapping[bytes, str], left_out: Iterable[LeftOut]) -> list[LeftOut]:
+    return [replace(one, reason=reasons.get(one.path, one.reason)) for one in left_out]
 
 
 def _named(name: bytes, left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:

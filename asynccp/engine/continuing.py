@@ -104,12 +104,12 @@ class Continuing:
         async for piece, wire_size in pieces(conversation, member, part.offset, part.size):
             self._state.advance(len(piece), wire_size)
             yield piece
-        inode, size = (await objects(conversation, [member])).get(member, (item.inode, -1))
-        if inode != item.inode:
+        now = (await objects(conversation, [member])).get(member)
+        if now and now.inode != item.inode:
             raise SourceRotated(f"another file took the place of {printable(member)} while its end was read")
-        if size < part.offset + part.size:
+        if now is None or now.size < part.offset + part.size:
             raise SourceShrank(f"{printable(member)} was cut or removed while its end was read")
-        if size > item.size:
+        if now.size > item.size:
             self.grown.append(member)
 
     async def _do(self, steps: Generator[int, None, None]) -> None:

@@ -236,6 +236,7 @@ class _PullTransfer:
             follow=options.attributes.follow,
             chooses=not records and await self._chooses(),
             one_file_system=options.filtering.one_file_system,
+            copy_links=options.filtering.copy_links,
         )
 
     async def _chooses(self) -> bool:
@@ -292,7 +293,7 @@ class _PullTransfer:
         elif self._job.options.narrows_pulls or glob(state.transfer.path):
             self._job.choosing.check_single(hello, self._path)
         account = Account(conversation, state, self._ingest, hello, path=self._path)
-        account.inodes = self._choice.inodes if self._choice else {}
+        account.witnesses = self._choice.witnesses if self._choice else {}
         self._complaints = conversation.complaints
         self._complaints.has_room = self._share.has_room
         session = _PullSession(self._job, state, found, self._ingest, account, overlap, self._share, self._behind)
@@ -333,11 +334,11 @@ class _PullTransfer:
         self._continuing = Continuing(
             conversation, self._state, ingest, self._job.writer, functools.partial(member, name)
         )
-        await check_names(conversation, choice.inodes)
+        await check_names(conversation, choice.witnesses)
         await self._continuing.before(choice.fetch, choice.items)
         ingest.choose(choice.members)
         if choice.members:
-            await check_names(conversation, choice.inodes)
+            await check_names(conversation, choice.witnesses)
             await conversation.send(packed(choice, name, is_directory=found.hello.is_directory))
         return choice
 

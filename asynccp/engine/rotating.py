@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from asynccp.engine.conversation import Conversation
 from asynccp.engine.verify import objects
 from asynccp.errors import SourceRotated
-from asynccp.plan.rotation import renamed
+from asynccp.plan.rotation import Named, renamed
 from asynccp.text import listed, printable
 
 _NAMED = 3  # in an error
 
 
-async def check_names(conversation: Conversation, inodes: Mapping[bytes, int]) -> None:
-    """Raise SourceRotated if files have each other's names by now. inodes: of those that were listed, by path."""
-    found = await objects(conversation, inodes)
-    if paths := renamed(inodes, {path: inode for path, (inode, _) in found.items()}):
+async def check_names(conversation: Conversation, witnesses: Mapping[bytes, Named]) -> None:
+    """Raise SourceRotated if files have each other's names by now. witnesses: some that were listed, by path."""
+    if paths := renamed(witnesses, await objects(conversation, witnesses)):
         raise SourceRotated(f"logs were rotated while they were pulled: {listed(paths, _NAMED, printable)}")

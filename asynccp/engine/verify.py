@@ -5,6 +5,8 @@ the files take at the pace of the slowest disk that is worth waiting for: as muc
 that a pod says, which would have us wait for days.
 """
 
+import contextlib
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,12 +16,15 @@ from asynccp.checksum import ALGORITHMS
 from asynccp.engine.conversation import Conversation
 from asynccp.errors import CommandMissing, DigestsDiffer, Knob, ProtocolViolation, SessionLost
 from asynccp.options import SLOWEST_DIGEST_PER_S
+from asynccp.plan.rotation import Named
+from asynccp.remote import stattime
 from asynccp.remote.digests import AnswerReader, encode_question, questions
 from asynccp.remote.messages import Hello
 from asynccp.text import counted, listed, printable
 
 Here = Callable[[bytes, str], Awaitable[str | None]]
 _NAMES = 3  # of files that differ, in the error
+_OBJECT = re.compile(rb"(\d{1,20}) (\d{1,20}) " + stattime.PATTERN)
 
 
 def algorithm_of(hello: Hello, *, can_be_asked: bool = True) -> str:
@@ -114,15 +119,16 @@ async def count_old(conversation: Conversation, path: bytes) -> str:
     return told or ""
 
 
-async def objects(conversation: Conversation, names: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
-    """Return the inode and the size of the files that have these names now, for those that there are."""
-    found: dict[bytes, tuple[int, int]] = {}
+async def objects(conversation: Conversation, names: Iterable[bytes]) -> dict[bytes, Named]:
+    """Return which file has each of these names now, of those that there are."""
+    found: dict[bytes, Named] = {}
     for paths in questions(names):
         await conversation.send(encode_question(paths, "object"))
         for path, told in zip(paths, await answer(conversation, paths, "object"), strict=True):
-            words = (told or "").split()
-            if len(words) == 2 and all(word.isascii() and word.isdigit() and len(word) < 21 for word in words):
-                found[path] = int(words[0]), int(words[1])
+            if words := _OBJECT.fullmatch((told or "").encode()):
+                inode, size, *time = words.groups()
+                with contextlib.suppress(ValueError):  # a day that there is not
+                    found[path] = Named(int(inode), int(size), stattime.nanoseconds(*time))
     return found
 
 

@@ -9,6 +9,7 @@ into its place has an inode that was not listed: that is no rotation, and its co
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from asynccp.entry import Kind
 from asynccp.plan.manifest import Manifest
@@ -28,18 +29,38 @@ def stem(path: bytes) -> Stem:
     return directory, re.sub(_ADDED, b"", name)
 
 
-def witnesses(there: Manifest, chosen: Collection[bytes]) -> dict[bytes, int]:
-    """Return the inodes of files whose names tell of a rotation of what was chosen, by path. there: what was listed."""
+class Named(NamedTuple):
+    """Which file a name is of, and in which state. size: in bytes."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+def witnesses(there: Manifest, chosen: Collection[bytes]) -> dict[bytes, Named]:
+    """Return the files whose names tell of a rotation of what was chosen, by path. there: what was listed."""
     stems = {stem(path) for path in chosen if (item := there.get(path)) and item.kind is Kind.FILE}
     found: dict[Stem, list[tuple[int, bytes]]] = defaultdict(list)
     for path, item in there.items():
         if item.kind is Kind.FILE and item.inode and (one := stem(path)) in stems:
             found[one].append((item.mtime_ns, path))
     several = [sorted(some, reverse=True)[:MOST_WITNESSES] for some in found.values() if len(some) > 1]
-    return {path: there[path].inode for some in several for _, path in some}
+    items = {path: there[path] for some in several for _, path in some}
+    return {path: Named(item.inode, item.size, item.mtime_ns) for path, item in items.items()}
 
 
-def renamed(listed: Mapping[bytes, int], now: Mapping[bytes, int]) -> list[bytes]:
-    """Return the paths that another one's file has now. Both are inodes by path; what is gone is not in `now`."""
-    inodes = set(listed.values())
-    return [path for path, inode in now.items() if inode != listed[path] and inode in inodes]
+def renamed(listed: Mapping[bytes, Named], now: Mapping[bytes, Named]) -> list[bytes]:
+    """Return the paths that another one's file has now; what is gone is not in `now`.
+
+    An inode alone does not tell: where files are replaced all the time, each gets one that was another's a moment ago.
+    A log that was renamed is as it was, or has grown.
+    """
+    files = {one.inode: one for one in listed.values()}
+
+    def is_anothers(path: bytes, one: Named) -> bool:
+        was = files.get(one.inode)
+        if was is None or one.inode == listed[path].inode:
+            return False
+        return one == was or (one.size > was.size and one.mtime_ns >= was.mtime_ns)
+
+    return [path for path, one in now.items() if is_anothers(path, one)]

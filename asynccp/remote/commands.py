@@ -82,6 +82,7 @@ class PullRequest(NamedTuple):
     follow: bool = True
     chooses: bool = False
     one_file_system: bool = False
+    copy_links: bool = False
 
 
 class ListRequest(NamedTuple):
@@ -89,7 +90,7 @@ class ListRequest(NamedTuple):
 
     names: below `path`, of which alone it is to tell: paths as in a manifest, none of them below another. Without
     any it is all, `path` included.
-    follow: if `path` is a link, it stands for what it leads to; no other link is followed.
+    follow: if `path` is a link, it stands for what it leads to. copy_links: so does any other.
     one_file_system: what is in a mount point below a name is left out.
     """
 
@@ -98,6 +99,7 @@ class ListRequest(NamedTuple):
     names: Sequence[bytes] = ()
     follow: bool = True
     one_file_system: bool = False
+    copy_links: bool = False
 
 
 def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
@@ -146,7 +148,7 @@ def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:
         "needed": "tar",
     }
     if request.chooses:
-        words["one_file_system"] = _flag(request.one_file_system)
+        words |= {"one_file_system": _flag(request.one_file_system), "copy_links": _flag(request.copy_links)}
     return _command(request.token, _CHOOSE if request.chooses else _PULL, directory, name, words, shell)
 
 
@@ -157,6 +159,7 @@ def list_command(request: ListRequest, *, shell: str = SHELL) -> Command:
         "itself": encode_name(pull_name(request.path)).decode(),
         "follow": _flag(request.follow),
         "one_file_system": _flag(request.one_file_system),
+        "copy_links": _flag(request.copy_links),
         "needed": "",
     }
     asked = _command(request.token, _LIST, directory, name, words, shell)

@@ -4,9 +4,9 @@
     pod  → us   DIGEST  NAME                         as sha256sum prints it, in the order of the names
     pod  → us   asynccp TOKEN summed
 
-Other questions are answered in the same form: `state` by size and time of change instead of a digest, `object` by inode
-and size; and, about one name, `head N` by the digest of the first N bytes, `old` by the number of entries there that
-have not changed.
+Other questions are answered in the same form: `state` by size and time of change instead of a digest, `object` by
+inode, size and time (`stattime`); and, about one name, `head N` by the digest of the first N bytes, `old` by the number
+of entries there that have not changed.
 
 Names begin with `./`. On the way to the pod, bytes that a shell's `read` might mistake are written as printf's `%b`
 reads them (POSIX printf: `\\0` and three octal digits). On the way back the names are known, so that the answer can be
@@ -61,7 +61,7 @@ class AnswerReader:
     def __init__(self, token: str, paths: Sequence[bytes], algorithm: str) -> None:
         self._end = f"asynccp {token} summed\n".encode()
         self._paths = paths
-        self._words = 2 if algorithm in ("cksum", "state", "object") else 1
+        self._words = {"cksum": 2, "state": 2, "object": 5}.get(algorithm, 1)
         self._bound = sum(4 * len(path) + 200 for path in paths) + len(self._end)
         self._buffer = bytearray()
 
@@ -96,7 +96,7 @@ class AnswerReader:
                 head = text.removeprefix(mark) if text.startswith(mark) else b""
                 words = head.split(b" ", self._words)[: self._words]
                 line = mark + b" ".join(words) + gap + form + b"\n"
-                if text.startswith(line) and all(word.removeprefix(b"-").isalnum() for word in words):
+                if text.startswith(line) and all(word.translate(None, b"-:.+").isalnum() for word in words):
                     return b" ".join(words).decode("ascii"), len(line)
         return None, 0
 

@@ -11,20 +11,20 @@ A pod is not trusted: an item is whole and about what was asked for, or the list
 its own files, tell of one twice, or never end: who collects the items bounds how many they are.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
-from functools import lru_cache
 
 from asynccp.entry import Kind
 from asynccp.errors import ProtocolViolation
 from asynccp.plan.manifest import Item
+from asynccp.remote import stattime
 from asynccp.remote.dialogue import LineReader
 from asynccp.remote.messages import number
 from asynccp.text import printable
 
 MAX_MOUNTS = 10_000  # a container has some dozens
-MAX_UNLISTED = 1000  # that are named
+MAX_UNLISTED = MAX_LINKS = 1000  # that are named
 _MARK = b"//"  # before the last line, and before what is not ended by NUL
 _PATH_MAX = 4096  # bytes of a path, and of a link's text (limits.h(0p), as Linux has it)
 _MAX_HEAD_SIZE = 300  # bytes of an item before its path: ten numbers of up to 20 digits
@@ -34,10 +34,9 @@ _NUMBERS = rb" (\d{1,20})" * 5 + b" "  # uid, gid, device, inode, names
 _NUL_ITEM = re.compile(
     rb"([A-Za-z?])([0-7]{1,5}) (\d{1,20}) (-?\d{1,20})\.(\d{9})\d{0,9}" + _NUMBERS + rb"([^\0]+)\0([^\0]{0,4096})\0"
 )
-_SLASHES_HEAD = re.compile(
-    rb"//([0-9a-f]{1,8}) (\d{1,20}) (-?\d{1,10}-\d\d-\d\d) (\d\d):(\d\d):(\d\d)\.(\d{9}) \+0000" + _NUMBERS
-)
-_WORD = rb"(mount|unlisted|hollow [0-9a-z_]{1,20}) "
+_SLASHES_HEAD = re.compile(rb"//([0-9a-f]{1,8}) (\d{1,20}) " + stattime.PATTERN + _NUMBERS)
+_WORD = rb"(mount|unlisted|link|pseudo|hollow [0-9a-z_]{1,20}) "
+_DEVICE = re.compile(rb"(\d{1,7}):(\d{1,7}) ([0-9a-z_]{1,20})")
 _NUL_WORD = re.compile(_WORD + rb"([^\0]+)\0\0")
 _SLASHES_WORD = re.compile(rb"//" + _WORD)
 _UNSAFE = re.compile(rb"/\.{0,2}(?:/|\Z)|\0")  # an empty component, `.` or `..`
@@ -61,7 +60,8 @@ class ListingReader:
 
     mounts: the mount points below the directory that was listed. hollow: those of pseudo file systems, in which nothing
     is listed, with their types. unlisted: the first directories whose content could not be seen, unlisted_count: how
-    many there were.
+    many there were. Where links are followed, pseudo: the types of pseudo file systems by their devices, wherever they
+    are mounted; links: the first of those among which are all that could not be followed.
     """
 
     def __init__(self, token: str, names: Sequence[bytes] = ()) -> None:
@@ -69,6 +69,8 @@ class ListingReader:
         self.code: int | None = None
         self.mounts: set[bytes] = set()
         self.hollow: dict[bytes, str] = {}
+        self.pseudo: dict[int, str] = {}
+        self.links: list[bytes] = []
         self.unlisted: list[bytes] = []
         self.unlisted_count = 0
         self._token = token
@@ -100,18 +102,12 @@ class ListingReader:
         at = 0
         while not self._buffer.startswith(self._end, at) and (told := self._item(self._buffer, at)):
             said, what, at = told
-            path = _relative(said)
             if isinstance(what, Item):
+                path = _relative(said)
                 self._check_asked(path)
                 yield path, what
-            elif what == b"mount":
-                self._add_mount(path)
-            elif what != b"unlisted":
-                self._add_mount(path)
-                self.hollow[path] = what.rpartition(b" ")[2].decode()
             else:
-                self._check_asked(path)
-                self._add_unlisted(path)
+                self._hear(what, said)
         self._buffer = self._buffer[at:]
         if self._buffer.startswith(self._end):
             self._read_end()
@@ -142,10 +138,36 @@ class ListingReader:
             at = path.find(b"/", at + 1)
         raise ProtocolViolation(f"the pod lists '{printable(path, 200)}', which was not asked for")
 
+    def _hear(self, word: bytes, said: bytes) -> None:
+        """Take one of our own words."""
+        if word == b"pseudo":
+            self._add_device(said)
+            return
+        path = _relative(said)
+        if word == b"mount":
+            self._add_mount(path)
+        elif word.startswith(b"hollow "):
+            self._add_mount(path)
+            self.hollow[path] = word.rpartition(b" ")[2].decode()
+        elif word == b"link":
+            self._check_asked(path)
+            if len(self.links) < MAX_LINKS:
+                self.links.append(path)
+        else:
+            self._check_asked(path)
+            self._add_unlisted(path)
+
     def _add_mount(self, path: bytes) -> None:
         self.mounts.add(path)
         if len(self.mounts) > MAX_MOUNTS:
             raise ProtocolViolation(f"the pod lists more than {MAX_MOUNTS:,} mount points")
+
+    def _add_device(self, said: bytes) -> None:
+        found = _DEVICE.fullmatch(said)
+        if found is None or len(self.pseudo) >= MAX_MOUNTS:
+            raise _no_listing(said)
+        major, minor, fs_type = found.groups()
+        self.pseudo[os.makedev(int(major), int(minor))] = fs_type.decode()
 
     def _add_unlisted(self, path: bytes) -> None:
         self.unlisted_count += 1
@@ -191,14 +213,16 @@ def _slashes_item(buffer: bytes, at: int) -> _Told | None:
     if end < 0:
         return None
     mode, size, day, hours, minutes, seconds, fraction, *numbers = found.groups()
+    try:
+        mtime_ns = stattime.nanoseconds(day, hours, minutes, seconds, fraction)
+    except ValueError:
+        raise _no_listing(day) from None
     kind = _TYPES.get(int(mode, 16) & 0o170000)
     path = buffer[start:end]
     quoted = _quoted(buffer, end + 2, path, int(size) if kind is Kind.SYMLINK else None)
     if quoted is None:
         return None
     link, end = quoted
-    time_s = _midnight_s(day) + int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-    mtime_ns = time_s * 1_000_000_000 + int(fraction)
     return path, _item(kind, int(mode, 16), int(size), mtime_ns, numbers, link), end
 
 
@@ -249,15 +273,3 @@ def _item(kind: Kind | None, mode: int, size: int, mtime_ns: int, numbers: Seque
         inode,
         names,
     )
-
-
-@lru_cache(maxsize=4096)
-def _midnight_s(day: bytes) -> int:
-    """Return when a day of any year began, in seconds since 1970. All is the same again after 400 years."""
-    year, month, of_month = (int(word) for word in day.rsplit(b"-", 2))
-    cycles, year = divmod(year, 400)
-    try:
-        days = date(year + 400, month, of_month).toordinal() - date(1970, 1, 1).toordinal() + (cycles - 1) * 146_097
-    except ValueError:
-        raise _no_listing(day) from None
-    return days * 86_400

@@ -1,10 +1,11 @@
-"""What of a tree a push takes, by the real command: filters, links, one file system; and what it says when it can't."""
+"""What of a tree a copy takes, by the real command: filters, links, one file system; and what it says when it can't."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, asynccp, labels_for, snapshot
+from tests.e2e.fleet import WITH_TAR, Fleet, asynccp, labels_for, sh, snapshot
+from tests.e2e.real import RealFleet
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -87,3 +88,41 @@ def test_links_that_lead_nowhere_are_named(fleet: Fleet, pod: str, site: Path) -
         "site/up": "a symbolic link leads back to a directory above it",
     }
     assert b"site/latest" in snapshot(fleet, pod, "/tmp/links")
+
+
+LINKED = """
+mkdir -p "$1/logs/sub" "$1/far/deep"; echo one >"$1/far/one.log"; echo two >"$1/far/deep/two.log"
+cd "$1/logs"; ln -s ../far/one.log a.log; ln -s "$1/far/deep" deep; ln -s .. sub/up; ln -s nowhere gone; ln -s self self
+ln -s /proc/self/root pseudo; ln -s /proc/cpuinfo cpu
+"""
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("kind", WITH_TAR)
+def test_a_pull_copies_what_links_lead_to(real_fleet: RealFleet, kind: str, tmp_path: Path) -> None:
+    """And again what has changed, though the links have not."""
+    there = "/tmp/linked"
+    pod = real_fleet.add(kind, f"linked-{kind}", labels_for("linked"))
+    sh(real_fleet, pod, "sh", "-c", LINKED, "sh", there)
+    for new, told in (("", {"new": 6}), ("", {"same": 6}), ("three\n", {"same": 5, "changed": 1})):
+        sh(real_fleet, pod, "sh", "-c", f"printf '{new}' >>{there}/far/deep/two.log")
+        ran = asynccp(real_fleet, "pull", "-L", f"{pod}:{there}/logs", tmp_path, "-o", "json")
+        assert ran.code == 23
+        (one,) = ran.report["pods"]
+        assert told.items() <= one["tally"].items()
+        reasons = {left["path"].removeprefix("logs/"): left["reason"] for left in one["left_out"]}
+        assert reasons.pop("gone") == "a symbolic link that leads nowhere (to nowhere)"
+        assert "leads back to" in reasons.pop("sub/up")
+        assert reasons.pop("cpu") == reasons["pseudo"] or "leads back" in reasons["pseudo"]
+        assert reasons.keys() == {"pseudo", "self"}
+        logs = tmp_path / pod / "logs"
+        assert (logs / "a.log").read_text() == "one\n"
+        assert (logs / "deep/two.log").read_text() == f"two\n{new}"
+        assert not [path for path in logs.rglob("*") if path.is_symlink()]
+
+
+def test_a_pull_of_one_link_is_one_of_what_it_leads_to(fleet: Fleet, pod: str, tmp_path: Path) -> None:
+    sh(fleet, pod, "sh", "-c", LINKED, "sh", "/tmp/one-link")
+    ran = asynccp(fleet, "pull", "-L", "--tail-bytes", "3", f"{pod}:/tmp/one-link/logs/a.log", tmp_path, "-o", "json")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / pod / "a.log").read_text() == "ne\n"

@@ -4,9 +4,11 @@ import pytest
 
 from asynccp.entry import Kind
 from asynccp.plan.manifest import Item
-from asynccp.plan.rotation import MOST_WITNESSES, renamed, witnesses
+from asynccp.plan.rotation import MOST_WITNESSES, Named, renamed, witnesses
 
-LISTED = {b"app.log": 11, b"app.log.1": 12, b"app.log.2": 13}
+LISTED = {b"app.log": Named(11, 50, 9), b"app.log.1": Named(12, 80, 7), b"app.log.2": Named(13, 80, 5)}
+ACTIVE, FIRST, SECOND = LISTED.values()
+NEW = Named(14, 3, 12)
 
 
 def file(inode: int, time_s: int = 0) -> Item:
@@ -17,21 +19,27 @@ def file(inode: int, time_s: int = 0) -> Item:
     ("now", "found"),
     [
         (LISTED, []),
-        ({b"app.log": 14, b"app.log.1": 11, b"app.log.2": 12}, [b"app.log.1", b"app.log.2"]),
-        ({b"app.log": 14, b"app.log.1": 12, b"app.log.2": 13}, []),
-        ({b"app.log": 11, b"app.log.1": 14, b"app.log.2": 12}, [b"app.log.2"]),
-        ({b"app.log.1": 11}, [b"app.log.1"]),
-        ({b"app.log": 11}, []),
+        ({b"app.log": NEW, b"app.log.1": ACTIVE, b"app.log.2": FIRST}, [b"app.log.1", b"app.log.2"]),
+        ({b"app.log": NEW, b"app.log.1": ACTIVE._replace(size=60, mtime_ns=11)}, [b"app.log.1"]),
+        ({b"app.log": NEW, b"app.log.1": FIRST, b"app.log.2": SECOND}, []),
+        ({b"app.log": ACTIVE, b"app.log.1": NEW, b"app.log.2": FIRST}, [b"app.log.2"]),
+        ({b"app.log.1": ACTIVE}, [b"app.log.1"]),
+        ({b"app.log": ACTIVE._replace(inode=12, mtime_ns=12), b"app.log.1": NEW}, []),
+        ({b"app.log": Named(12, 3, 12)}, []),
+        ({b"app.log": ACTIVE}, []),
         ({}, []),
     ],
-    ids=["nothing", "renamed", "written anew", "copied and truncated", "moved on", "removed", "all gone"],
-)
-def test_one_listed_name_with_anothers_file_tells_a_rotation(now: dict[bytes, int], found: list[bytes]) -> None:
+    ids=[
+        "nothing", "renamed", "and grown", "written anew", "copied and truncated", "moved on", "an inode given again",
+        "and smaller", "removed", "all gone",
+    ],
+)  # fmt: skip
+def test_one_listed_name_with_anothers_file_tells_a_rotation(now: dict[bytes, Named], found: list[bytes]) -> None:
     assert renamed(LISTED, now) == found
 
 
 def test_names_of_one_file_are_no_rotation() -> None:
-    listed = {b"app.log": 11, b"app.log.1": 11}
+    listed = {b"app.log": ACTIVE, b"app.log.1": ACTIVE}
     assert renamed(listed, listed) == []
 
 
@@ -57,5 +65,6 @@ def test_a_log_is_asked_about_with_those_that_it_became(chosen: list[bytes], fou
 def test_of_very_many_the_newest_are_asked_about() -> None:
     there = {b"app.log.%d" % number: file(number + 1, time_s=number) for number in range(100_000)}
     assert witnesses(there, [b"app.log.5"]) == {
-        b"app.log.%d" % number: number + 1 for number in range(100_000 - MOST_WITNESSES, 100_000)
+        b"app.log.%d" % number: Named(number + 1, 100, number * 10**9)
+        for number in range(100_000 - MOST_WITNESSES, 100_000)
     }

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import os
 import random
+import shlex
 import shutil
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from asynccp.entry import Kind
 from asynccp.errors import ProtocolViolation
+from asynccp.plan.links import Ways, followed
 from asynccp.plan.manifest import Item
 from asynccp.remote.agent import TarAgent
 from asynccp.remote.commands import ListRequest, list_command
@@ -94,12 +96,15 @@ def listing(
     powerless: bool = False,
     follow: bool = True,
     one_file_system: bool = False,
+    copy_links: bool = False,
 ) -> Process:
-    request = ListRequest(token=TOKEN, path=str(path), names=names, follow=follow, one_file_system=one_file_system)
+    request = ListRequest(TOKEN, str(path), names, follow, one_file_system, copy_links)
     return Process(box, list_command(request), here, powerless=powerless)
 
 
-def read(pod: Process, names: Sequence[bytes] = ()) -> tuple[dict[bytes, Item], ListingReader]:
+def read(
+    pod: Process, names: Sequence[bytes] = (), *, may_repeat: bool = False
+) -> tuple[dict[bytes, Item], ListingReader]:
     """Return what the pod lists, each path once, and the reader that has come to its end."""
     assert "problem" not in pod.line("hello").facts
     reader, found = ListingReader(TOKEN, names), {}
@@ -107,7 +112,7 @@ def read(pod: Process, names: Sequence[bytes] = ()) -> tuple[dict[bytes, Item], 
         data = pod.read(65536)
         assert data, f"it ended before its listing did: {pod.said()}"
         for path, item in reader.feed(data):
-            assert path not in found
+            assert may_repeat or path not in found
             found[path] = item
     assert reader.rest == b""
     return found, reader
@@ -138,8 +143,8 @@ def truth(top: Path) -> dict[bytes, Item]:
 KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 
 
-def item(path: bytes | Path) -> Item:
-    at = os.lstat(path)
+def item(path: bytes | Path, *, follow: bool = False) -> Item:
+    at = os.stat(path, follow_symlinks=follow)
     kind = KINDS.get(stat.S_IFMT(at.st_mode))
     return Item(
         kind,
@@ -358,6 +363,57 @@ def test_what_is_on_another_disk_is_told_too(lister: Path, tmp_path: Path) -> No
         subprocess.run(["umount", "-l", disk], check=True)
 
 
+def test_links_are_told_as_what_they_lead_to_where_that_is_asked_for(lister: Path, tmp_path: Path) -> None:
+    elsewhere, top = tmp_path / "elsewhere", tmp_path / "top"
+    for directory in (elsewhere / "deep", top / "real"):
+        directory.mkdir(parents=True)
+    for file in (elsewhere / "deep/log", elsewhere / "one.log", top / "real/file"):
+        file.write_text(str(file))
+    links = {"dir": elsewhere, "file": Path("real/file"), "f\nr": elsewhere / "one.log", "real/up": elsewhere / "deep"}
+    for name, target in links.items():
+        (top / name).symlink_to(target)
+    (top / "dangling").symlink_to("nowhere")
+    (elsewhere / "deep/dangling").symlink_to("no\nwhere")
+    found, reader = listed(lister, f"{top}/", top, copy_links=True)
+    walked = {os.path.join(one, name) for one, *some in os.walk(top, followlinks=True) for name in (*some[0], *some[1])}
+    paths = {b"", *(os.fsencode(os.path.relpath(path, top)) for path in walked)}
+    dangling = {b"dangling": b"nowhere", b"dir/deep/dangling": b"no\nwhere", b"real/up/dangling": b"no\nwhere"}
+    leads = {path: item(top / os.fsdecode(path), follow=path not in dangling) for path in paths}
+    assert found == leads
+    assert {path: one.link for path, one in found.items() if one.kind is Kind.SYMLINK} == dangling
+    assert os.stat("/proc").st_dev in reader.pseudo
+    assert reader.pseudo[os.stat("/proc").st_dev] == "proc"
+
+
+def test_a_link_that_leads_back_is_an_end(lister: Path, tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    (top / "a/b").mkdir(parents=True)
+    (top / "a/file").touch()
+    (top / "a/b/back").symlink_to("..")
+    (top / "down").symlink_to(".")
+    (top / "itself").symlink_to("itself")
+    found, reader = listed(lister, f"{top}/", top, copy_links=True)
+    manifest, reasons = followed(found, Ways(reader.pseudo, reader.hollow.keys(), reader.links))
+    assert {path for path, one in manifest.items() if one.kind} == {b"", b"a", b"a/b", b"a/file"}
+    assert set(reasons) == {b"a/b/back", b"down", b"itself"}
+
+
+def test_a_loop_of_two_links_ends_too(lister: Path, tmp_path: Path) -> None:
+    top, far = tmp_path / "top", tmp_path / "far"
+    for directory in (top, far):
+        directory.mkdir()
+        (directory / "file").touch()
+    (top / "to").symlink_to(far)
+    (far / "fro").symlink_to(top)
+    with listing(lister, f"{top}/", top, copy_links=True) as pod:
+        found, reader = read(pod, may_repeat=True)
+        pod.acknowledge()
+        assert pod.exit_code() == 0
+    manifest, reasons = followed(found, Ways(reader.pseudo, reader.hollow.keys(), reader.links))
+    assert {path for path, one in manifest.items() if one.kind} == {b"", b"file", b"to", b"to/file"}
+    assert set(reasons) <= {b"to/fro"}  # GNU find alone complains and tells no path, since the link is not below
+
+
 def test_links_whose_size_tells_nothing(lister: Path) -> None:
     name = b"proc/%d/ns" % os.getpid()
     found, reader = listed(lister, "/", Path("/"), [name])
@@ -405,6 +461,30 @@ def test_files_that_go_meanwhile_do_no_harm(lister_of: BoxOf, kind: str, place: 
     assert found.keys() == {path for path in before if not path.startswith(b"1")}
     del found[b""]
     assert found == {path: before[path] for path in found}
+
+
+@pytest.mark.parametrize("kind", ["dash-gnu", "dash-gnu-xargs with find=busybox"])
+@pytest.mark.parametrize(
+    ("complaint", "code"),
+    [
+        ("find: ./gone: No such file or directory", 0),
+        ("find: './gone': No such file or directory\nfind: './a b': No such file or directory", 0),
+        ("find: ./bad: Input/output error", 1),
+        ("find: ./gone: No such file or directory\nfind: ./bad: Input/output error", 1),
+        ("", 1),
+    ],
+)
+def test_what_find_saw_go_is_nothing_that_could_not_be_listed(
+    lister_of: BoxOf, kind: str, place: Path, tmp_path: Path, complaint: str, code: int
+) -> None:
+    """It is no other than one that went before."""
+    (tmp_path / "a").touch()
+    script = f"""
+    case "$*" in *unlisted* | *"-o -print0") REAL "$@"; printf %s {shlex.quote(complaint)} >&2; exit 1 ;; esac
+    exec REAL "$@"
+    """
+    found, reader = listed(wrapped(lister_of(kind), place, script, "find"), f"{tmp_path}/", tmp_path)
+    assert (found, reader.code) == (truth(tmp_path), code)
 
 
 @pytest.mark.parametrize(
@@ -642,6 +722,9 @@ def test_a_path_that_leads_elsewhere_is_a_violation(path: bytes) -> None:
         ("printf", b"x" * 20_000),
         ("printf", b"hidden ./a\0\0"),
         ("printf", b"hollow ./a\0\0"),
+        ("printf", b"pseudo ./a\0\0"),
+        ("printf", b"pseudo 0:99999999999 proc\0\0"),
+        ("walk", b"//pseudo 0:5 a;b\n"),
         ("printf", b"hollow \x1b[2J ./a\0\0"),
         ("walk", FILE + b"./a\0b//./a\0b\n"),
         ("walk", FILE + b"./a//./b\n"),

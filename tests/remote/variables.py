@@ -40,6 +40,8 @@ VARIABLES = {
     "in_place": "yes",
     "dir_perms": "yes",
     "follow": "",
+    "copy_links": "yes",
+    "one_file_system": "yes",
     "records": "9",
     "renames": "yes",
     "home": "yes",

@@ -50,5 +50,5 @@ pack_chosen() {
         done
         ;;
     esac
-    tar cf - --no-recursion -C "$d" "$@" 3<&- 4>&- 5>&-
+    tar "c${copy_links:+h}f" - --no-recursion -C "$d" "$@" 3<&- 4>&- 5>&-
 }

@@ -27,7 +27,7 @@ answer() {
         case $what in
         sum) $sum "$@" ;;
         state) stat -L -c '%s %Y  %n' "$@" 2>/dev/null ;;
-        object) stat -L -c '%i %s  %n' "$@" 2>/dev/null ;;
+        object) TZ=UTC0 stat -L -c '%i %s %y  %n' "$@" 2>/dev/null ;;
         head*)
             for l; do
                 [ ! "$gone" ] || exit

@@ -1,6 +1,8 @@
 # list_below DIRECTORY NAME...: starts to tell what is there, as `lister`, in the background beside who hears that the
 # client is gone: `listing`, items, `listed`. A NAME is `./a`, or `./` for all, written as printf's %b reads it. What isn't
-# there is not told, and no link is followed. Items (PATH begins with a NAME, or is `.`):
+# there is not told, and no link is followed, but with `copy_links`: each is told then as what it leads to, if it leads
+# anywhere; `pseudo MAJOR:MINOR TYPE` are devices that it may lead to, `link PATH` links that may lead back. Items (PATH
+# begins with a NAME, or is `.`):
 #   how=printf     TYPE MODE SIZE TIME UID GID DEVICE INODE NAMES PATH NUL LINK NUL
 #   how=xargs|walk //MODE SIZE DATE TIME ZONE UID GID DEVICE INODE NAMES PATH//QUOTED LF
 # No PATH has two slashes in a row, so newlines in one do no harm, and where a link ends its size tells. `mount PATH`,
@@ -24,7 +26,7 @@ tell_below() {
     trap gone=yes TERM
     export TZ=UTC0 QUOTING_STYLE=literal f='//%f %s %y %u %g %d %i %h %n//%N'
     mounts "$1"
-    how=none word='//%s ./%s\n' xdev=${one_file_system:+-xdev}
+    how=none word='//%s %s\n' xdev=${one_file_system:+-xdev} links=${copy_links:+-L}
     if [ "$group" ] && cd -P "$1" 2>/dev/null; then choose; fi
     shift
     say "listing how=$how"
@@ -46,13 +48,13 @@ tell_below() {
 choose() {
     command -v cat >/dev/null || return
     case $(trap : TERM; find . $xdev -prune -readable -printf '%y%D' 2>/dev/null) in d[0-9]*)
-        how=printf word='%s ./%s\000\000'
+        how=printf word='%s %s\000\000'
         return
         ;;
     esac
     stat -c "$f" . >/dev/null 2>&1 || return
     how=walk
-    if [ "$(stops)" = . ]; then how=xargs; fi
+    if [ ! "$links" ] && [ "$(stops)" = . ]; then how=xargs; fi
 }
 # stops: says `.` once if all is there that `xargs` below needs, and it ends when what it runs is killed.
 # shellcheck disable=SC2016,SC2086 # what a shell of its own reads; an option, or none
@@ -69,9 +71,11 @@ tell_all() { # NAME...
     IFS='
 '
     # shellcheck disable=SC2059 # it is ours
-    for l in $below; do printf "$word" mount "$l"; done
-    # shellcheck disable=SC2059 # likewise
-    for l in $hollow; do printf "$word" "hollow ${l%% *}" "${l#* }"; done
+    {
+        for l in $below; do printf "$word" mount "./$l"; done
+        for l in $hollow; do printf "$word" "hollow ${l%% *}" "./${l#* }"; done
+        if [ "$links" ]; then for l in $devices; do printf "$word" pseudo "${l%% /*}"; done; fi
+    }
     unset IFS
     set +f
     tell "$@"
@@ -95,16 +99,37 @@ tell() { # NAME...; of find's conditions those that pass over pseudo file system
         IFS='
 '
         for l in $hollow; do set -- "$@" -path "./${l#* }" -o; done
+        if [ "$links" ]; then for l in $devices; do l=${l#* }; set -- "$@" -fstype "${l%% *}" -o; done; fi
         unset IFS
         set +f
-        set -- "$@" -path // ')' -prune
+        set -- "$@" -path //. ')' -prune
     fi
     "tell_by_$how" "$@"
 }
+# went WORDS: whether a find only complains of what went between the moment it saw a name and the one it looked there.
+went() {
+    l=
+    set -f
+    IFS='
+'
+    for l in $1; do case $l in *': No such file or directory') ;; *) l=; break ;; esac; done
+    unset IFS
+    set +f
+    [ "$l" ]
+}
+# Of links that lead to themselves, or back to a directory above (fts(3), FTS_DC), this find only complains.
+# shellcheck disable=SC2086 # an option, or none
 tell_by_printf() {
-    find "$@" , \( -type d \( ! -readable -o ! -executable \) -printf 'unlisted %p\0\0' \) , \
-        -printf '%y%m %s %T@ %U %G %D %i %n %p\0%l\0' 2>/dev/null || rc=$?
+    exec 7>&1
+    o=$(
+        trap : TERM
+        find $links "$@" , \( -type d \( ! -readable -o ! -executable \) -printf 'unlisted %p\0\0' \) , \
+            -printf '%y%m %s %T@ %U %G %D %i %n %p\0%l\0' 2>&1 >&7
+    ) || rc=$?
     [ "$rc" -lt 2 ] || exit
+    if [ $rc = 1 ] && went "$o"; then rc=0; fi
+    if [ "$rc$links" != 1-L ]; then return; fi
+    find "$@" , -type l ! -xtype f -printf 'link %p\0\0' 2>/dev/null || [ $? = 1 ] || exit
 }
 # shellcheck disable=SC2016 # what a shell of its own reads
 unseen='for e; do { [ -r "$e" ] && [ -x "$e" ]; } || printf "//unlisted %s\n" "$e"; done'
@@ -115,7 +140,7 @@ tell_by_xargs() {
         {
             {
                 trap '' TERM
-                find "$@" -print0 -o -print0 2>/dev/null
+                find "$@" -print0 -o -print0 2>&8
                 echo "found $?." >&8
             } | {
                 trap '' TERM
@@ -124,8 +149,12 @@ tell_by_xargs() {
             }
         } 8>&1
     )
-    case $o in *'described 0.'* | *'described 123.'*) ;; *) exit 2 ;; esac # 123: of some that went meanwhile
-    case $o in *'found 0.'*) return ;; *'found 1.'*) rc=1 ;; *) exit 2 ;; esac
+    case $o in *.'
+described 0.' | *.'
+described 123.') o=${o%.*.} ;; *) exit 2 ;; esac # 123: of some that went meanwhile
+    case $o in *'found 0') return ;; *'found 1') o=${o%found 1} ;; *) exit 2 ;; esac
+    if went "$o"; then return; fi
+    rc=1
     {
         trap '' TERM
         find "$@" -o -type d -print0 2>/dev/null
@@ -147,6 +176,17 @@ by_stat() {
         eval "by_stat $some"
         shift 200
     done
+    # shellcheck disable=SC2086 # an option, or none
+    o=$(trap : TERM; stat $links -c "$f" "$@" 2>/dev/null; [ $? -lt 2 ] && echo .) || exit 2
+    printf %s "${o%.}"
+    if [ "$links" ]; then by_lstat "$@"; fi
+}
+by_lstat() { # of some, what leads nowhere
+    for e; do
+        shift
+        if [ -h "$e" ] && [ ! -e "$e" ]; then set -- "$@" "$e"; fi
+    done
+    if [ $# = 0 ]; then return; fi
     o=$(trap : TERM; stat -c "$f" "$@" 2>/dev/null; [ $? -lt 2 ] && echo .) || exit 2
     printf %s "${o%.}"
 }
@@ -158,7 +198,8 @@ walk() {
     done
     for e; do
         shift
-        if [ ! -d "$e" ] || [ -h "${e%/}" ] || is_left_out "${e%/}"; then continue; fi
+        if [ ! -d "$e" ] || is_left_out "${e%/}"; then continue; fi
+        if [ -h "${e%/}" ] && { [ ! "$links" ] || is_no_way "$e"; }; then continue; fi
         if [ -r "$e" ] && [ -x "$e" ]; then set -- "$@" "$e"
         else
             printf '//unlisted %s\n' "${e%/}"
@@ -173,6 +214,20 @@ walk() {
     done
     eval "by_stat $k"
     eval "walk $m"
+}
+# is_no_way LINK/: whether it leads to a directory that it is in, which would be 40 levels (path_resolution(7)), or to a
+# pseudo file system, which may lead anywhere.
+is_no_way() {
+    l=${1%/}
+    l=$(cd -P "${l%/*}" && pwd -P) to=$(cd -P "$1" && pwd -P)
+    case ${l%/}/ in "${to%/}"/*) return 0 ;; esac
+    set -f
+    IFS='
+'
+    for l in $devices; do case $to/ in "${l#* * }"/*) break ;; esac; l=; done
+    unset IFS
+    set +f
+    [ "$l" ]
 }
 is_left_out() { # DIRECTORY
     is_mounted "${1#./}" || return

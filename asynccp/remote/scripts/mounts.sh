@@ -1,8 +1,9 @@
 # mounts PATH: sets `below` to the mount points below a directory, one a line, as /proc/self/mountinfo escapes them,
-# `hollow` to the pseudo ones of them with their types, and `type` to the file system's type at PATH itself, which may be a
-# file, too (proc_pid_mountinfo(5)). All are empty where nobody can tell.
+# `hollow` to the pseudo ones of them with their types, `devices` to the numbers, types and places of all pseudo ones, and
+# `type` to the file system's type at PATH itself, which may be a file, too (proc_pid_mountinfo(5)). All are empty where
+# nobody can tell.
 mounts() {
-    below= hollow= type=
+    below= hollow= devices= type=
     if [ -d "$1" ]; then real=$(cd -P "$1" && pwd -P); else real=$(cd -P "${1%/*}" && pwd -P)/${1##*/}; fi 2>/dev/null ||
         return
     real=${real%/} o=$(trap : TERM; cat /proc/self/mountinfo 2>/dev/null) length=-1
@@ -11,7 +12,7 @@ mounts() {
 '
     for l in $o; do
         unset IFS
-        at=${l#* * * * } rest=${l#* - }
+        at=${l#* * * * } rest=${l#* - } device=${l#* * }
         at=${at%% *}
         case $at in *\\*) at=$(printf '%b' "$at") ;; esac
         at=${at%/}
@@ -25,6 +26,10 @@ mounts() {
             fi
             ;;
         esac
+        if pseudo "${rest%% *}"; then
+            devices="$devices${device%% *} ${rest%% *} $at
+"
+        fi
     done
     unset IFS
     set +f

@@ -7,12 +7,13 @@ create=cf what=$n
 if [ "$follow" ] && [ -h "$p" ]; then
     if [ -d "$p" ]; then what=$n/. p=$p/; else create=chf; fi
 fi
+if [ "$copy_links" ]; then create=chf; fi
 # libarchive's tar ends at the first entry that it can't read, unless it is told each one's name.
 lists= kind=
 case $(trap : TERM; tar --version 2>/dev/null </dev/null) in
 bsdtar*)
     kind=bsdtar
-    if [ $directory ] && [ "$group" ] && find /dev/null -print0 >/dev/null 2>&1; then lists=yes; fi
+    if [ $directory ] && [ ! "$copy_links" ] && [ "$group" ] && find /dev/null -print0 >/dev/null 2>&1; then lists=yes; fi
     ;;
 toybox*) kind=toybox ;;
 esac
@@ -79,7 +80,7 @@ pack() {
 }
 chosen=
 if [ "$choose" ] && [ "$group" ]; then
-    if [ $directory ]; then consult "$p" ./; elif [ -f "$p" ] && [ ! -h "$p" ]; then consult "$d" "$itself"; fi
+    if [ $directory ]; then consult "$p" ./; elif [ -f "$p" ] && { [ "$copy_links" ] || [ ! -h "$p" ]; }; then consult "$d" "$itself"; fi
 fi
 hello() { say "hello $* counts=$counts sum=$sum stat=$stat tar=$kind lists=$lists z=$z busy=$busy directory=$directory"; }
 send() {
