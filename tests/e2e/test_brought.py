@@ -62,9 +62,10 @@ async def test_our_client_creates_patches_and_watches(real_fleet: RealFleet) -> 
         )  # fmt: skip
         assert patched.status == 200
         watching = await api.call_api(
-            f"/{where}", "GET", query_params=[("watch", "true"), ("resourceVersion", version)],
+            f"/{where}", "GET", query_params=[("watch", "1"), ("resourceVersion", version), ("timeoutSeconds", "1")],
             auth_settings=["BearerToken"], _preload_content=False,
         )  # fmt: skip
         async with watching:
             event = json.loads(await watching.content.readline())
+            await watching.read()  # to its end: aiohttp waits for no connection that it gives up
         assert (event["type"], event["object"]["data"]) == ("MODIFIED", {"a": "2"})

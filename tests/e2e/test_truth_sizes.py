@@ -82,3 +82,25 @@ def test_all_of_a_container_is_never_complete(real_fleet: RealFleet, pod: str, t
     assert one["outcome"] in ("partial", "failed")
     assert one["tries"] <= 2
     assert {"proc", "sys"} <= {entry["path"] for entry in one["left_out"]}
+
+
+@pytest.mark.parametrize("kind", ["gnu", "bsdtar"])
+def test_holes_are_not_sent_and_take_no_room_here(
+    real_fleet: RealFleet, pods: dict[str, str], kind: str, tmp_path: Path
+) -> None:
+    """The tars of BusyBox and toybox write them as zeros."""
+    make = (
+        "cd /tmp; mkdir holes; echo end >holes/small; dd if=holes/small of=holes/file bs=1 seek=3000000000 2>/dev/null"
+    )
+    sh(real_fleet, pods[kind], "sh", "-c", make)
+    ran = asynccp(real_fleet, "pull", f"{pods[kind]}:/tmp/holes", tmp_path, "-z", "none", "-o", "json")
+    assert ran.code == 0, ran.err
+    assert ran.report["pods"][0]["wire_bytes"] < 100_000
+    again = asynccp(real_fleet, "pull", f"{pods[kind]}:/tmp/holes", tmp_path, "-o", "json")
+    assert again.report["pods"][0]["tally"]["same"] == 3
+    copy = tmp_path / pods[kind] / "holes/file"
+    assert copy.stat().st_size == 3_000_000_004
+    assert copy.stat().st_blocks * 512 < 1_000_000
+    with copy.open("rb") as file:
+        file.seek(2_999_999_998)
+        assert file.read() == b"\0\0end\n"

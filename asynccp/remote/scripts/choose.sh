@@ -50,5 +50,6 @@ pack_chosen() {
         done
         ;;
     esac
-    tar "c${copy_links:+h}f" - --no-recursion -C "$d" "$@" 3<&- 4>&- 5>&-
+    # shellcheck disable=SC2086 # options, or none
+    tar "c${copy_links:+h}f" - $sparse --no-recursion -C "$d" "$@" 3<&- 4>&- 5>&-
 }

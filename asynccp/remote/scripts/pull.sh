@@ -9,13 +9,18 @@ if [ "$follow" ] && [ -h "$p" ]; then
 fi
 if [ "$copy_links" ]; then create=chf; fi
 # libarchive's tar ends at the first entry that it can't read, unless it is told each one's name.
-lists= kind=
+# It tells where a file has holes; GNU tar does when it is asked, in the form that libarchive has (pax, GNU.sparse 1.0).
+# Times to the nanosecond would be a header more for each entry, and a number in its name another one in each session.
+lists= kind= sparse=
 case $(trap : TERM; tar --version 2>/dev/null </dev/null) in
 bsdtar*)
     kind=bsdtar
     if [ $directory ] && [ ! "$copy_links" ] && [ "$group" ] && find /dev/null -print0 >/dev/null 2>&1; then lists=yes; fi
     ;;
 toybox*) kind=toybox ;;
+*'(GNU tar)'*)
+    sparse='-S --format=posix --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime,delete=mtime'
+    ;;
 esac
 z= busy=
 if [ "$group" ]; then
@@ -74,7 +79,8 @@ pack() {
             { cd -P "$d" && find "$what" -print0; } 2>&5 3<&- 4>&- || case $? in 1 | 141) ;; *) echo 'find: was killed' >&5 ;; esac
         } | tar cf - -C "$d" -n --null -T - 3<&- 4>&- 5>&-
     else
-        tar $create - -C "$d" "$what" 3<&- 4>&- 5>&-
+        # shellcheck disable=SC2086 # options, or none
+        tar $create - $sparse -C "$d" "$what" 3<&- 4>&- 5>&-
     fi
     echo $? >&5
 }
@@ -92,7 +98,8 @@ send() {
     hello
     if [ "$z" ]; then piped "$z" -1c
     elif [ "$lists$chosen" ]; then piped
-    else exec tar $create - -C "$d" "$what" 3<&- 4>&-
+    else # shellcheck disable=SC2086 # likewise
+        exec tar $create - $sparse -C "$d" "$what" 3<&- 4>&-
     fi
     exit 1
 }
