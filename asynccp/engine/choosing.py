@@ -7,7 +7,6 @@ already; then the names of what is to be packed.
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import to_thread
@@ -89,11 +88,10 @@ class Choice(NamedTuple):
 class Choosing:
     """What one pull takes of its pods' directories."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, room: Room) -> None:
         self._options = options
         self._filters = compiled(options.filtering.rules) if options.filtering.rules else None
-        self._lock = Lock()  # of the room: threads decide
-        self._room = Room(options.collecting.most_total_size or None)
+        self._room = room
 
     def check_single(self, hello: Hello, path: str) -> None:
         """Raise what stands in the way where a pod has nothing to choose from: what is asked for is no directory, which
@@ -163,14 +161,12 @@ class Choosing:
 
     def give_back(self, choice: Choice) -> None:
         """Let other pods have the room of one that failed."""
-        with self._lock:
-            self._room.give_back(choice.taken_size)
+        self._room.give_back(choice.taken_size)
 
     def _chosen(self, listed: Manifest, meant: "Glob | None") -> Collected:
         there = _matched(listed, meant) if meant else listed
         kept = kept_of(there, self._filters) if self._filters else there
-        with self._lock:
-            return collected(kept, self._options.collecting, self._room)
+        return collected(kept, self._options.collecting, self._room)
 
     def _without_pseudo(self, kept: Manifest, hollow: Mapping[bytes, str]) -> tuple[Manifest, list[LeftOut]]:
         """Return what can be copied of `kept`, and what can't: it is on pseudo file systems. A directory itself can."""

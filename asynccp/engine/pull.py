@@ -64,6 +64,7 @@ from asynccp.target import Transfer
 if TYPE_CHECKING:
     from asynccp.engine.choosing import Choice, Choosing, Listing
     from asynccp.engine.continuing import Continuing
+    from asynccp.plan.collect import Room
 
 Bytes = bytes | memoryview
 _MOST_SHRUNK = 32  # times that honest logs shrink
@@ -94,7 +95,7 @@ async def pull(
         if plan.has_logs:
             from asynccp.engine.logs import LogAttempts, WithLogs  # few need it
 
-            job = WithLogs(paths, LogAttempts(plan, sessions, destination, writer), paths.digests_size)
+            job = WithLogs(paths, LogAttempts(plan, paths), paths.digests_size)
         try:
             report = await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
             report.results = [*map(worded, report.results)] if worded else report.results
@@ -130,7 +131,14 @@ class PullJob:
         """What is taken of a directory: in use where something is left out, or is here already."""
         from asynccp.engine.choosing import Choosing  # a first pull of everything doesn't need it
 
-        return Choosing(self.options)
+        return Choosing(self.options, self.room)
+
+    @functools.cached_property
+    def room(self) -> "Room":
+        """Bytes that all transfers together may still take."""
+        from asynccp.plan.collect import Room  # likewise
+
+        return Room(self.options.collecting.most_total_size)
 
     async def attempt(self, state: TransferState) -> None:
         transfer = state.transfer

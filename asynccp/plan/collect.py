@@ -9,6 +9,7 @@ Of a file of which only the end is taken, that counts. Names of one file (hard l
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from threading import Lock
 from typing import NamedTuple
 
 from asynccp.entry import Kind, LeftOut, more_left_out
@@ -21,26 +22,27 @@ MOST_NAMED = 1000
 
 
 class Room:
-    """Bytes that all pods of a run may still take. For one thread at a time. size: None for as many as there are.
+    """Bytes that all pods of a run may still take; for any thread. size: 0 for as many as there are.
 
     Who comes first has it: to have the newest of all pods, all would have to be listed before the first is copied.
     """
 
-    def __init__(self, size: int | None = None) -> None:
+    def __init__(self, size: int = 0) -> None:
+        self._has_end = size > 0
         self._left = size
+        self._lock = Lock()
 
     def take(self, size: int) -> bool:
         """Take so many bytes, if there are as many."""
-        if self._left is None:
+        with self._lock:
+            if self._has_end and size > self._left:
+                return False
+            self._left -= size
             return True
-        if size > self._left:
-            return False
-        self._left -= size
-        return True
 
     def give_back(self, size: int) -> None:
         """Let others have what was taken for a transfer that is tried again, or has failed."""
-        if self._left is not None:
+        with self._lock:
             self._left += size
 
 
@@ -61,11 +63,11 @@ def collected(manifest: Manifest, collecting: Collecting, room: Room) -> Collect
     room: for the content of all pods, which `most_total_size` bounds.
     """
     recent = _since(manifest, collecting.newer_than_ns)
-    pod = Room(collecting.most_pod_size or None)
+    pod = Room(collecting.most_pod_size)
     reasons: dict[bytes, str] = {}
     taken = 0
     for size, paths in _newest_first(recent, collecting.tail_size):
-        if why := _too_much(size, collecting, pod, room):
+        if why := too_much(size, collecting, pod, room):
             reasons |= dict.fromkeys(paths, why)
         else:
             taken += size
@@ -107,7 +109,7 @@ def _newest_first(manifest: Manifest, tail_size: int) -> Iterable[tuple[int, lis
     return [(size(paths[0]), paths) for paths in found]
 
 
-def _too_much(size: int, collecting: Collecting, pod: Room, room: Room) -> str:
+def too_much(size: int, collecting: Collecting, pod: Room, room: Room) -> str:
     """Return why a file is left out, empty if it is taken, and then its bytes with it."""
     if collecting.most_file_size and size > collecting.most_file_size:
         return f"larger than the {size_word(collecting.most_file_size)} that one file may have"

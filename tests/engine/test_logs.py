@@ -8,9 +8,10 @@ import anyio
 import pytest
 
 from asynccp.engine.pull import pull
+from asynccp.entry import LeftOut
 from asynccp.errors import Knob, SessionLost
 from asynccp.limits import Limits
-from asynccp.options import Concurrency, Deadlines, Failures, Options
+from asynccp.options import Collecting, Concurrency, Deadlines, Failures, Options
 from asynccp.plan.plan import PullPlan, build_pull
 from asynccp.report import Outcome, Report
 from asynccp.target import Log, Target, Transfer
@@ -128,6 +129,65 @@ async def test_a_log_without_end_is_refused(tmp_path: Path) -> None:
     assert report.results[0].error == "the log has more than 10000 bytes"
     assert Knob.SIZE in report.results[0].hint
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("collecting", "why"),
+    [
+        (Collecting(most_file_size=7), "larger than the 7 that one file may have"),
+        (Collecting(most_pod_size=7), "no room for it beside newer files in the 7 that one pod may have"),
+        (Collecting(most_total_size=7), "no room left for it in the 7 that all pods may have together"),
+    ],
+)
+@pytest.mark.parametrize("strict", [False, True])
+async def test_a_log_that_is_too_much_is_left_out_and_named(
+    tmp_path: Path, collecting: Collecting, why: str, strict: bool
+) -> None:
+    options = ONCE._replace(collecting=collecting, failures=ONCE.failures._replace(strict=strict))
+    (result,) = (await pulled(whole, tmp_path, options=options)).results
+    assert result.outcome is (Outcome.PARTIAL if strict else Outcome.COMPLETE)
+    assert [*result.left_out] == [LeftOut(b"main.log", why)]
+    assert (result.size, result.entries, names(tmp_path)) == (0, 0, [])
+
+
+async def test_logs_of_all_pods_share_one_room_and_one_that_failed_takes_none(tmp_path: Path) -> None:
+    (tmp_path / "web-0").touch()  # nothing can be written below it
+    pods = [f"web-{number}" for number in range(6)]
+    one_at_a_time = Concurrency(sessions=1)
+    options = ONCE._replace(collecting=Collecting(most_total_size=27), concurrency=one_at_a_time)
+    report = await pulled(whole, tmp_path, *pods, options=options)
+    assert len([one for one in report.results if one.size == 8]) == 3
+    assert len([one for one in report.results if one.left_out]) == 2
+    assert report.results[0].outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("log", "size", "end"),
+    [
+        ([b"one\n", b"two\n"], 8, b"one\ntwo\n"),
+        ([b"one\n", b"two\n"], 7, b"two\n"),
+        ([b"one\ntw", b"o\n"], 5, b"two\n"),
+        ([b"one two"], 3, b"two"),
+        (
+            [bytes([97 + number]) * 50_000 + b"\n" for number in range(20)],
+            100_010,
+            (b"s" * 50_000 + b"\n" + b"t" * 50_000 + b"\n"),
+        ),
+        ([], 5, b""),
+    ],
+)
+async def test_of_a_log_the_end_is_taken_from_a_lines_begin(
+    tmp_path: Path, log: list[bytes], size: int, end: bytes
+) -> None:
+    async def said(_: Target, __: Log) -> AsyncIterator[bytes]:
+        for piece in log:
+            yield piece
+
+    options = ONCE._replace(collecting=Collecting(tail_size=size, most_file_size=size))
+    (result,) = (await pulled(said, tmp_path, options=options)).results
+    assert result.outcome is Outcome.COMPLETE
+    assert (tmp_path / "web-0" / "main.log").read_bytes() == end
+    assert [one.path for one in result.not_kept] == [b"main.log"] * (end != b"".join(log))
 
 
 async def test_logs_keep_to_the_rate(tmp_path: Path, clock: JumpingLoop) -> None:
