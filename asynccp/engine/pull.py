@@ -136,9 +136,9 @@ class PullJob:
     @functools.cached_property
     def room(self) -> "Room":
         """Bytes that all transfers together may still take."""
-        from asynccp.plan.collect import Room  # likewise
+        from asynccp.engine.room import SharedRoom  # likewise
 
-        return Room(self.options.collecting.most_total_size)
+        return SharedRoom(self.options.collecting.most_total_size)
 
     async def attempt(self, state: TransferState) -> None:
         transfer = state.transfer

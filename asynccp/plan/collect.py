@@ -9,7 +9,6 @@ Of a file of which only the end is taken, that counts. Names of one file (hard l
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from threading import Lock
 from typing import NamedTuple
 
 from asynccp.entry import Kind, LeftOut, more_left_out
@@ -22,7 +21,7 @@ MOST_NAMED = 1000
 
 
 class Room:
-    """Bytes that all pods of a run may still take; for any thread. size: 0 for as many as there are.
+    """Bytes that all pods of a run may still take; for one thread at a time. size: 0 for as many as there are.
 
     Who comes first has it: to have the newest of all pods, all would have to be listed before the first is copied.
     """
@@ -30,20 +29,17 @@ class Room:
     def __init__(self, size: int = 0) -> None:
         self._has_end = size > 0
         self._left = size
-        self._lock = Lock()
 
     def take(self, size: int) -> bool:
         """Take so many bytes, if there are as many."""
-        with self._lock:
-            if self._has_end and size > self._left:
-                return False
-            self._left -= size
-            return True
+        if self._has_end and size > self._left:
+            return False
+        self._left -= size
+        return True
 
     def give_back(self, size: int) -> None:
         """Let others have what was taken for a transfer that is tried again, or has failed."""
-        with self._lock:
-            self._left += size
+        self._left += size
 
 
 class Collected(NamedTuple):

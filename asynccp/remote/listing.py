@@ -11,7 +11,6 @@ A pod is not trusted: an item is whole and about what was asked for, or the list
 its own files, tell of one twice, or never end: who collects the items bounds how many they are.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -167,12 +166,17 @@ class ListingReader:
         if found is None or len(self.pseudo) >= MAX_MOUNTS:
             raise _no_listing(said)
         major, minor, fs_type = found.groups()
-        self.pseudo[os.makedev(int(major), int(minor))] = fs_type.decode()
+        self.pseudo[_device(int(major), int(minor))] = fs_type.decode()
 
     def _add_unlisted(self, path: bytes) -> None:
         self.unlisted_count += 1
         if len(self.unlisted) < MAX_UNLISTED:
             self.unlisted.append(path)
+
+
+def _device(major: int, minor: int) -> int:
+    """Return the number that stat has for a device, on Linux (makedev(3), as glibc has it), wherever this runs."""
+    return (major & ~0xFFF) << 32 | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (minor & 0xFF)
 
 
 def _relative(said: bytes) -> bytes:
