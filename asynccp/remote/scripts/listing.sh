@@ -11,8 +11,8 @@
 # of a link's text.
 #
 # One process for many files: GNU find is one. Any other has stat beside it, by `xargs`, if that stops when stat is killed,
-# which toybox's does not. Then, and where there is no find, the shell's own patterns do it. A shell gathers what stat
-# says, as toybox's has a write for each line, and each would be a message to the client.
+# as BusyBox' does and toybox's does not. Then, and where there is no find, the shell's own patterns do it. A shell gathers
+# what stat says, as toybox's has a write for each line, and each would be a message to the client.
 #
 # `find -exec stat` is not safe to end: who would have waited for stat is gone as soon. So neither `xargs` heeds TERM nor
 # what is before it and behind it. But `cat`, who has their words last, does, and then each ends since nobody reads it any
@@ -47,14 +47,16 @@ tell_below() {
 # shellcheck disable=SC2086 # an option, or none
 choose() {
     command -v cat >/dev/null || return
-    case $(trap : TERM; find . $xdev -prune -readable -printf '%y%D' 2>/dev/null) in d[0-9]*)
-        how=printf word='%s %s\000\000'
-        return
-        ;;
-    esac
+    if ! is_own find; then
+        case $(trap : TERM; find . $xdev -prune -readable -printf '%y%D' 2>/dev/null) in d[0-9]*)
+            how=printf word='%s %s\000\000'
+            return
+            ;;
+        esac
+    fi
     stat -c "$f" . >/dev/null 2>&1 || return
     how=walk
-    if [ ! "$links" ] && [ "$(stops)" = . ]; then how=xargs; fi
+    if [ ! "$links" ] && { is_own xargs || [ "$(stops)" = . ]; }; then how=xargs; fi
 }
 # stops: says `.` once if all is there that `xargs` below needs, and it ends when what it runs is killed.
 # shellcheck disable=SC2016,SC2086 # what a shell of its own reads; an option, or none

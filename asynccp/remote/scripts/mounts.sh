@@ -12,24 +12,29 @@ mounts() {
 '
     for l in $o; do
         unset IFS
-        at=${l#* * * * } rest=${l#* - } device=${l#* * }
-        at=${at%% *}
+        # shellcheck disable=SC2086 # words
+        set -- $l
+        device=$3 at=$5
+        while [ $# -gt 2 ] && [ "$1" != - ]; do shift; done
         case $at in *\\*) at=$(printf '%b' "$at") ;; esac
         at=${at%/}
-        case $real/ in "$at"/*) if [ ${#at} -ge "$length" ]; then length=${#at} type=${rest%% *}; fi ;; esac
-        case $at in "$real"/*)
-            below="$below${at#"$real"/}
+        case $real/ in "$at"/*) if [ ${#at} -ge "$length" ]; then length=${#at} type=$2; fi ;; esac
+        l=
+        if pseudo "$2"; then
+            l=$2
+            devices="$devices$device $l $at
 "
-            if pseudo "${rest%% *}"; then
-                hollow="$hollow${rest%% *} ${at#"$real"/}
+        fi
+        case $at in "$real"/*)
+            at=${at#"$real"/}
+            below="$below$at
+"
+            if [ "$l" ]; then
+                hollow="$hollow$l $at
 "
             fi
             ;;
         esac
-        if pseudo "${rest%% *}"; then
-            devices="$devices${device%% *} ${rest%% *} $at
-"
-        fi
     done
     unset IFS
     set +f

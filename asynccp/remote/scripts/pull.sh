@@ -12,7 +12,7 @@ if [ "$copy_links" ]; then create=chf; fi
 # It tells where a file has holes; GNU tar does when it is asked, in the form that libarchive has (pax, GNU.sparse 1.0).
 # Times to the nanosecond would be a header more for each entry, and a number in its name another one in each session.
 lists= kind= sparse=
-case $(trap : TERM; tar --version 2>/dev/null </dev/null) in
+case $(trap : TERM; is_own tar || tar --version 2>/dev/null </dev/null) in
 bsdtar*)
     kind=bsdtar
     if [ $directory ] && [ ! "$copy_links" ] && [ "$group" ] && find /dev/null -print0 >/dev/null 2>&1; then lists=yes; fi
