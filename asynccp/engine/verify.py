@@ -24,7 +24,7 @@ from asynccp.text import counted, listed, printable
 
 Here = Callable[[bytes, str], Awaitable[str | None]]
 _NAMES = 3  # of files that differ, in the error
-_OBJECT = re.compile(rb"(\d{1,20}) (\d{1,20}) " + stattime.PATTERN)
+_OBJECT = re.compile(rb"(\d{1,20}) (\d{1,20}) (" + stattime.PATTERN + rb")")
 
 
 def algorithm_of(hello: Hello, *, can_be_asked: bool = True) -> str:
@@ -126,9 +126,9 @@ async def objects(conversation: Conversation, names: Iterable[bytes]) -> dict[by
         await conversation.send(encode_question(paths, "object"))
         for path, told in zip(paths, await answer(conversation, paths, "object"), strict=True):
             if words := _OBJECT.fullmatch((told or "").encode()):
-                inode, size, *time = words.groups()
+                inode, size, time = words.groups()
                 with contextlib.suppress(ValueError):  # a day that there is not
-                    found[path] = Named(int(inode), int(size), stattime.nanoseconds(*time))
+                    found[path] = Named(int(inode), int(size), stattime.nanoseconds(time))
     return found
 
 

@@ -33,7 +33,7 @@ _NUMBERS = rb" (\d{1,20})" * 5 + b" "  # uid, gid, device, inode, names
 _NUL_ITEM = re.compile(
     rb"([A-Za-z?])([0-7]{1,5}) (\d{1,20}) (-?\d{1,20})\.(\d{9})\d{0,9}" + _NUMBERS + rb"([^\0]+)\0([^\0]{0,4096})\0"
 )
-_SLASHES_HEAD = re.compile(rb"//([0-9a-f]{1,8}) (\d{1,20}) " + stattime.PATTERN + _NUMBERS)
+_SLASHES_HEAD = re.compile(rb"//([0-9a-f]{1,8}) (\d{1,20}) (" + stattime.PATTERN + rb")" + _NUMBERS)
 _WORD = rb"(mount|unlisted|link|pseudo|hollow [0-9a-z_]{1,20}) "
 _DEVICE = re.compile(rb"(\d{1,7}):(\d{1,7}) ([0-9a-z_]{1,20})")
 _NUL_WORD = re.compile(_WORD + rb"([^\0]+)\0\0")
@@ -216,18 +216,19 @@ def _slashes_item(buffer: bytes, at: int) -> _Told | None:
     end = buffer.find(b"//", start)
     if end < 0:
         return None
-    mode, size, day, hours, minutes, seconds, fraction, *numbers = found.groups()
+    mode, size, time, *numbers = found.groups()
     try:
-        mtime_ns = stattime.nanoseconds(day, hours, minutes, seconds, fraction)
+        mtime_ns = stattime.nanoseconds(time)
     except ValueError:
-        raise _no_listing(day) from None
-    kind = _TYPES.get(int(mode, 16) & 0o170000)
+        raise _no_listing(time) from None
+    bits = int(mode, 16)
+    kind = _TYPES.get(bits & 0o170000)
     path = buffer[start:end]
     quoted = _quoted(buffer, end + 2, path, int(size) if kind is Kind.SYMLINK else None)
     if quoted is None:
         return None
     link, end = quoted
-    return path, _item(kind, int(mode, 16), int(size), mtime_ns, numbers, link), end
+    return path, _item(kind, bits, int(size), mtime_ns, numbers, link), end
 
 
 def _slashes_word(buffer: bytes, at: int) -> _Told | None:
@@ -257,23 +258,14 @@ def _quoted(buffer: bytes, at: int, path: bytes, size: int | None) -> tuple[byte
                     return None
                 if buffer.startswith(after, end):
                     return buffer[start:end], end + len(after)
-    for name in (path, b"'%b'" % path, b""):  # also where a link's text could not be read; BusyBox says nothing then
-        if buffer.startswith(name + b"\n", at):
-            return b"", at + len(name) + 1
+    for name in (b"'" + path + b"'\n", path + b"\n", b"\n"):  # also of a link whose text can't be read; so BusyBox
+        if buffer.startswith(name, at):
+            return b"", at + len(name)
     raise _no_listing(buffer[at:])
 
 
 def _item(kind: Kind | None, mode: int, size: int, mtime_ns: int, numbers: Sequence[bytes], link: bytes) -> Item:
     uid, gid, device, inode, names = map(int, numbers)
-    return Item(
-        kind,
-        size if kind is Kind.FILE else 0,
-        mtime_ns,
-        mode & 0o7777,
-        uid,
-        gid,
-        link if kind is Kind.SYMLINK else b"",
-        device,
-        inode,
-        names,
-    )
+    size = size if kind is Kind.FILE else 0
+    link = link if kind is Kind.SYMLINK else b""
+    return Item(kind, size, mtime_ns, mode & 0o7777, uid, gid, link, device, inode, names)

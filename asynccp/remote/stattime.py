@@ -3,14 +3,15 @@
 from datetime import date
 from functools import lru_cache
 
-PATTERN = rb"(-?\d{1,10}-\d\d-\d\d) (\d\d):(\d\d):(\d\d)\.(\d{9}) \+0000"
-"""Its groups are what `nanoseconds` takes."""
+PATTERN = rb"-?\d{1,10}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{9} \+0000"
 
 
-def nanoseconds(day: bytes, hours: bytes, minutes: bytes, seconds: bytes, fraction: bytes) -> int:
-    """Return nanoseconds since 1970. Raises ValueError for a day that there is not."""
-    time_s = _midnight_s(day) + int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-    return time_s * 1_000_000_000 + int(fraction)
+@lru_cache(maxsize=16384)  # a fleet has the same files
+def nanoseconds(said: bytes) -> int:
+    """Return nanoseconds since 1970 of what matches the pattern. Raises ValueError for a day that there is not."""
+    day, clock, _ = said.split()
+    time_s = _midnight_s(day) + int(clock[:2]) * 3600 + int(clock[3:5]) * 60 + int(clock[6:8])
+    return time_s * 1_000_000_000 + int(clock[9:])
 
 
 @lru_cache(maxsize=4096)
