@@ -90,6 +90,19 @@ def above(path: bytes) -> Iterator[bytes]:
         yield path
 
 
+def is_in_itself(path: bytes, which: tuple[int, int], entered: dict[bytes, tuple[int, int]]) -> bool:
+    """Tell whether a directory is one of those that it is reached through, and enter it. which: device and inode.
+
+    entered: those of directories that were entered before, by path; of what a relative path is in, also the empty one.
+    """
+    entered[path] = which
+    while path:
+        path = path.rpartition(b"/")[0]
+        if entered.get(path) == which:
+            return True
+    return False
+
+
 def joined(root: bytes, below: bytes) -> bytes:
     """Return a path of both, either of which may be empty; `root` may end with a slash."""
     return root + (b"/" if root and below and not root.endswith(b"/") else b"") + below
@@ -137,10 +150,19 @@ def more_left_out(count: int) -> list[LeftOut]:
     return [LeftOut(b"", f"{counted(count, 'more entry', 'more entries')}; not named", count)] if count else []
 
 
-def pseudo_left_out(path: bytes, fs_type: str) -> LeftOut:
-    """Return what stands for all that is on a pseudo file system (proc(5), sysfs(5)). fs_type: as the pod says it."""
+LEADS_BACK = "a symbolic link leads back to a directory above it"
+"""Why a directory is left out where links are followed."""
+
+
+def leads_nowhere(target: bytes) -> str:
+    """Return why a link is left out where links are followed. target: its text."""
+    return f"a symbolic link that leads nowhere (to {printable(target, 200)})"
+
+
+def is_pseudo(fs_type: str | bytes) -> str:
+    """Return why what is on a pseudo file system is left out (proc(5), sysfs(5)). fs_type: as the pod says it."""
     why = "its files have no size before they are read, so that no tar can copy them"
-    return LeftOut(path, f"it is of type {printable(fs_type, 20)}: {why}")
+    return f"it is of type {printable(fs_type, 20)}: {why}"
 
 
 def more_not_kept(count: int) -> list[NotKept]:

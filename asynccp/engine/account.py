@@ -14,7 +14,7 @@ from asynccp.engine.conversation import Conversation
 from asynccp.engine.rotating import check_names
 from asynccp.engine.state import TransferState
 from asynccp.engine.verify import Comparison, begins_the_same, count_old, differing, digests_differ, states
-from asynccp.entry import LeftOut, pseudo_left_out
+from asynccp.entry import LeftOut, is_pseudo
 from asynccp.errors import CommandFailed, ProtocolViolation, SourceMissing, SourceShrank, TransferError
 from asynccp.events import Sized
 from asynccp.options import SLOWEST_WALK_PER_S, Options
@@ -85,7 +85,7 @@ class Account:
             case "hollow" if len(self._hollow) < _MOST_HOLLOW:
                 kind, _, below = note.rest.partition(b" ")
                 path = b"/".join(filter(None, (self._conversation.complaints.requested, below)))
-                self._hollow.append(pseudo_left_out(path, kind.decode("utf-8", "surrogateescape")))
+                self._hollow.append(LeftOut(path, is_pseudo(kind)))
 
     async def hear_end(self, data: bytes, options: Options, comparison: Comparison | None) -> None:
         """Take what stands behind the archive. When it has the pod's last word: find out what that means, and let the

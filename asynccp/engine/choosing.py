@@ -16,7 +16,7 @@ from asynccp.engine.sessions import Greeted
 from asynccp.engine.state import TransferState
 from asynccp.engine.turns import in_turns
 from asynccp.engine.verify import Comparison, begins_the_same, differing
-from asynccp.entry import Kind, LeftOut, above, more_left_out, pseudo_left_out
+from asynccp.entry import Kind, LeftOut, above, is_pseudo, more_left_out
 from asynccp.errors import (
     CommandMissing,
     NothingMatches,
@@ -175,7 +175,7 @@ class Choosing:
             return kept, []
         files = {path for path, item in found.items() if item.kind is not Kind.DIRECTORY}
         asked_for = files if self._options.filtering.one_file_system else found
-        told = [pseudo_left_out(path, hollow[path]) for path in found if path in asked_for]
+        told = [LeftOut(path, is_pseudo(hollow[path])) for path in found if path in asked_for]
         return {path: item for path, item in kept.items() if path not in files}, told
 
     def _standing(self, ingest: Ingest, wanted: Manifest) -> Manifest:

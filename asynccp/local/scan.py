@@ -25,7 +25,18 @@ from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from typing import NamedTuple
 
 from asynccp.archive.attributes import words_of_names
-from asynccp.entry import KINDS, Entry, Kind, LeftOut, NotKept, Origin, joined
+from asynccp.entry import (
+    KINDS,
+    LEADS_BACK,
+    Entry,
+    Kind,
+    LeftOut,
+    NotKept,
+    Origin,
+    is_in_itself,
+    joined,
+    leads_nowhere,
+)
 from asynccp.errors import Knob, PlanError, UsageError
 from asynccp.local.directories import Directories
 from asynccp.local.wanted import Wanted, rules_in
@@ -168,26 +179,17 @@ class _Scanner:
             except OSError as exc:
                 if exc.errno not in _NOWHERE:
                     raise
-                target = printable(os.readlink(name, dir_fd=at), 200)
-                return place, found, f"a symbolic link that leads nowhere (to {target})"
+                return place, found, leads_nowhere(os.readlink(name, dir_fd=at))
             if _kind(found.st_mode) is not None:  # of a pipe of a shell (/dev/fd/63) there is no path
                 place = _Place(*os.path.split(os.path.realpath(place.source)), place.path)
                 at, name = self._at(place)
                 found = os.stat(name, dir_fd=at, follow_symlinks=False)
         if _kind(found.st_mode) is None:
             return place, found, f"{_special(found.st_mode)}, which is never copied"
-        if self._filtering.copy_links and stat.S_ISDIR(found.st_mode) and self._is_in_itself(place.path, found):
-            return place, found, "a symbolic link leads back to a directory above it"
+        if self._filtering.copy_links and stat.S_ISDIR(found.st_mode):
+            which = found.st_dev, found.st_ino
+            return place, found, LEADS_BACK if is_in_itself(place.path, which, self._entered) else ""
         return place, found, ""
-
-    def _is_in_itself(self, path: bytes, found: os.stat_result) -> bool:
-        """Tell whether a directory is one of those that it is reached through."""
-        which = self._entered[path] = found.st_dev, found.st_ino
-        while path:
-            path = path.rpartition(b"/")[0]
-            if self._entered.get(path) == which:
-                return True
-        return False
 
     def _take(self, entry: Entry) -> bool:
         """Add an entry; return whether it is the first of its name. Of two directories of one name it is."""

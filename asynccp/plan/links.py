@@ -7,9 +7,8 @@ in, is left out. So is what is on pseudo file systems, into which a link may lea
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from asynccp.entry import Kind, above, pseudo_left_out
+from asynccp.entry import LEADS_BACK, Kind, above, is_in_itself, is_pseudo, leads_nowhere
 from asynccp.plan.manifest import Item, Manifest
-from asynccp.text import printable
 
 
 class Followed(NamedTuple):
@@ -51,20 +50,10 @@ def followed(listed: Manifest, ways: Ways) -> Followed:
 def _why_not(path: bytes, item: Item | None, ways: Ways, entered: dict[bytes, tuple[int, int]]) -> str:
     if item is None:
         return "a symbolic link leads back to itself, or to a directory above it"
-    if item.kind is Kind.DIRECTORY and _is_in_itself(path, item, entered):
-        return "a symbolic link leads back to a directory above it"
+    if item.kind is Kind.DIRECTORY and is_in_itself(path, (item.device, item.inode), entered):
+        return LEADS_BACK
     if item.kind is Kind.SYMLINK:
-        return f"a symbolic link that leads nowhere (to {printable(item.link, 200)})"
+        return leads_nowhere(item.link)
     if path and item.kind and item.device in ways.pseudo and path not in ways.mounted:
-        return pseudo_left_out(path, ways.pseudo[item.device]).reason
+        return is_pseudo(ways.pseudo[item.device])
     return ""
-
-
-def _is_in_itself(path: bytes, item: Item, entered: dict[bytes, tuple[int, int]]) -> bool:
-    """Tell whether a directory is one of those that it is reached through."""
-    which = entered[path] = item.device, item.inode
-    while path:
-        path = path.rpartition(b"/")[0]
-        if entered.get(path) == which:
-            return True
-    return False

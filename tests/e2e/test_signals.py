@@ -92,7 +92,9 @@ def test_two_signals_end_a_start_at_any_moment(fleet: Fleet, pod: str, big: Path
             _, err = process.communicate(timeout=ENDS_WITHIN_S)
         if b"Fatal Python error: init_" not in err:  # SIGINT while Python itself starts
             assert process.returncode in (130, -pair.first, -pair.second), pair
-            assert b"Traceback" not in err or (process.returncode < 0 and b"perform" not in err), err
+            # Of Python's own end by SIGINT the other signal may cut the last words short.
+            struck = process.returncode == -signal.SIGINT or (process.returncode < 0 and b"KeyboardInterrupt" in err)
+            assert b"Traceback" not in err or (struck and b"perform" not in err), err
 
 
 @pytest.mark.skipif(shutil.which("timeout") is None, reason="there is no timeout")

@@ -179,18 +179,19 @@ by_stat() {
         shift 200
     done
     # shellcheck disable=SC2086 # an option, or none
-    o=$(trap : TERM; stat $links -c "$f" "$@" 2>/dev/null; [ $? -lt 2 ] && echo .) || exit 2
-    printf %s "${o%.}"
+    describe $links "$@"
     if [ "$links" ]; then by_lstat "$@"; fi
+}
+describe() { # [-L] NAME...
+    o=$(trap : TERM; stat -c "$f" "$@" 2>/dev/null; [ $? -lt 2 ] && echo .) || exit 2
+    printf %s "${o%.}"
 }
 by_lstat() { # of some, what leads nowhere
     for e; do
         shift
         if [ -h "$e" ] && [ ! -e "$e" ]; then set -- "$@" "$e"; fi
     done
-    if [ $# = 0 ]; then return; fi
-    o=$(trap : TERM; stat -c "$f" "$@" 2>/dev/null; [ $? -lt 2 ] && echo .) || exit 2
-    printf %s "${o%.}"
+    if [ $# != 0 ]; then describe "$@"; fi
 }
 # walk DIRECTORY/...: a pattern that matches nothing stands for itself, which nothing is called.
 walk() {

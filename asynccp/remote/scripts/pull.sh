@@ -86,7 +86,9 @@ pack() {
 }
 chosen=
 if [ "$choose" ] && [ "$group" ]; then
-    if [ $directory ]; then consult "$p" ./; elif [ -f "$p" ] && { [ "$copy_links" ] || [ ! -h "$p" ]; }; then consult "$d" "$itself"; fi
+    if [ $directory ]; then consult "$p" ./
+    elif [ -f "$p" ] && { [ "$copy_links" ] || [ ! -h "$p" ]; }; then consult "$d" "$itself"
+    fi
 fi
 hello() { say "hello $* counts=$counts sum=$sum stat=$stat tar=$kind lists=$lists z=$z busy=$busy directory=$directory"; }
 send() {
