@@ -100,6 +100,7 @@ class Result:
     why they did, empty when there is nothing to say.
     attempts: those that failed, in their order; the last with `error`, unless the transfer is complete.
     tries: how many attempts there were in all.
+    way: what the pod did it by: `tar`, or `shell` where it has none; empty when it was not found out.
     protocol: the exec subprotocol, `v4` or `v5`; empty when no session was opened.
     checksum: the program in the pod that its digests come from; empty when none were asked for. digests: of each file,
     the same at both ends, by its path in the archive. digests_unnamed: of how many more there is no room for them.
@@ -118,6 +119,7 @@ class Result:
     seconds: float = 0.0
     attempts: tuple[Attempt, ...] = ()
     tries: int = 1
+    way: str = ""
     protocol: str = ""
     error: str = ""
     error_class: str = ""
@@ -149,6 +151,7 @@ class Result:
             "seconds": round(self.seconds, 3),
             "tries": self.tries,
             "attempts": [one.to_json() for one in self.attempts],
+            "way": self.way or None,
             "protocol": self.protocol,
             "error": self.error or None,
             "class": self.error_class or None,

@@ -94,7 +94,7 @@ def test_the_kinds_of_what_comes_back_are_those_of_what_went() -> None:
     plan = load_plan(dumps(PUSH))
     assert isinstance(plan, PushPlan)
     assert isinstance(plan.entries[0].origin, Origin)
-    assert plan.layout.records == LAYOUT.records
+    assert plan.layout.blocks == LAYOUT.blocks
     assert hash(plan.transfers) == hash(PUSH.transfers), "a transfer is a key of what is known of it"
 
 

@@ -1,7 +1,8 @@
-"""ArchiveFormat: how entries become a stream of bytes, and bytes entries. `TAR` is the one there is.
+"""ArchiveFormat: how entries become a stream of bytes: `TAR`, and `archive.framed` for pods that have no tar.
 
 A header says all of one entry but its content, which follows, padded; `end` closes the archive. So whoever knows the
 entries knows every byte's place (`archive.layout`), and who reads them needs no more than the stream (`sinks.ingest`).
+What comes out of a pod is a tar always.
 """
 
 from collections.abc import Iterator
@@ -35,9 +36,13 @@ class ArchiveDecoder(Protocol):
 
 
 class ArchiveFormat(Protocol):
-    """end: what closes an archive."""
+    """end: what closes an archive, all zeros.
+
+    is_counted: whoever reads it has to be told how many blocks there are, so it is filled up to whole ones.
+    """
 
     end: bytes
+    is_counted: bool
 
     def header_size(self, entry: Entry) -> int:
         """Return `len(encode_header(entry))`, without encoding."""
@@ -48,22 +53,21 @@ class ArchiveFormat(Protocol):
     def padding(self, size: int) -> int:
         """Return how many zeros follow `size` bytes of content."""
 
-    def decoder(self, limits: Limits) -> ArchiveDecoder:
-        """Return a decoder for one archive."""
-
 
 class Tar:
     """GNU tar, as all tars in containers read it (`archive.header`, `archive.tar`)."""
 
     end = header.END
+    is_counted = True
     header_size = staticmethod(header.header_size)
     encode_header = staticmethod(header.encode_header)
     padding = staticmethod(header.padding)
 
     def decoder(self, limits: Limits) -> ArchiveDecoder:
+        """Return a decoder for one archive."""
         from asynccp.archive.tar import TarDecoder  # here: a push decodes nothing
 
         return TarDecoder(limits)
 
 
-TAR: ArchiveFormat = Tar()
+TAR = Tar()

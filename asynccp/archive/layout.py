@@ -4,7 +4,10 @@ The entries and their sizes decide every byte's place before one is read: which 
 the whole is. Hence exact totals, an exact count for exec v4 (which can't close stdin), and any slice of the archive
 for any pod at any time, from the same entries.
 
-    entry, entry, …, the directories once more, sentinel, two zero blocks, zeros up to a multiple of RECORD_SIZE
+    entry, entry, …, the directories once more, sentinel, two zero blocks, zeros up to a whole number of `Blocks.size`
+
+That number is what the pod's `dd` counts. A small archive is filled up to tar's own blocks instead of to records: one
+changed file of some bytes was 64 KiB on the wire of each pod.
 
 Directories come twice, the same header both times. Writing into a directory changes its mtime; GNU tar and toybox
 set it when all is done, but BusyBox never does, and bsdtar doesn't where the directory existed before. And BusyBox
@@ -17,10 +20,12 @@ it proves that the pod's tar came to the archive's end, and the pod compares wha
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from asynccp.archive.format import TAR, ArchiveFormat
+from asynccp.archive.header import BLOCK
 from asynccp.entry import Entry, Kind
 from asynccp.options import CHUNK_SIZE, RECORD_SIZE
 
@@ -39,12 +44,16 @@ class Piece(NamedTuple):
     stop: int
 
 
-class ArchiveLayout:
-    """Where every entry lies.
+class Blocks(NamedTuple):
+    """How many blocks of `size` bytes the first tar reads, and how many the second (0: there is none)."""
 
-    records: how many RECORD_SIZE units the first tar reads, and how many the second. sent: `ENTRIES-BYTES`, what will
-    stand where it is extracted.
-    """
+    size: int
+    first: int
+    second: int
+
+
+class ArchiveLayout:
+    """Where every entry lies. sent: `ENTRIES-BYTES`, what will stand where it is extracted."""
 
     def __init__(self, entries: Sequence[Entry], token: str, format: ArchiveFormat = TAR) -> None:  # noqa: A002
         self.token = token
@@ -56,9 +65,12 @@ class ArchiveLayout:
         again = [entry for entry in reversed(self.entries) if entry.kind is Kind.DIRECTORY]
         self.sent = _sent(self.entries)
         sentinel = Entry(f".asynccp-{token}-{self.sent}".encode(), Kind.FILE)
-        first = self._append([*self.entries, *again, sentinel])
         late = any(entry.kind in _LINKS and b"/" in entry.path for entry in self.entries)
-        self.records = (first, self._append([*again, sentinel]) if late and again else 0)
+        archives = [*self.entries, *again, sentinel], [*again, sentinel] if late and again else []
+        block_size = self._block_size(chain(*archives))
+        self._first_size = self._append(archives[0], block_size)
+        second_size = self._append(archives[1], block_size) if archives[1] else 0
+        self.blocks = Blocks(block_size, self._first_size // block_size, second_size // block_size)
 
     @property
     def chunks(self) -> int:
@@ -67,11 +79,11 @@ class ArchiveLayout:
 
     def parts(self, size: int) -> int:
         """Return how many parts of at most `size` bytes the whole has when none belongs to both archives."""
-        return sum(-(-records * RECORD_SIZE // size) for records in self.records)
+        return -(-self._first_size // size) - (-(self.size - self._first_size) // size)
 
     def part(self, index: int, size: int) -> tuple[int, int, bool]:
         """Return where such a part starts and stops, and whether it is the last one of its archive."""
-        first_stop = self.records[0] * RECORD_SIZE
+        first_stop = self._first_size
         first_parts = -(-first_stop // size)
         if index < first_parts:
             start, end = index * size, first_stop
@@ -90,16 +102,26 @@ class ArchiveLayout:
                 yield Piece(member, first - start, first - at, last - at)
             index += 1
 
-    def _append(self, members: Sequence[Entry]) -> int:
-        """Add one archive at the end; return its size in records."""
+    def _block_size(self, members: Iterable[Entry]) -> int:
+        if not self.format.is_counted:
+            return 1
+        size = 0
+        for member in members:
+            size += self._size(member)
+            if size > RECORD_SIZE:
+                return RECORD_SIZE
+        return BLOCK
+
+    def _append(self, members: Sequence[Entry], block_size: int) -> int:
+        """Add one archive at the end; return its size."""
         begin = end = self.size
         for member in members:
             self._starts.append(end)
             end += self._size(member)
         self._members += members
-        records = -(-(end + len(self.format.end) - begin) // RECORD_SIZE)
-        self.size = begin + records * RECORD_SIZE
-        return records
+        size = -(-(end + len(self.format.end) - begin) // block_size) * block_size
+        self.size = begin + size
+        return size
 
     def _size(self, member: Entry) -> int:
         return self.format.header_size(member) + member.size + self.format.padding(member.size)

@@ -71,7 +71,7 @@ class ForwardJob:
             with _named(plan.source):
                 giving = await stack.enter_async_context(self._sessions.greeted(plan.source, self._give()))
             taking = await stack.enter_async_context(self._sessions.greeted(plan.destination, self._take()))
-            state.negotiated = Negotiated(protocol=taking.protocol)
+            state.negotiated = Negotiated(protocol=taking.protocol, way=taking.agent.way)
             archive = _Archive(giving, taking, state, plan, self._options)
             with single_error():
                 async with anyio.create_task_group() as tasks:
@@ -99,7 +99,7 @@ class ForwardJob:
         return PushRequest(
             token=self._plan.token,
             directory=self._plan.destination.path,
-            records=None,
+            blocks=None,
             renames=bool(pull_name(self._plan.source.path)),
             identity=f"{target.uid[:8]}-{target.container}",
             preserve_owner=self._options.attributes.preserve_owner,
@@ -121,9 +121,9 @@ class _Archive:
         self._in_parts = not taking.half_close
         self._watching = anyio.CancelScope()
         name = pull_name(plan.source.path)
-        self._sink = RecodedSink(name)
+        self._sink = RecodedSink(name, taking.agent.takes)
         watch = Watch(since_s=time.time(), pads=giving.hello.tar == "bsdtar")
-        self._ingest = Ingest(self._sink, name, limits=options.limits, watch=watch, resumes=False, format=giving.format)
+        self._ingest = Ingest(self._sink, name, limits=options.limits, watch=watch, resumes=False)
         self._account = Account(giving.conversation, state, self._ingest, giving.hello, path=plan.source.path)
         self.left_out: list[LeftOut] = []
 

@@ -319,6 +319,7 @@ class _PullTransfer:
             check_watched(found.hello)
         return Negotiated(
             protocol=found.protocol,
+            way=found.agent.way,
             compression=codec,
             compression_note=why_none,
             checksum=algorithm_of(found.hello) if options.verification.checksum else "",
@@ -408,7 +409,6 @@ class _PullTransfer:
             watch=watch,
             has_room=self._share.has_room,
             resumes=not hello.chooses,
-            format=found.format,
         )
 
 

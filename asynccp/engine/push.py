@@ -120,12 +120,12 @@ class PushJob:
     ) -> Arrived:
         """Send entries. orders: of a pod that was compared, which is yet to be told what comes."""
         conversation, transfer = found.conversation, state.transfer
-        with self._shipments.lent(entries) as shipment:
+        with self._shipments.lent(entries, found.agent.takes) as shipment:
             if orders:
                 if shipment.layout.size < LEAST_SIZE and self._options.compression is Compression.AUTO:
                     state.negotiated = state.negotiated._replace(compression="")
                 async with conversation.watched():
-                    await conversation.send(send_line(shipment.layout.records, state.negotiated.compression))
+                    await conversation.send(send_line(shipment.layout.blocks, state.negotiated.compression))
                     found = found._replace(hello=await conversation.hello(transfer.path, transfer.target))
             archive, partial = shipment.form(state.negotiated.compression), self._options.publishing.partial
             steps = self._steps(found, state, shipment.layout.entries, orders)
@@ -159,7 +159,7 @@ def push_request(
     return PushRequest(
         token=layout.token,
         directory=transfer.path,
-        records=layout.records,
+        blocks=layout.blocks,
         renames=plan.renames,
         identity=f"{target.uid[:8]}-{target.container}",
         codecs=offer.codecs,
@@ -177,6 +177,7 @@ def negotiated(found: Greeted, offer: Offer, options: Options) -> Negotiated:
     wanted = options.verification.checksum
     return Negotiated(
         protocol=found.protocol,
+        way=found.agent.way,
         compression=codec,
         compression_note=why_none,
         checksum=algorithm_of(found.hello, can_be_asked=not found.half_close) if wanted else "",

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import anyio
 
-from asynccp.archive.format import ArchiveFormat
 from asynccp.engine.conversation import Conversation
 from asynccp.engine.pace import Pace, patient
 from asynccp.engine.protocols import Protocols
@@ -15,26 +14,27 @@ from asynccp.errors import ConnectFailed, ProtocolRefused, ShellMissing
 from asynccp.kube.base import Cluster
 from asynccp.kube.exec import V4
 from asynccp.options import Options
-from asynccp.remote.agent import RemoteAgent, Request, TarAgent
+from asynccp.remote.agent import RemoteAgent, Request, ShellAgent, TarAgent
 from asynccp.remote.messages import Hello
 from asynccp.remote.script import Command
 from asynccp.target import Log, Target, Transfer
 from asynccp.text import printable
 
 _LOG = logging.getLogger("asynccp.engine")
+_WITHOUT_TAR = ShellAgent()
 
 
 class Greeted(NamedTuple):
     """A session whose pod has said hello. protocol: its subprotocol, as `Negotiated` has it.
 
-    format: of the archive that it sends or is sent.
+    agent: what it does that by, as its hello has told.
     half_close: the pod can't count what it is sent, so that the end of its stdin must be told.
     """
 
     conversation: Conversation
     hello: Hello
     protocol: str
-    format: ArchiveFormat
+    agent: RemoteAgent
     half_close: bool
 
 
@@ -68,23 +68,32 @@ class Sessions:
             async with AsyncExitStack() as stack:
                 try:
                     conversation = await stack.enter_async_context(self.opened(target, command, protocol))
-                    hello = await conversation.hello(transfer.path, target, extra_stall_s=extra_stall_s)
+                    agent, hello = await self._met(conversation, transfer, request, extra_stall_s)
                 except (ProtocolRefused, ShellMissing) as refusal:
                     self._protocols.learn(refusal, target.image, protocol)
                     _LOG.debug("%s: another way is tried: %s", target, refusal)
                     tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
                     continue
-                found = Greeted(
-                    conversation, hello, protocol[:2], self._agent.format, half_close=hello.counter == "none"
-                )
+                found = Greeted(conversation, hello, protocol[:2], agent, half_close=hello.counter == "none")
                 if found.half_close and protocol == V4:  # which can't
                     self._protocols.uncounted.add(target.image)
                     _LOG.debug("%s: nothing there can count, so its stdin has to be closed", target)
                     continue
                 codec, counter = printable(hello.codec, 20), printable(hello.counter, 20)
-                _LOG.debug("%s: hello by %s, counter %s, codec %s", target, found.protocol, counter, codec or "none")
+                told = found.protocol, agent.way, counter, codec or "none"
+                _LOG.debug("%s: hello by %s, %s, counter %s, codec %s", target, *told)
                 yield found
                 return
+
+    async def _met(
+        self, conversation: Conversation, transfer: Transfer, request: Request, extra_stall_s: float
+    ) -> tuple[RemoteAgent, Hello]:
+        """Return what a pod can do it by, and its hello."""
+        hello = await conversation.hello(transfer.path, transfer.target, extra_stall_s=extra_stall_s)
+        if not hello.lacks:
+            return self._agent, hello
+        await conversation.send(_WITHOUT_TAR.lesson(request))
+        return _WITHOUT_TAR, await conversation.hello(transfer.path, transfer.target, extra_stall_s=extra_stall_s)
 
     @asynccontextmanager
     async def log(self, target: Target, log: Log) -> AsyncIterator[AsyncIterator[bytes]]:

@@ -7,6 +7,7 @@ takes no more memory than one whose pods lack the same. Some that nobody uses ar
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from asynccp.archive.format import ArchiveFormat
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.broadcast import Broadcast, Window
 from asynccp.entry import Entry
@@ -38,15 +39,16 @@ class Shipments:
     def __init__(self, whole: ArchiveLayout) -> None:
         self._whole = whole
         self._window = Window()
-        self._known: dict[tuple[bytes, ...], Shipment] = {}
+        self._known: dict[tuple[ArchiveFormat, tuple[bytes, ...]], Shipment] = {}
 
     @contextmanager
-    def lent(self, entries: Sequence[Entry]) -> Iterator[Shipment]:
-        """Lend the archive of some of the entries, in their order."""
-        key = tuple(entry.path for entry in entries)  # hashed in no time: each bytes object knows its hash
+    def lent(self, entries: Sequence[Entry], format: ArchiveFormat) -> Iterator[Shipment]:  # noqa: A002 (the field's word)
+        """Lend the archive of some of the entries, in their order, in a format."""
+        key = format, tuple(entry.path for entry in entries)  # hashed in no time: each bytes object knows its hash
         if key not in self._known:
             whole = self._whole
-            layout = whole if len(key) == len(whole.entries) else ArchiveLayout(entries, whole.token, whole.format)
+            is_whole = format is whole.format and len(entries) == len(whole.entries)
+            layout = whole if is_whole else ArchiveLayout(entries, whole.token, format)
             self._known[key] = Shipment(layout, self._window)
         shipment = self._known[key]
         shipment.users += 1

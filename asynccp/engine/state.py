@@ -22,6 +22,7 @@ class Negotiated(NamedTuple):
     """What one session has been agreed on with its pod, by the pod's hello. Fields as in `Result`."""
 
     protocol: str = ""
+    way: str = ""
     compression: str = ""
     compression_note: str = ""
     checksum: str = ""
@@ -96,6 +97,7 @@ class TransferState:
             attempts=tuple(self.attempts),
             tries=self.tries,
             protocol=negotiated.protocol,
+            way=negotiated.way,
             error=error,
             error_class=error_class,
             hint=hint,

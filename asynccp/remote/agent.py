@@ -1,15 +1,18 @@
 """RemoteAgent: one way to have files sent and received by what a container has.
 
-It puts a request into a command that speaks the dialogue (`remote.dialogue`), in one archive format both ways.
+It puts a request into a command that speaks the dialogue (`remote.dialogue`). The ladder has two rungs, `TarAgent`
+and, where there is no tar, `ShellAgent`: the pod says in its first hello which it is on, and stays in the same exec.
 """
 
 from typing import Protocol
 
 from asynccp.archive.format import TAR, ArchiveFormat
+from asynccp.archive.framed import FRAMED
 from asynccp.remote.commands import (
     ListRequest,
     PullRequest,
     PushRequest,
+    lesson,
     list_command,
     pull_command,
     push_command,
@@ -20,9 +23,10 @@ Request = PushRequest | PullRequest | ListRequest
 
 
 class RemoteAgent(Protocol):
-    """format: of the archives that its commands read and write."""
+    """takes: the format of what it is sent; what it sends is a tar. way: what it does that by, as the report has it."""
 
-    format: ArchiveFormat
+    takes: ArchiveFormat
+    way: str
 
     def command(self, request: Request, *, shell: str) -> Command:
         """Return the command that carries a request out. shell: by what name the container has one."""
@@ -31,7 +35,8 @@ class RemoteAgent(Protocol):
 class TarAgent:
     """A POSIX shell and the container's own tar."""
 
-    format = TAR
+    takes: ArchiveFormat = TAR
+    way = "tar"
 
     def command(self, request: Request, *, shell: str) -> Command:
         if isinstance(request, PushRequest):
@@ -39,3 +44,15 @@ class TarAgent:
         if isinstance(request, ListRequest):
             return list_command(request, shell=shell)
         return pull_command(request, shell=shell)
+
+
+class ShellAgent(TarAgent):
+    """A POSIX shell that is taught to do without tar, by what is there: dd or head, stat, chmod, touch."""
+
+    takes: ArchiveFormat = FRAMED
+    way = "shell"
+
+    def lesson(self, request: Request) -> bytes:
+        """Return what answers a hello that lacks tar."""
+        assert not isinstance(request, ListRequest), "a listing needs none"
+        return lesson(request)

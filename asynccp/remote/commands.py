@@ -17,6 +17,7 @@ import posixpath
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from asynccp.archive.layout import Blocks
 from asynccp.options import LIFE_S
 from asynccp.remote.digests import encode_name, encode_names
 from asynccp.remote.script import ABSOLUTE_SHELL, SHELL, Command, command, load
@@ -29,8 +30,10 @@ SYNC_PARTS = (*_COMMON, *_PUSHING, "client", "part", "listing", "orders", "sync"
 PULL_PARTS = (*_COMMON, "source", "client", "pull")
 CHOOSE_PARTS = (*_COMMON, "source", "client", "part", "batches", "listing", "choose", "pull")
 LIST_PARTS = (*_COMMON, "source", "client", "batches", "listing", "list")
+UNPACK_PARTS, PACK_PARTS = ("unpack",), ("batches", "pack")
 _PUSH, _SYNC = load(*PUSH_PARTS), load(*SYNC_PARTS)
 _PULL, _CHOOSE, _LIST = load(*PULL_PARTS), load(*CHOOSE_PARTS), load(*LIST_PARTS)
+_UNPACK, _PACK = load(*UNPACK_PARTS), load(*PACK_PARTS)
 
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
@@ -39,8 +42,7 @@ _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 class PushRequest(NamedTuple):
     """What a pod is asked to receive.
 
-    directory: that receives. records: units of RECORD_SIZE of the first archive and of the second (0: there is none);
-    None where nobody knows: both come in parts then.
+    directory: that receives. blocks: of the archives; None where nobody knows: both come in parts then.
     renames: the archive is one file or directory, which gets the last component of `directory` for a name, in its
     parent, unless `directory` is one, or ends with a slash.
     identity: what tells the container from its replacement, and from others that share its volumes.
@@ -51,7 +53,7 @@ class PushRequest(NamedTuple):
 
     token: str
     directory: str
-    records: tuple[int, int] | None
+    blocks: Blocks | None
     renames: bool = False
     identity: str = "pod"
     codecs: Sequence[str] = ()
@@ -104,7 +106,7 @@ class ListRequest(NamedTuple):
 
 def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
     """Return the command that extracts the archives from stdin and puts them in their place."""
-    path, records, needed = request.directory, request.records or (1, 1), ["tar", "mkdir", "mv", "rm"]
+    path, blocks, needed = request.directory, request.blocks or Blocks(1, 1, 1), ["mkdir", "mv", "rm"]
     if renames := may_rename(request):
         directory, name = _split(path)
     else:
@@ -114,9 +116,10 @@ def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
     if request.in_place:
         needed += ["cat", "readlink"]
     words: dict[str, str | int] = {
-        "records": records[0],
-        "more_records": records[1],
-        "unsized": _flag(request.records is None),
+        "block": blocks.size,
+        "blocks": blocks.first,
+        "more_blocks": blocks.second,
+        "unsized": _flag(request.blocks is None),
         # -p: modes as in the archive, whatever the umask. -o: files belong to the container's user, root included.
         "tar_options": "-xpf" if request.preserve_owner else "-xopf",
         "identity": request.identity,
@@ -145,11 +148,17 @@ def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:
         "follow": _flag(request.follow),
         "choose": _flag(request.chooses),
         "itself": encode_name(pull_name(request.path)).decode(),
-        "needed": "tar",
+        "needed": "",
     }
     if request.chooses:
         words |= {"one_file_system": _flag(request.one_file_system), "copy_links": _flag(request.copy_links)}
     return _command(request.token, _CHOOSE if request.chooses else _PULL, directory, name, words, shell)
+
+
+def lesson(request: PushRequest | PullRequest) -> bytes:
+    """Return what a pod without tar is taught when its hello says so, and the line before it."""
+    text = b"%b#%b\n" % (_UNPACK if isinstance(request, PushRequest) else _PACK, request.token.encode())
+    return b"learn %d\n%b" % (len(text), text)
 
 
 def list_command(request: ListRequest, *, shell: str = SHELL) -> Command:

@@ -1,10 +1,12 @@
 """The dialogue of one exec: the lines that the script in the pod says, around the archive.
 
+    pod  → us   asynccp TOKEN hello lacks=tar        where it has none
+    us   → pod  learn SIZE, and a script             likewise: what does its work
     pod  → us   asynccp TOKEN hello KEY=VALUE …      what it found; before any byte of the archive
     us   → pod  names, a line each, an empty line    of a push that compares
     pod  → us   what is there (`remote.listing`)     likewise
     us   → pod  heard, and questions about files     likewise
-    us   → pod  send RECORDS RECORDS CODEC           likewise; another hello follows. Or `none`: then `done` does
+    us   → pod  send SIZE BLOCKS BLOCKS CODEC        likewise; another hello follows. Or `none`: then `done` does
     …the archive, one way or the other…
     pod  → us   asynccp TOKEN received KEY=VALUE …   a push: all was extracted, beside its place
     us   → pod  questions about files                if they are wanted (`remote.digests`)
@@ -26,6 +28,7 @@ trusted: every line is parsed as hostile input, and has a bound.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from asynccp.archive.layout import Blocks
 from asynccp.errors import (
     CommandFailed,
     CommandMissing,
@@ -118,9 +121,9 @@ class LineReader:
         return unpadded
 
 
-def send_line(records: tuple[int, int], codec: str) -> bytes:
-    """Return the line that tells what a pod is sent after its listing: as `PushRequest.records`, and whether packed."""
-    return f"send {records[0]} {records[1]} {codec or 'plain'}\n".encode()
+def send_line(blocks: Blocks, codec: str) -> bytes:
+    """Return the line that tells what a pod is sent after its listing, and whether packed."""
+    return f"send {blocks.size} {blocks.first} {blocks.second} {codec or 'plain'}\n".encode()
 
 
 def pack_line(size: int, *, compresses: bool) -> bytes:

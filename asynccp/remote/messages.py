@@ -24,10 +24,12 @@ class Hello(NamedTuple):
     is_directory: what a pull brings. counts, has_stat, names_all: it tells how many entries there are; can ask for
     their state; feeds tar their names, so that tar goes on behind what it can't read. compares: a listing follows, and
     what is to be sent is to be said before the next hello. sets: programs that set attributes, of those there are.
+    lacks: `tar`, of a container that has none: what does its work is to be sent before the next hello.
     chooses: of a pull, likewise: what is to be packed. parts: it can be asked for so many bytes of a file.
     """
 
     problem: str | None = None
+    lacks: str = ""
     file_system: str = ""
     counter: str = ""
     checksum: str = ""
@@ -49,6 +51,7 @@ class Hello(NamedTuple):
     def read(cls, facts: Mapping[str, str]) -> Self:
         return cls(
             problem=facts.get("problem"),
+            lacks=facts.get("lacks", ""),
             file_system=facts.get("type", "?"),
             counter=facts.get("count", ""),
             checksum=facts.get("sum", ""),

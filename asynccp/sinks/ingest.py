@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 from asynccp.archive.attributes import SPECIAL_BITS, words_of_mode
-from asynccp.archive.format import TAR, ArchiveFormat
+from asynccp.archive.format import TAR
 from asynccp.archive.paths import Claims
 from asynccp.archive.prefix import Prefix, Stored
 from asynccp.archive.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, PassedOver, Rest
@@ -60,7 +60,6 @@ class Ingest:
         watch: Watch | None = None,
         has_room: Callable[[], bool] = lambda: True,
         resumes: bool = True,
-        format: ArchiveFormat = TAR,  # noqa: A002 (the field's word)
     ) -> None:
         self.watch = watch or Watch()
         self.members = 0
@@ -70,7 +69,7 @@ class Ingest:
         self.sink = sink
         self._requested = requested
         self._is_renamed = sink.name != requested
-        self._decoder = format.decoder(limits)
+        self._decoder = TAR.decoder(limits)
         self._claims = Claims(sink.name, sink.folds_case, limits)
         self._directories: dict[bytes, Entry] = {}
         self._chosen: frozenset[bytes] | None = None

@@ -7,7 +7,7 @@ of `archive.layout`: entries, the directories once more, the sentinel; and a sec
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from asynccp.archive.format import TAR
+from asynccp.archive.format import TAR, ArchiveFormat
 from asynccp.entry import Entry, Kind, LeftOut
 from asynccp.sinks.base import Sink
 
@@ -19,8 +19,9 @@ class RecodedSink(Sink):
 
     confines_links = False
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: bytes, format: ArchiveFormat = TAR) -> None:  # noqa: A002 (the field's word)
         self.name = name
+        self._format = format
         self._pieces: deque[bytes | int] = deque()  # an int: so many zeros; a hole is but a number that a pod says
         self._directories: list[Entry] = []  # deepest first, once all have come
         self._sizes: dict[int, int] = {}  # of files that a hard link may name
@@ -34,7 +35,7 @@ class RecodedSink(Sink):
     def begin(self, entry: Entry) -> None:
         self._entry = entry if entry.path else None  # of the destination there is one
         if entry.path:
-            self._pieces.append(TAR.encode_header(entry))
+            self._pieces.append(self._format.encode_header(entry))
 
     def write(self, data: memoryview) -> None:
         self._pieces.append(bytes(data))
@@ -44,7 +45,7 @@ class RecodedSink(Sink):
 
     def end(self) -> None:
         if entry := self._entry:
-            self._pieces.append(TAR.padding(entry.size))
+            self._pieces.append(self._format.padding(entry.size))
             self.entries += 1
             self.size += self._sizes.get(hash(entry.link), 0) if entry.kind is Kind.HARDLINK else entry.size
             if entry.kind is Kind.FILE:
@@ -73,6 +74,6 @@ class RecodedSink(Sink):
     def settling(self, token: str) -> Iterator[bytes]:
         """Yield the end of the first archive, and the whole second one: directories, the sentinel. After `finish`."""
         for entry in self._directories:
-            yield TAR.encode_header(entry)
-        yield TAR.encode_header(Entry(f".asynccp-{token}-{self.sent}".encode(), Kind.FILE))
-        yield TAR.end
+            yield self._format.encode_header(entry)
+        yield self._format.encode_header(Entry(f".asynccp-{token}-{self.sent}".encode(), Kind.FILE))
+        yield self._format.end

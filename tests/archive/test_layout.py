@@ -82,24 +82,29 @@ def test_a_slice_of_nothing_has_no_pieces() -> None:
 
 
 @given(trees())
-def test_sizes_are_whole_records(entries: list[Entry]) -> None:
+def test_sizes_are_whole_blocks(entries: list[Entry]) -> None:
     layout = ArchiveLayout(entries, TOKEN)
-    assert sum(layout.records) * RECORD_SIZE == layout.size
-    assert layout.records[0] >= 1
+    assert (layout.blocks.first + layout.blocks.second) * layout.blocks.size == layout.size
+    assert layout.blocks.first >= 1
     assert (layout.chunks - 1) * CHUNK_SIZE < layout.size <= layout.chunks * CHUNK_SIZE
 
 
 @pytest.mark.parametrize(
-    ("content", "records"),
+    ("content", "blocks"),
     [
-        (RECORD_SIZE - 4 * 512, 1),  # its header, the sentinel's and the end marker fill the record exactly
-        (RECORD_SIZE - 4 * 512 + 1, 2),
-        (2 * RECORD_SIZE - 4 * 512, 2),
+        (0, (512, 4, 0)),  # its header, the sentinel's and the end marker
+        (1, (512, 5, 0)),
+        (RECORD_SIZE - 2 * 512, (512, 130, 0)),  # two headers and it are a record: with the end marker it is none
+        (RECORD_SIZE - 2 * 512 + 1, (RECORD_SIZE, 2, 0)),
+        (2 * RECORD_SIZE - 4 * 512, (RECORD_SIZE, 2, 0)),  # the end marker fills the record exactly
+        (2 * RECORD_SIZE - 4 * 512 + 1, (RECORD_SIZE, 3, 0)),
     ],
 )
-def test_an_archive_that_just_fits_its_records(content: int, records: int) -> None:
+def test_a_small_archive_is_filled_up_to_tars_blocks_and_any_other_to_records(
+    content: int, blocks: tuple[int, int, int]
+) -> None:
     layout = ArchiveLayout([Entry(b"a", Kind.FILE, content)], TOKEN)
-    assert layout.records == (records, 0)
+    assert layout.blocks == blocks
 
 
 @pytest.mark.parametrize(
@@ -113,12 +118,12 @@ def test_an_archive_that_just_fits_its_records(content: int, records: int) -> No
 )
 def test_a_second_archive_settles_directories_that_hold_links(entries: list[Entry], has_second: bool) -> None:
     layout = ArchiveLayout(entries, TOKEN)
-    assert (layout.records[1] > 0) is has_second
+    assert (layout.blocks.second > 0) is has_second
 
 
 def test_the_sentinel_is_the_last_member_of_each_archive() -> None:
     layout = ArchiveLayout(SOME + LINKS, TOKEN)
-    border = layout.records[0] * RECORD_SIZE
+    border = layout.blocks.first * layout.blocks.size
     for start, stop in ((0, border), (border, layout.size)):
         *_, last = layout.pieces(start, stop)
         assert last.entry == sentinel(SOME + LINKS)
@@ -177,8 +182,8 @@ def test_a_hundred_thousand_entries_are_placed_quickly() -> None:
 def test_parts_cover_the_whole_and_none_belongs_to_both_archives(size: int) -> None:
     late = [Entry(b"d", Kind.DIRECTORY), Entry(b"d/l", Kind.SYMLINK, link=b"a"), Entry(b"f", Kind.FILE, 900_000)]
     layout, step = ArchiveLayout(late, "0123456789abcdef"), size * RECORD_SIZE // 2
-    assert layout.records[1] > 0
+    assert layout.blocks.second > 0
     parts = [layout.part(index, step) for index in range(layout.parts(step))]
     assert [0, *(stop for _, stop, _ in parts)] == [*(start for start, _, _ in parts), layout.size]
     assert all(0 < stop - start <= step for start, stop, _ in parts)
-    assert [stop for _, stop, last in parts if last] == [layout.records[0] * RECORD_SIZE, layout.size]
+    assert [stop for _, stop, last in parts if last] == [layout.blocks.first * layout.blocks.size, layout.size]

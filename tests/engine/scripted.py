@@ -19,7 +19,7 @@ from asynccp.entry import Entry, Kind
 from asynccp.errors import Refused, SessionLost
 from asynccp.events import Listener
 from asynccp.kube.exec import CLOSE_STDIN, STDERR, STDOUT, Event, decode, encode_status, stdin_message
-from asynccp.options import RECORD_SIZE, Failures, Options
+from asynccp.options import Failures, Options
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
 from asynccp.report import Result
 from asynccp.status import ExitStatus
@@ -78,7 +78,7 @@ class Pod:
 
     async def hear_archive(self) -> None:
         """Hear as many bytes as the command was told to expect, or until stdin is closed."""
-        size = (int(self.words["records"]) + int(self.words["more_records"])) * RECORD_SIZE
+        size = (int(self.words["blocks"]) + int(self.words["more_blocks"])) * int(self.words["block"])
         while self.heard < size and await self.hear():
             pass
         assert self.heard <= size

@@ -118,8 +118,9 @@ async def test_the_command_is_told_where_and_how_much() -> None:
     (pod,) = cluster.pods
     assert pod.argv[6:8] == ["/etc/app", "."]
     told = {
-        "records": "4",
-        "more_records": "0",
+        "block": str(RECORD_SIZE),
+        "blocks": "4",
+        "more_blocks": "0",
         "tar_options": "-xpf",
         "identity": "uid-web--main",
         "dir_perms": "",

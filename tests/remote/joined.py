@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import asynccp.remote
+from asynccp.archive.layout import Blocks
 from asynccp.remote.commands import (
     CHOOSE_PARTS,
     LIST_PARTS,
@@ -25,8 +26,11 @@ from asynccp.remote.script import Command
 
 SCRIPTS = Path(asynccp.remote.__file__).parent / "scripts"
 COMMANDS: dict[str, tuple[tuple[str, ...], Command]] = {
-    "push": (PUSH_PARTS, push_command(PushRequest(token="0" * 16, directory="/a", records=(1, 0)))),
-    "sync": (SYNC_PARTS, push_command(PushRequest(token="0" * 16, directory="/a", records=(1, 0), question=b"\n"))),
+    "push": (PUSH_PARTS, push_command(PushRequest("0" * 16, "/a", Blocks(512, 1, 0)))),
+    "sync": (
+        SYNC_PARTS,
+        push_command(PushRequest("0" * 16, "/a", Blocks(512, 1, 0), question=b"\n")),
+    ),
     "pull": (PULL_PARTS, pull_command(PullRequest(token="0" * 16, path="/a"))),
     "choose": (CHOOSE_PARTS, pull_command(PullRequest(token="0" * 16, path="/a", chooses=True))),
     "list": (LIST_PARTS, list_command(ListRequest(token="0" * 16, path="/a"))),

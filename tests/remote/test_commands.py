@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from asynccp.archive.compression import CODECS
-from asynccp.archive.layout import ArchiveLayout
+from asynccp.archive.layout import ArchiveLayout, Blocks
 from asynccp.checksum import ALGORITHMS
 from asynccp.entry import Entry, Kind
 from asynccp.local.read import read_chunk
@@ -55,15 +55,15 @@ from .boxes import TOKEN, Process
     ],
 )
 def test_argv_of_a_push(path: str, argument: str) -> None:
-    asked = push_command(PushRequest(token=TOKEN, directory=path, records=(7, 1)))
+    asked = push_command(PushRequest(token=TOKEN, directory=path, blocks=Blocks(512, 7, 1)))
     assert asked.argv[:2] == ("sh", "-c")
     assert asked.argv[3:8] == ("sh", TOKEN, str(len(asked.script)), argument, ".")
-    assert {"records=7", "more_records=1", "tar_options=-xopf"} <= set(asked.argv[8:])
+    assert {"block=512", "blocks=7", "more_blocks=1", "tar_options=-xopf"} <= set(asked.argv[8:])
 
 
 def test_owners_are_kept_only_on_request() -> None:
     for preserve_owner, options in ((True, "-xpf"), (False, "-xopf")):
-        request = PushRequest(token=TOKEN, directory="/x", records=(1, 0), preserve_owner=preserve_owner)
+        request = PushRequest(token=TOKEN, directory="/x", blocks=Blocks(512, 1, 0), preserve_owner=preserve_owner)
         assert f"tar_options={options}" in push_command(request).argv
 
 
@@ -97,14 +97,14 @@ def test_a_tilde_is_the_container_s_home(path: str, directory: str, name: str) -
     ],
 )
 def test_a_single_file_may_get_the_name_that_was_written(path: str, directory: str, name: str) -> None:
-    argv = push_command(PushRequest(token=TOKEN, directory=path, records=(1, 0), renames=True)).argv
+    argv = push_command(PushRequest(token=TOKEN, directory=path, blocks=Blocks(512, 1, 0), renames=True)).argv
     assert argv[6:8] == (directory, name)
     assert ("renames=yes" in argv) is (name != ".")
 
 
 def test_every_word_that_a_script_reads_is_given() -> None:
     """Else the container's environment could give it."""
-    push_it = push_command(PushRequest(token=TOKEN, directory="/x", records=(1, 0)))
+    push_it = push_command(PushRequest(token=TOKEN, directory="/x", blocks=Blocks(512, 1, 0)))
     pull_it = pull_command(PullRequest(token=TOKEN, path="/x"))
     assert {word.partition("=")[0] for word in push_it.argv[8:]} >= {"partial", "in_place", "dir_perms", "codecs"}
     assert {word.partition("=")[0] for word in pull_it.argv[8:]} >= {"follow", "want_size", "digest", "home"}
@@ -144,15 +144,17 @@ def test_argv_of_a_pull(path: str, directory: str, name: str, first: bytes) -> N
 @pytest.mark.parametrize("path", ["/etc/app", "-x", "$(reboot)"])
 def test_the_scripts_are_fixed_text(path: str) -> None:
     """Whatever the path: it never becomes part of what a shell reads as its program."""
-    request = PushRequest(token=TOKEN, directory=path, records=(9, 9))
-    other = PushRequest(token=TOKEN, directory="/", records=(1, 0), preserve_owner=True)
+    request = PushRequest(token=TOKEN, directory=path, blocks=Blocks(512, 9, 9))
+    other = PushRequest(token=TOKEN, directory="/", blocks=Blocks(512, 1, 0), preserve_owner=True)
     assert push_command(request).argv[:3] == push_command(other).argv[:3]
     assert push_command(request).script == push_command(other).script
 
 
 def test_a_command_takes_little_room_in_the_request_line() -> None:
     push_it = push_command(
-        PushRequest(token=TOKEN, directory="/x", records=(10**6, 10**6), identity="01234567-main", codecs=CODECS)
+        PushRequest(
+            token=TOKEN, directory="/x", blocks=Blocks(10**6, 10**6, 10**6), identity="01234567-main", codecs=CODECS
+        )
     )
     pull_it = pull_command(PullRequest(token=TOKEN, path="/x", records=10**9, digest="0" * 64, codecs=CODECS))
     for one in (push_it, pull_it):
@@ -193,12 +195,15 @@ def box(request: pytest.FixtureRequest, box_of: BoxOf) -> Path:
     return box_of(request.param)
 
 
-def to_receive(to: str, records: tuple[int, int] = (1, 0)) -> Command:
-    return push_command(PushRequest(token=TOKEN, directory=to, records=records))
+SMALLEST = Blocks(RECORD_SIZE, 1, 0)
 
 
-def push(box: Path, to: str, here: Path, records: tuple[int, int] = (1, 0), *, powerless: bool = False) -> Process:
-    return Process(box, to_receive(to, records), here, powerless=powerless)
+def to_receive(to: str, blocks: Blocks = SMALLEST) -> Command:
+    return push_command(PushRequest(token=TOKEN, directory=to, blocks=blocks))
+
+
+def push(box: Path, to: str, here: Path, blocks: Blocks = SMALLEST, *, powerless: bool = False) -> Process:
+    return Process(box, to_receive(to, blocks), here, powerless=powerless)
 
 
 def pull(
@@ -286,7 +291,7 @@ class Archive:
 
     def __init__(self, source: Path | str) -> None:
         self.layout = ArchiveLayout(scan([str(source)]).entries, TOKEN)
-        self.records = self.layout.records
+        self.blocks = self.layout.blocks
         self.bytes = b"".join(read_chunk(self.layout, index).data for index in range(self.layout.chunks))
         self.borders: list[int] = []
         self.sentinels: list[int] = []
@@ -305,7 +310,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def archive(tree: Path) -> Archive:
     found = Archive(f"{tree}/")
-    assert found.records[1] > 0, "links in directories take a second archive"
+    assert found.blocks.second > 0, "links in directories take a second archive"
     return found
 
 
@@ -313,7 +318,7 @@ def archive(tree: Path) -> Archive:
 def test_a_push_is_complete_on_every_shell_and_tar(
     box: Path, to: str, tree: Path, archive: Archive, tmp_path: Path
 ) -> None:
-    with push(box, to, tmp_path, archive.records) as pod:
+    with push(box, to, tmp_path, archive.blocks) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
         assert pod.put_in_place().facts == DONE, pod.said()
@@ -328,7 +333,7 @@ def test_a_push_is_complete_on_every_shell_and_tar(
 def test_a_push_that_nothing_can_count_ends_with_stdin(
     box_of: BoxOf, tree: Path, archive: Archive, tmp_path: Path
 ) -> None:
-    with push(box_of("no-count"), "to", tmp_path, archive.records) as pod:
+    with push(box_of("no-count"), "to", tmp_path, archive.blocks) as pod:
         assert pod.line("hello").facts["count"] == "none"
         pod.stdin.write(archive.bytes)
         pod.stdin.close()
@@ -343,7 +348,7 @@ def test_a_push_over_what_is_there_replaces_it(box: Path, tree: Path, archive: A
     (tmp_path / "to/plain").write_text("older")
     (tmp_path / "to/links/hard").write_text("older")
     (tmp_path / "to/untouched").write_text("ours")
-    with push(box, "to", tmp_path, archive.records) as pod:
+    with push(box, "to", tmp_path, archive.blocks) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
         assert pod.put_in_place().facts == DONE, pod.said()
@@ -357,7 +362,7 @@ def test_a_push_over_what_is_there_replaces_it(box: Path, tree: Path, archive: A
 
 def test_an_archive_that_comes_in_dribbles_is_counted_whole(box: Path, tmp_path: Path) -> None:
     archive = cut_tree(tmp_path)
-    with push(box, "to", tmp_path, archive.records) as pod:
+    with push(box, "to", tmp_path, archive.blocks) as pod:
         pod.line("hello")
         for at in range(0, len(archive.bytes), 997):
             pod.stdin.write(archive.bytes[at : at + 997])
@@ -371,7 +376,7 @@ def test_padding_that_comes_after_tar_has_left_is_not_taken_for_the_second_archi
 ) -> None:
     """GNU's and toybox's tar leave at the end marker, and what head still had to hand on stayed in stdin."""
     archive = cut_tree(tmp_path)
-    with push(box_of(kind), "to", tmp_path, archive.records) as pod:
+    with push(box_of(kind), "to", tmp_path, archive.blocks) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes[: RECORD_SIZE // 2])
         while not list(tmp_path.glob(f"to/.asynccp-*/new/.asynccp-{TOKEN}-*")):
@@ -385,7 +390,7 @@ def test_the_count_is_exact_however_the_archive_fills_its_records(box: Path, siz
     source = tmp_path / "a"
     source.write_bytes(os.urandom(size))
     archive = Archive(source)
-    with push(box, "to", tmp_path, archive.records) as pod:
+    with push(box, "to", tmp_path, archive.blocks) as pod:
         pod.line("hello")
         # Our lines, sent before they are due, are no part of the archive.
         pod.stdin.write(archive.bytes + b"go\nok\n")
@@ -407,12 +412,12 @@ def cut_tree(tmp_path: Path) -> Archive:
 def test_a_push_cut_between_any_two_members_is_not_complete(box: Path, tmp_path: Path) -> None:
     """Every tar ends with 0 when its archive does: only the sentinel tells."""
     archive = cut_tree(tmp_path)
-    places = sorted([*archive.borders, *archive.sentinels, archive.records[0] * RECORD_SIZE])
+    places = sorted([*archive.borders, *archive.sentinels, archive.blocks.first * archive.blocks.size])
     if box.name in ("toybox", "no-dd"):  # where head counts, the second archive is thrown away
         places = [at for at in places if at <= archive.sentinels[0]]
     complete = []
     for at in places:
-        with push(box, "to", tmp_path, archive.records) as pod:
+        with push(box, "to", tmp_path, archive.blocks) as pod:
             pod.line("hello")
             pod.stdin.write(archive.bytes[:at])
             pod.stdin.close()
@@ -428,7 +433,7 @@ def test_a_push_cut_between_any_two_members_is_not_complete(box: Path, tmp_path:
 @pytest.mark.parametrize("keep", [1, 511, 512 + 300, 2000, 3 * 512 + 1])
 def test_a_push_whose_client_vanishes_leaves_no_process(box: Path, keep: int, tmp_path: Path) -> None:
     archive = cut_tree(tmp_path)
-    with push(box, "to", tmp_path, archive.records) as pod:
+    with push(box, "to", tmp_path, archive.blocks) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes[:keep])
         pod.stdin.close()
@@ -447,9 +452,9 @@ def test_a_push_whose_client_vanishes_at_once_leaves_no_process(box: Path, tmp_p
 
 def test_a_tar_that_fails_says_so_while_the_archive_still_comes(box: Path, tmp_path: Path) -> None:
     archive = cut_tree(tmp_path)
-    assert archive.records[1], "the second archive must not make the failure of the first forgotten"
+    assert archive.blocks.second, "the second archive must not make the failure of the first forgotten"
     damaged = bytes(512) + b"no tar header".ljust(512, b"!") + archive.bytes[1024:]
-    with push(box, "to", tmp_path, archive.records) as pod:
+    with push(box, "to", tmp_path, archive.blocks) as pod:
         pod.line("hello")
         with contextlib.suppress(BrokenPipeError):
             pod.stdin.write(damaged + b"\n" * 20 * RECORD_SIZE)
@@ -465,7 +470,7 @@ def pushed(
     box: Path, archive: Archive, tmp_path: Path, *, powerless: bool = False, dir_perms: bool = False
 ) -> tuple[dict[str, str], str]:
     """Push into `to`; return the facts of `done`, and what was said on stderr."""
-    request = PushRequest(token=TOKEN, directory=str(tmp_path / "to"), records=archive.records, dir_perms=dir_perms)
+    request = PushRequest(token=TOKEN, directory=str(tmp_path / "to"), blocks=archive.blocks, dir_perms=dir_perms)
     with Process(box, push_command(request), tmp_path, powerless=powerless) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
@@ -480,7 +485,7 @@ def test_nothing_is_touched_before_we_say_so(box: Path, tmp_path: Path) -> None:
     archive = cut_tree(tmp_path)
     (tmp_path / "to").mkdir()
     (tmp_path / "to/b").write_text("older")
-    with push(box, "to", tmp_path, archive.records) as pod:
+    with push(box, "to", tmp_path, archive.blocks) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
         pod.line("received")
@@ -539,7 +544,7 @@ def test_a_file_in_the_place_of_a_directory_fails_the_push_and_stays(box: Path, 
 
 def test_what_a_killed_shell_left_is_removed_and_what_a_living_one_holds_is_not(box: Path, tmp_path: Path) -> None:
     archive = cut_tree(tmp_path)
-    with push(box, "to", tmp_path, archive.records) as other:
+    with push(box, "to", tmp_path, archive.blocks) as other:
         other.line("hello")
         (held,) = (tmp_path / "to").iterdir()
         left = tmp_path / "to/.asynccp-pod-4194304.77"  # a process id that no kernel gives
@@ -623,7 +628,7 @@ def test_a_directory_that_is_there_gets_the_new_one_s_owner_on_request(box: Path
     archive = Archive(f"{source}/")
     for preserve_owner, owner in ((False, (0, 0)), (True, (1234, 2345))):
         request = PushRequest(
-            token=TOKEN, directory="to", records=archive.records, preserve_owner=preserve_owner, dir_perms=True
+            token=TOKEN, directory="to", blocks=archive.blocks, preserve_owner=preserve_owner, dir_perms=True
         )
         with Process(box, push_command(request), tmp_path) as pod:
             pod.line("hello")
@@ -634,7 +639,7 @@ def test_a_directory_that_is_there_gets_the_new_one_s_owner_on_request(box: Path
 
 
 def test_a_container_that_lacks_what_was_asked_for_by_name_says_so(box_of: BoxOf, tmp_path: Path) -> None:
-    request = PushRequest(token=TOKEN, directory="new", records=(1, 0), dir_perms=True)
+    request = PushRequest(token=TOKEN, directory="new", blocks=Blocks(512, 1, 0), dir_perms=True)
     with Process(box_of("no-stat"), push_command(request), tmp_path) as pod:
         assert_refused(pod, "no-stat")
     assert not (tmp_path / "new").exists()
@@ -687,7 +692,7 @@ def test_a_pod_tells_the_digests_of_what_it_received_before_it_is_put_in_place(
 ) -> None:
     files = files_of(tree)
     assert len(files) > 30
-    with push(box, "to", tmp_path, archive.records) as pod:
+    with push(box, "to", tmp_path, archive.blocks) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
         pod.line("received")
@@ -951,7 +956,7 @@ def test_an_acknowledgement_that_comes_too_early_does_not_cut_the_archive(box: P
 
 def test_an_archive_is_cut_to_records_that_the_pod_counts() -> None:
     layout = ArchiveLayout([Entry(b"a", Kind.FILE, 10 * RECORD_SIZE)], TOKEN)
-    assert layout.records == (11, 0)
+    assert layout.blocks == (RECORD_SIZE, 11, 0)
 
 
 # --- what is left
@@ -970,7 +975,7 @@ def test_an_error_in_a_script_itself_leaves_nothing(box: Path, tmp_path: Path) -
 def test_nothing_is_left_of_a_copy_that_is_complete(box: Path, direction: str, tmp_path: Path) -> None:
     archive = cut_tree(tmp_path)
     if direction == "push":
-        with push(box, "to", tmp_path, archive.records) as pod:
+        with push(box, "to", tmp_path, archive.blocks) as pod:
             pod.line("hello")
             pod.stdin.write(archive.bytes)
             pod.put_in_place()
@@ -989,9 +994,7 @@ def test_nothing_is_left_at_whatever_moment_a_client_vanishes(box: Path, directi
     """Also while a program is about to be started, which what it is sent then does not reach."""
     archive, chance = cut_tree(tmp_path), random.Random(direction)
     for _ in range(20):
-        with (
-            push(box, "to", tmp_path, archive.records) if direction == "push" else pull(box, "source", tmp_path) as pod
-        ):
+        with push(box, "to", tmp_path, archive.blocks) if direction == "push" else pull(box, "source", tmp_path) as pod:
             if direction == "push":
                 pod.stdin.write(archive.bytes[: chance.randrange(len(archive.bytes))])
             pod.hear_for(chance.random() * 0.03)
@@ -1023,7 +1026,7 @@ def test_a_pull_that_nobody_hears_ends_itself_though_its_stdin_stays_open(
 def test_a_push_that_nobody_feeds_ends_itself_and_leaves_nothing(side_by_side: list[Path], tmp_path: Path) -> None:
     archive = cut_tree(tmp_path)
     with contextlib.ExitStack() as stack:
-        asked = {box: to_receive(f"to-{box.name}", archive.records) for box in side_by_side}
+        asked = {box: to_receive(f"to-{box.name}", archive.blocks) for box in side_by_side}
         pods = [stack.enter_context(Process(box, one, tmp_path, life_s=2)) for box, one in asked.items()]
         for pod in pods:
             pod.line("hello")

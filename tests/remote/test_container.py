@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from asynccp.archive.layout import Blocks
 from asynccp.remote.commands import PullRequest, PushRequest, pull_command, push_command
 
 from .. import trees
@@ -34,7 +35,7 @@ def small(tmp_path: Path) -> Path:
 def assert_same_both_ways(box: Path, small: Path, tmp_path: Path, environment: Mapping[str, str]) -> None:
     """Push a tree, and pull it, in a container that has these variables."""
     archive = Archive(f"{small}/")
-    request = PushRequest(token=TOKEN, directory="to/", records=archive.records)
+    request = PushRequest(token=TOKEN, directory="to/", blocks=archive.blocks)
     with Process(box, push_command(request), tmp_path, environment=environment) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
@@ -103,9 +104,7 @@ def test_a_tar_that_skips_what_it_receives_is_found_out(
 ) -> None:
     box = wrapped(box_of(kind), place, 'exec REAL "$@" --exclude=keep')
     archive = Archive(f"{small}/")
-    with Process(
-        box, push_command(PushRequest(token=TOKEN, directory="to/", records=archive.records)), tmp_path
-    ) as pod:
+    with Process(box, push_command(PushRequest(token=TOKEN, directory="to/", blocks=archive.blocks)), tmp_path) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
         received = pod.line("received").facts
@@ -128,7 +127,7 @@ def test_directories_that_are_there_keep_what_they_have(box: Path, tmp_path: Pat
             (to / name).mkdir(parents=True, exist_ok=True)
             (to / name).chmod(mode)
         archive = Archive(f"{source}/")
-        request = PushRequest(token=TOKEN, directory=str(to), records=archive.records, dir_perms=dir_perms)
+        request = PushRequest(token=TOKEN, directory=str(to), blocks=archive.blocks, dir_perms=dir_perms)
         with Process(box, push_command(request), tmp_path) as pod:
             pod.line("hello")
             pod.stdin.write(archive.bytes)
@@ -159,7 +158,7 @@ def test_what_is_new_in_a_directory_with_the_set_group_id_bit_gets_its_group(
     to.chmod(0o2775)
     archive = Archive(f"{source}/")
     with Process(
-        box, push_command(PushRequest(token=TOKEN, directory=str(to), records=archive.records)), tmp_path
+        box, push_command(PushRequest(token=TOKEN, directory=str(to), blocks=archive.blocks)), tmp_path
     ) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
@@ -184,7 +183,7 @@ def test_a_group_that_can_not_be_handed_down_is_told(box_of: BoxOf, place: Path,
         os.chown(to / "sub", 0, 4321)
         (to / "sub").chmod(0o2775)
         archive = Archive(f"{source}/")
-        command = push_command(PushRequest(token=TOKEN, directory=str(to), records=archive.records))
+        command = push_command(PushRequest(token=TOKEN, directory=str(to), blocks=archive.blocks))
         with Process(without(box_of("dash-bsdtar"), place, *tools), command, tmp_path) as pod:
             pod.line("hello")
             pod.stdin.write(archive.bytes)
@@ -218,9 +217,7 @@ def test_no_helper_is_needed(
 ) -> None:
     box = without(box_of(kind), place, *(TOOLS if tool == "all" else [tool]))
     archive = Archive(f"{small}/")
-    with Process(
-        box, push_command(PushRequest(token=TOKEN, directory="to/", records=archive.records)), tmp_path
-    ) as pod:
+    with Process(box, push_command(PushRequest(token=TOKEN, directory="to/", blocks=archive.blocks)), tmp_path) as pod:
         counted = pod.line("hello").facts["count"] != "none"
         pod.stdin.write(archive.bytes)
         if counted:
@@ -247,7 +244,7 @@ def test_what_is_needed_is_told_before_a_byte_moves(
 ) -> None:
     for tool in NEEDED[direction]:
         box = without(box_of("dash-gnu"), place, tool)
-        push_it = push_command(PushRequest(token=TOKEN, directory="new/", records=(1, 0)))
+        push_it = push_command(PushRequest(token=TOKEN, directory="new/", blocks=Blocks(512, 1, 0)))
         command = push_it if direction == "push" else pull_command(PullRequest(token=TOKEN, path=f"{small}/"))
         with Process(box, command, tmp_path) as pod:
             assert pod.line("hello").facts == {"problem": f"no-{tool}"}

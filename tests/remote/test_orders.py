@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from asynccp.archive.layout import Blocks
 from asynccp.remote.commands import PushRequest, push_command
 from asynccp.remote.dialogue import HEARD, NOTHING
 from asynccp.remote.digests import AnswerReader, encode_names, encode_question
@@ -38,7 +39,7 @@ class Ordered:
     """A push that has nothing to send: the pod has listed what it has, and waits for orders."""
 
     def __init__(self, box: Path, there: Path) -> None:
-        request = PushRequest(token=TOKEN, directory=str(there), records=(1, 0), question=encode_names([b""]))
+        request = PushRequest(token=TOKEN, directory=str(there), blocks=Blocks(512, 1, 0), question=encode_names([b""]))
         self._pod = Process(box, push_command(request), there.parent)
 
     def __enter__(self) -> "Ordered":
@@ -123,7 +124,7 @@ def test_a_link_at_the_end_is_not_given_a_mode(box: Path, there: Path, mode: int
 def test_what_may_not_be_removed_is_told(box_of: BoxOf, there: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can become somebody else")
-    request = PushRequest(token=TOKEN, directory=str(there), records=(1, 0), question=encode_names([b""]))
+    request = PushRequest(token=TOKEN, directory=str(there), blocks=Blocks(512, 1, 0), question=encode_names([b""]))
     for path in (there, *there.parents[:2]):
         path.chmod(0o755)
     with Process(box_of("dash-gnu"), push_command(request), there.parent, powerless=True) as pod:

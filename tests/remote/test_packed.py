@@ -12,7 +12,7 @@ from subprocess import PIPE
 import pytest
 
 from asynccp.archive.compression import CODECS, GZIP, ZSTD, Unpacker
-from asynccp.archive.layout import ArchiveLayout
+from asynccp.archive.layout import ArchiveLayout, Blocks
 from asynccp.local.pack import Packing
 from asynccp.local.scan import scan
 from asynccp.options import RECORD_SIZE
@@ -56,7 +56,7 @@ class Packed:
     def __init__(self, source: str, codec: str) -> None:
         layout = ArchiveLayout(scan([source])[0], TOKEN)
         packing = Packing(layout, codec)
-        self.records, self.sent = layout.records, layout.sent
+        self.blocks, self.sent = layout.blocks, layout.sent
         self.parts = [bytes(packing.read(index).data) for index in range(packing.parts)]
         self.bytes = b"".join(self.parts)
         self.borders = [sum(map(len, self.parts[:index])) for index in range(len(self.parts))]
@@ -74,19 +74,19 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def packed(box: Path, tree: Path) -> Packed:
     found = Packed(f"{tree}/", CODEC_OF[box.name])
-    assert found.records[1] > 0, "links in directories take a second archive"
+    assert found.blocks.second > 0, "links in directories take a second archive"
     assert {part[:1] for part in found.parts} == {b"z", b"r"}
     return found
 
 
-def push(box: Path, here: Path, records: tuple[int, int]) -> Process:
-    return Process(box, push_command(PushRequest(token=TOKEN, directory="to", records=records, codecs=CODECS)), here)
+def push(box: Path, here: Path, blocks: Blocks) -> Process:
+    return Process(box, push_command(PushRequest(token=TOKEN, directory="to", blocks=blocks, codecs=CODECS)), here)
 
 
 def test_a_packed_push_is_complete_on_every_shell_and_tar(
     box: Path, tree: Path, packed: Packed, tmp_path: Path
 ) -> None:
-    with push(box, tmp_path, packed.records) as pod:
+    with push(box, tmp_path, packed.blocks) as pod:
         assert pod.line("hello").facts["z"] == CODEC_OF[box.name]
         # Our lines, sent before they are due, are no part of the archive.
         pod.stdin.write(packed.bytes + b"go\nok\n")
@@ -102,14 +102,14 @@ def test_a_packed_push_is_complete_on_every_shell_and_tar(
 def test_a_container_without_dd_says_that_the_archive_must_come_as_it_is(
     box_of: BoxOf, kind: str, tmp_path: Path
 ) -> None:
-    with push(box_of(kind), tmp_path, (1, 0)) as pod:
+    with push(box_of(kind), tmp_path, Blocks(65536, 1, 0)) as pod:
         assert pod.line("hello").facts["z"] == ""
 
 
 def test_a_packed_push_that_comes_in_dribbles_is_whole(box: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"text\n" * 2000)
     packed = Packed(str(tmp_path / "a"), CODEC_OF[box.name])
-    with push(box, tmp_path, packed.records) as pod:
+    with push(box, tmp_path, packed.blocks) as pod:
         pod.line("hello")
         for byte in packed.bytes:
             pod.stdin.write(bytes((byte,)))
@@ -120,7 +120,7 @@ def test_a_packed_push_that_is_cut_anywhere_is_not_complete(box: Path, packed: P
     size = len(packed.bytes)
     places = {*packed.borders, *(at + 1 for at in packed.borders), *range(1, size, size // 9), size - 1, size - 9}
     for at in sorted(places):
-        with push(box, tmp_path, packed.records) as pod:
+        with push(box, tmp_path, packed.blocks) as pod:
             pod.line("hello")
             pod.stdin.write(packed.bytes[:at])
             pod.stdin.close()
@@ -135,7 +135,7 @@ def test_a_packed_part_that_is_not_what_was_sent_is_told_by_its_check_sum(box: P
     assert packed.parts[-1][:1] == b"z"
     torn = bytearray(packed.bytes)
     torn[-2 if CODEC_OF[box.name] == ZSTD else -6] ^= 1  # in the last part's check sum
-    with push(box, tmp_path, packed.records) as pod:
+    with push(box, tmp_path, packed.blocks) as pod:
         pod.line("hello")
         pod.stdin.write(torn)
         received = pod.line("received").facts
@@ -148,7 +148,7 @@ def test_a_packed_part_that_is_not_what_was_sent_is_told_by_its_check_sum(box: P
 
 @pytest.mark.parametrize("line", [b"x 3\nabc", b"z\n", b"r 0\n", b"z -1 +\n", b"$(touch oops) 1\n"])
 def test_what_is_no_part_ends_the_push(box: Path, line: bytes, tmp_path: Path) -> None:
-    with push(box, tmp_path, (1, 0)) as pod:
+    with push(box, tmp_path, Blocks(65536, 1, 0)) as pod:
         pod.line("hello")
         pod.stdin.write(line)
         assert pod.line("received").facts["sentinel"] == "no"
@@ -161,7 +161,7 @@ def test_a_tar_that_fails_early_says_so_while_more_is_sent(box_of: BoxOf, tmp_pa
     (box / "tar").unlink()
     (box / "tar").write_text("#!/bin/sh\necho 'tar: No space left on device' >&2\nexit 2\n")
     (box / "tar").chmod(0o755)
-    with push(box, tmp_path, (100, 0)) as pod:
+    with push(box, tmp_path, Blocks(65536, 100, 0)) as pod:
         pod.line("hello")
         pod.stdin.write(b"r 300000 +\n" + bytes(300_000))  # more than a pipe takes: dd hears that nobody reads
         assert pod.line("received").facts == {"rc": "2", "sentinel": "no", "entries": "", "bytes": ""}

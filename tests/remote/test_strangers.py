@@ -181,7 +181,7 @@ def test_what_was_received_is_asked_about_though_another_directory_has_its_name_
         REAL "$@" || exit
         d=$(pwd -P); mv "$d" "$d.aside"; mkdir "$d"; /bin/ln -s {here}/elsewhere "$d/new" """
     archive = archive_of(here, "file")
-    with push(wrapped(box_of(kind), place, stranger), str(here / "to"), here, archive.records) as pod:
+    with push(wrapped(box_of(kind), place, stranger), str(here / "to"), here, archive.blocks) as pod:
         pod.line("hello")
         pod.stdin.write(archive.bytes)
         pod.line("received")

@@ -1,5 +1,6 @@
 # A pull: hello; the archive; `done`; questions; one line more. On stderr `ended`, when all of tar's own words are there
 # before it: stdout and stderr come by two ways, and either may overtake the other.
+need tar
 # The time of this is when it was first looked at, as long as it is held: no entry that is older may be missing.
 if [ -d /proc/$$ ]; then exec 6</proc/$$; fi
 # A path that was named and is a link is followed, as by `cp -RH`; links below it are copied as links.
@@ -22,6 +23,7 @@ toybox*) kind=toybox ;;
     sparse='-S --format=posix --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime,delete=mtime'
     ;;
 esac
+if [ "$tarless" ]; then kind=sh; fi
 z= busy=
 if [ "$group" ]; then
     for c in $codecs; do
@@ -99,6 +101,7 @@ send() {
     fi
     hello
     if [ "$z" ]; then piped "$z" -1c
+    elif [ "$tarless" ]; then piped cat # a shell that writes itself must not be the one whose client may be gone
     elif [ "$lists$chosen" ]; then piped
     else # shellcheck disable=SC2086 # likewise
         exec tar $create - $sparse -C "$d" "$what" 3<&- 4>&-

@@ -3,8 +3,10 @@
 case $d in *[*?[]*) [ -d "$d" ] || refuse glob ;; esac
 case $renames$n in yes*[*?[]*) [ -e "$d/$n" ] || refuse glob ;; esac
 if [ -e "$d" ] && [ ! -d "$d" ]; then refuse not-a-directory; fi
+if [ "$compare" ]; then hear_names || end 1; fi
+need tar # not before: the names are there already
+if [ "$tarless" ] && [ ! "$z" ]; then count=sh; fi # what is framed tells its own end
 if [ "$compare" ]; then
-    hear_names || end 1
     if [ $count != none ]; then
         wanted=$renames
         sync
@@ -36,8 +38,10 @@ say "hello count=$count sum=$sum z=$z named=$renames"
 # The second archive settles directories (`archive.layout`). That is for BusyBox's tar, and BusyBox has dd. Where head
 # counts, the first tar gets both, and what it leaves is thrown away: head may read more than it hands on (toybox,
 # BusyBox): a second one would wait for bytes that are gone.
-if [ $count = head ]; then receive $((records + more_records)); else receive "$records"; fi
-if [ "$rc$whole" = 0yes ] && [ "$more_records" != 0 ] && [ $count = dd ]; then receive "$more_records"; fi
+if [ $count = head ]; then receive $((blocks + more_blocks)); else receive "$blocks"; fi
+if [ "$rc$whole" = 0yes ] && [ "$more_blocks" != 0 ]; then
+    case $count in dd | sh) receive "$more_blocks" ;; esac
+fi
 entries= bytes=
 if [ "$rc$whole" = 0yes ]; then
     if [ "${sent%-*}" -le $many ]; then census new; else number new || entries=; fi

@@ -1,4 +1,4 @@
-# receive RECORDS: hands tar one archive, an exact count of bytes, since exec v4 can't close stdin and BusyBox tar and
+# receive BLOCKS: hands tar one archive, an exact count of bytes, since exec v4 can't close stdin and BusyBox tar and
 # bsdtar wait for its end. dd counts, or head where there is none (toybox). BusyBox's head halves the speed, but BusyBox
 # has dd; toybox's took 0.8 s for 64 MiB on v4 with 0.15 CPU-seconds of API server, where v5 without a count took 0.8 s
 # and 0.58.
@@ -37,11 +37,12 @@ parts() {
 }
 receive() {
     case $count$z in
-    dd) dd bs=65536 count="$1" iflag=fullblock 2>/dev/null | tar "$tar_options" - -C new ;;
+    dd) dd bs="$block" count="$1" iflag=fullblock 2>/dev/null | tar "$tar_options" - -C new ;;
     head)
-        size=$(($1 * 65536))
+        size=$(($1 * block))
         head -c "$size" | { trap : TERM; tar "$tar_options" - -C new && head -c "$size" >/dev/null; } ;;
     none) tar "$tar_options" - -C new ;;
+    sh) (tar "$tar_options" - -C new <&3) ;;
     *)
         { trap : TERM; parts || : >torn; } |
             { trap : TERM; tar "$tar_options" - -C new && cat >/dev/null; } ;;

@@ -47,7 +47,7 @@ unstage() {
 }
 # drop NAME: removes an empty directory and nothing else, whatever has that name by now. With the slash no rm takes a file.
 drop() { rmdir "$1" || rm -d "$1/"; } 2>/dev/null
-clear() { remove ./new ./torn ./made ./merged* ./time*; }
+clear() { remove ./new ./torn ./said ./made ./merged* ./time*; }
 remove() { rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null; }
 is_stale() { # STAGE
     whose=${1##*-}

@@ -27,8 +27,8 @@ sync() {
     send*)
         # shellcheck disable=SC2086 # words
         set -- $a
-        records=$2 more_records=$3
-        if [ "$4" = plain ]; then z=; fi
+        block=$2 blocks=$3 more_blocks=$4
+        if [ "$5" = plain ]; then z=; fi
         ;;
     none)
         if cd -P "$base" 2>/dev/null; then locate; else at=/; fi

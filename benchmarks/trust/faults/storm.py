@@ -25,6 +25,7 @@ import anyio
 from anyio import to_thread
 
 from asynccp import Options, Report, Selection, Selector, connect, plan_pull, plan_push, pull, push
+from asynccp.archive.layout import Blocks
 from asynccp.kube.cluster import KubernetesCluster
 from asynccp.kube.exec import STDIN, STDOUT
 from asynccp.options import CLOSE_GRACE_S, Attributes, Deadlines, Failures, Verification
@@ -46,7 +47,9 @@ BIG = {"a/big": 6_000_000}  # enough for a pull to continue where it was lost
 PROTOCOLS = {"v4": ("v5", "v4"), "v5": ("v5",)}  # what is spoken → what the server has to know for it
 QUESTION = encode_names([b"tree"])
 SCRIPT_SIZES = {
-    "push": len(push_command(PushRequest(token="0" * 16, directory="/srv", records=(1, 0), question=QUESTION)).script),
+    "push": len(
+        push_command(PushRequest(token="0" * 16, directory="/srv", blocks=Blocks(512, 1, 0), question=QUESTION)).script
+    ),
     "pull": len(pull_command(PullRequest(token="0" * 16, path="/srv")).script),
 }
 WITH_TAR = tuple(kind.name for kind in available_kinds() if kind.name not in ("no-tar", "no-dd", "distroless"))

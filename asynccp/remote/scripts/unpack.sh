@@ -1,0 +1,90 @@
+# In place of tar, for a push to a container that has none: what comes is framed (`archive.framed`), a line for each
+# entry, and behind a file's so many bytes. A name is written as printf's %b reads it. One program is run for each file
+# that has content, and one for as many names as get the same mode, or time.
+#
+#   KIND MODE SECONDS UID:GID SIZE NAME [TARGET]     KIND: d, f, s(ymbolic link), h(ard link)
+#
+# The sentinel is the last. A directory comes twice, as in each archive of ours: to be made, and at last for its mode and time.
+for c in chmod touch; do command -v $c >/dev/null || note "lacks $c"; done
+[ "$b" ] || head -c 0 </dev/null >/dev/null 2>&1 || refuse no-dd
+if [ "$tar_options" = -xpf ]; then need chown; fi
+tar() { # OPTIONS - -C DIRECTORY
+    trap gone=yes TERM
+    cd -P "$4" && umask 077 && unpack
+}
+unpack() {
+    failed=0 modes= times= mode= seconds= seen= owner=
+    while [ ! "$gone" ] && IFS=' ' read -r k m s o size l to; do
+        decode "$l"
+        p=$l
+        if [ "$k$seen" = d ] && [ "$p" = ./ ]; then # where all goes: it is there
+            seen=yes
+            continue
+        fi
+        make || failed=1
+        if [ ! "$kept" ]; then continue; fi
+        if [ "$m $o" != "$mode $owner" ] || [ $# = 200 ]; then
+            eval "set_modes $modes" || failed=1
+            modes= mode=$m owner=$o
+        fi
+        if [ "$s" != "$seconds" ] || [ $# = 200 ]; then
+            eval "set_times $times" || failed=1
+            times= seconds=$s
+        fi
+        if [ $# = 200 ]; then set --; fi
+        set -- "$@" "$p"
+        if [ "$k" != s ]; then modes="$modes \"\${$#}\""; fi
+        times="$times \"\${$#}\""
+        case $p in "./.asynccp-$t-"*)
+            eval "set_modes $modes" && eval "set_times $times" || failed=1
+            return $failed
+            ;;
+        esac
+    done
+    return 1
+}
+# make: one entry; `kept` if its mode and time are to be set.
+make() {
+    kept=yes
+    case $k in
+    f)
+        if [ "$size" = 0 ]; then : >"$p"
+        else take "$size" >"$p" 2>../said || {
+            cat ../said >&2
+            return 1
+        }
+        fi
+        ;;
+    d)
+        if [ ! -d "$p" ]; then
+            kept=
+            mkdir "$p"
+        fi
+        ;;
+    s)
+        decode "$to"
+        ln -s -- "$l" "$p" && { [ "$tar_options" != -xpf ] || chown -h "$o" "$p"; }
+        ;;
+    h)
+        kept=
+        decode "$to"
+        ln "$l" "$p"
+        ;;
+    *) return 1 ;;
+    esac
+}
+take() { # SIZE: so many bytes of stdin, and not one more
+    if [ ! "$b" ]; then head -c "$1"
+    else
+        [ "$1" -lt 65536 ] || dd bs=65536 count=$(($1 / 65536)) iflag=fullblock || return
+        [ $(($1 % 65536)) = 0 ] || dd bs=$(($1 % 65536)) count=1 iflag=fullblock
+    fi
+}
+set_modes() {
+    if [ $# = 0 ]; then return 0; fi
+    if [ "$tar_options" = -xpf ]; then chown "$owner" "$@" || return; fi
+    ! command -v chmod >/dev/null || chmod "$mode" "$@"
+}
+set_times() {
+    [ $# = 0 ] || ! command -v touch >/dev/null || touch -h -d "@$seconds" "$@" 2>/dev/null || touch -c -d "@$seconds" "$@"
+}
