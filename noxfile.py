@@ -65,7 +65,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     joined = session.create_tmp()  # a script's parts share variables, so they are checked as one
     session.run("python", "-m", "tests.remote.joined", joined)
-    scripts = [f"{joined}/{name}.sh" for name in ("push", "sync", "pull", "choose", "list")]
+    scripts = [f"{joined}/{name}.sh" for name in ("push", "sync", "unpack", "pull", "choose", "pack", "list")]
     session.run("shellcheck", *scripts, "tests/e2e/images/root.sh")
 
 

@@ -22,6 +22,7 @@ _OBSTACLES = {
     b"link": "a link out of the destination is in its place, and another user of the container can turn it round",
     b"closed": "the directory that it belongs in may not be written",
 }
+_PROGRAMS = {b"chmod": "the mode", b"touch": "the time"}  # what a shell without tar can't keep without them
 OVERWRITTEN = "overwritten in place, not at once: its mode and time stay, and a copy that is cut leaves it torn"
 
 
@@ -32,6 +33,7 @@ class Placing:
         self._partial = partial
         self._barred: list[LeftOut] = []
         self._overwritten: list[bytes] = []
+        self._lacks: set[bytes] = set()
 
     def hear(self, note: Note) -> None:
         """Take a note of the pod's."""
@@ -40,6 +42,8 @@ class Placing:
             self._barred.append(LeftOut(path, _OBSTACLES.get(why, "it can't be put in its place")))
         elif note.word == "overwritten" and len(self._overwritten) < MAX_TOLD:
             self._overwritten.append(note.rest)
+        elif note.word == "lacks" and note.rest in _PROGRAMS:
+            self._lacks.add(note.rest)
 
     def refusal(self, done: LastWord | None) -> TransferError | None:
         """Return the error of a push that changed nothing, because some of it can't be put in its place."""
@@ -66,6 +70,9 @@ class Placing:
         more = done.overwritten - len(told)
         what = f"{counted(more, 'more file was', 'more files were')} {OVERWRITTEN}"
         told += [NotKept(os.fsencode(path), what)] if more > 0 else []
+        for program in sorted(self._lacks):
+            what = f"{_PROGRAMS[program]}: the container has neither tar nor {program.decode()}"
+            told.append(NotKept(os.fsencode(path), what))
         if not done.handed:
             what = "the group that the set-group-id bit of its directory hands down could not be given to all of it"
             told.append(NotKept(os.fsencode(path), what))

@@ -19,8 +19,8 @@ stat: WHY` of what vanished; what may not be entered, find names then. BusyBox a
 as if the directory ended.
 
 GNU's tar and find write names as C would (`\\n`, `\\303`; `\\:`, `\\'`), the others as they are, with newlines and all.
-All of it is hostile input: what is remembered has a bound, and whatever isn't understood makes a tar that failed a
-failure, never less.
+Where there is no tar the shell says it in GNU's words (`remote/scripts/pack.sh`). All of it is hostile input: what is
+remembered has a bound, and whatever isn't understood makes a tar that failed a failure, never less.
 """
 
 import functools

@@ -31,7 +31,8 @@ def closing(report: Report) -> str:
     """Return the report's text. Causes were told when they happened; here equal ones are told once, with a count."""
     lines = list(difference_lines(report.results)) if report.direction == "diff" else []
     lines += [*left_out_lines(report.left_out), *not_kept_lines(report.not_kept)]
-    lines += [*_of_several_pods(report.results), *_compression(report.results), _summary(report)]
+    lines += [*_of_several_pods(report.results), *_ways(report.results), *_compression(report.results)]
+    lines += [_summary(report)]
     lines += [*_absent(report.results), *_slowest(report), *_places(report), *_troubles(report), *_skipped(report)]
     return "\n".join(lines)
 
@@ -92,6 +93,12 @@ def _brought(report: Report) -> str:
     if words and not entries:
         return ", ".join(words)
     return ", ".join([counted(entries, "entry", "entries"), human_size(size), *words])
+
+
+def _ways(results: Sequence[Result]) -> Iterator[str]:
+    if those := [one for one in results if one.way == "shell"]:
+        has = "1 pod has" if len(_pods(those)) == 1 else f"{len(_pods(those))} pods have"
+        yield f"{has} no tar: the shell did its work ({listed(those, _NAMES, _pod)})"
 
 
 def _compression(results: Sequence[Result]) -> Iterator[str]:

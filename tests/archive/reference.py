@@ -33,17 +33,12 @@ def member(entry: Entry) -> bytes:
     return encode_header(entry) + content_of(entry) + bytes(-entry.size % BLOCK)
 
 
-def recorded(archive: bytes) -> bytes:
-    """Return an archive with its end marker, filled up to whole records."""
-    archive += END
-    return archive + bytes(-len(archive) % RECORD_SIZE)
-
-
 def reference(entries: Sequence[Entry]) -> bytes:
     """Return what the pods of a push are sent: directories come again, in a second archive if links are in them."""
     again = [entry for entry in reversed(entries) if entry.kind is Kind.DIRECTORY]
     last = sentinel(entries)
-    archive = recorded(b"".join(map(member, [*entries, *again, last])))
+    archives = [b"".join(map(member, [*entries, *again, last]))]
     if again and any(entry.kind in (Kind.HARDLINK, Kind.SYMLINK) and b"/" in entry.path for entry in entries):
-        archive += recorded(b"".join(map(member, [*again, last])))
-    return archive
+        archives.append(b"".join(map(member, [*again, last])))
+    unit = BLOCK if sum(map(len, archives)) <= RECORD_SIZE else RECORD_SIZE
+    return b"".join(one + END + bytes(-(len(one) + len(END)) % unit) for one in archives)

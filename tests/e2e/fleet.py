@@ -19,7 +19,7 @@ from tests.trees import Facts, describe_archive
 REAL = os.environ.get("ASYNCCP_TEST_KUBECONFIG", "")
 """Kubeconfigs of the real cluster to run on; empty: the fake one."""
 WITH_TAR = ("busybox", "gnu", "bsdtar", "toybox")
-WITHOUT_TAR = ("shell-only", "distroless")
+TARLESS = "shell-only"  # a shell, and a few of coreutils: no tar, no find, nothing that makes digests
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ def selector(labels: dict[str, str]) -> str:
 
 
 Pods = dict[str, str]
-"""A pod of each kind that has a tar, by its kind; `pods["labels"]` is the selector of all."""
+"""A pod of each kind that has a shell, by its kind; `pods["labels"]` is the selector of all."""
 
 
 def one_of_each(fleet: Fleet, name: str) -> Pods:
     labels = labels_for(name)
-    found = {kind: fleet.add(kind, f"{name}-{kind}", labels) for kind in fleet.kinds(*WITH_TAR)}
+    found = {kind: fleet.add(kind, f"{name}-{kind}", labels) for kind in fleet.kinds(*WITH_TAR, TARLESS)}
     return {**found, "labels": selector(labels)}
 
 
@@ -137,7 +137,18 @@ def sh(fleet: Fleet, pod: str, *argv: str, stdin: bytes = b"", namespace: str = 
 
 
 def snapshot(fleet: Fleet, pod: str, directory: str) -> dict[bytes, Facts]:
-    """Return what a directory of a pod holds, read by the pod's own tar and Python's tarfile: none of our code."""
+    """Return what a directory of a pod holds, read by the pod's own tar and Python's tarfile: none of our code.
+
+    Where there is no tar it is our own pull that reads it, which tests/remote/test_without_tar.py holds against GNU tar.
+    """
+    if TARLESS in pod:
+        argv = command("pull", f"{fleet.namespace}/{pod}:{directory}/", "-", "--ignore-times")
+        done = subprocess.run(argv, capture_output=True, env=environment(fleet), timeout=600, check=False)
+        assert done.returncode == 0, done.stderr
+        found = describe_archive(done.stdout)
+        tops = {path.split(b"/")[0] for path in found if path}
+        assert len(tops) == 1, "of one pod"
+        return {path.partition(b"/")[2]: facts for path, facts in found.items() if path}
     script = 'tar cf - -C "$1" .; rc=$?; read -r _; exit $rc'  # it waits for a line, so that its tail can't be cut
     return describe_archive(sh(fleet, pod, "sh", "-c", script, "sh", directory, stdin=b"\n"))
 

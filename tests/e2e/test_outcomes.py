@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.fakefleet import FakeFleet
-from tests.e2e.fleet import WITHOUT_TAR, Fleet, asynccp, command, environment, labels_for, selector, sh
+from tests.e2e.fleet import TARLESS, Fleet, asynccp, command, environment, labels_for, selector, sh
 from tests.e2e.real import RealFleet
 from tests.schema import conforming
 
@@ -24,9 +24,9 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="package")
 def slim(fleet: Fleet) -> str:
-    """One healthy pod and one of each kind that can't copy; the selector of all of them."""
+    """A pod with a tar, one with a shell alone, and one with neither; the selector of all of them."""
     labels = labels_for("slim")
-    for kind in ("gnu", *fleet.kinds(*WITHOUT_TAR)):
+    for kind in ("gnu", *fleet.kinds(TARLESS, "distroless")):
         fleet.add(kind, f"slim-{kind}", labels)
     return selector(labels)
 
@@ -124,19 +124,23 @@ def test_3_when_what_is_named_does_not_exist(fleet: Fleet, config: Path, who: st
     assert one_sentence(ran.err) == f"asynccp: there is no {name} in namespace {fleet.namespace}"
 
 
-def test_23_names_those_without_tar_and_completes_the_others(fleet: Fleet, slim: str, config: Path) -> None:
+def test_23_names_those_without_a_shell_and_completes_the_others(fleet: Fleet, slim: str, config: Path) -> None:
     ran = asynccp(fleet, "push", config, "-l", f"{slim}:/tmp/slim", "-o", "json")
     assert ran.code == 23
-    assert ran.outcomes.pop("slim-gnu") == "complete"
-    assert "no tar in the container" in ran.errors["slim-shell-only"]
+    assert ran.outcomes == {"slim-gnu": "complete", "slim-shell-only": "complete", "slim-distroless": "failed"}
+    assert {one["pod"]: one["way"] for one in ran.report["pods"]} == {
+        "slim-gnu": "tar",
+        "slim-shell-only": "shell",
+        "slim-distroless": None,
+    }
     assert "no shell in the container" in ran.errors["slim-distroless"]
 
 
 def test_23_for_a_pull_as_well(fleet: Fleet, slim: str, tmp_path: Path) -> None:
     ran = asynccp(fleet, "pull", "-l", f"{slim}:/etc/passwd", tmp_path, "-o", "json")
-    # the fake's containers have no /etc/passwd, the real ones do: either way two of three lack tar
+    # the fake's containers have no /etc/passwd, the real ones do: either way one of three lacks a shell
     assert ran.code in (1, 23)
-    assert "no tar in the container" in ran.errors["slim-shell-only"]
+    assert "no tar in the container" not in ran.errors["slim-shell-only"]
     assert "no shell in the container" in ran.errors["slim-distroless"]
 
 
@@ -292,16 +296,17 @@ def test_a_container_that_can_not_count_needs_v5(fake_fleet: FakeFleet, config: 
 
 
 @pytest.mark.cluster
-def test_deleted_forbidden_and_tarless_pods_are_named_and_the_others_complete(
+def test_deleted_forbidden_and_shellless_pods_are_named_and_the_others_complete(
     real_fleet: RealFleet, tmp_path: Path
 ) -> None:
-    """One pod deleted in mid copy, one that may not write, one without tar, among healthy ones: 23."""
+    """One pod deleted in mid copy, one that may not write, one without tar and one without a shell, among healthy ones."""
     fleet, labels = real_fleet, labels_for("mixed")
     for number in range(4):
         fleet.add("busybox", f"healthy-{number}", labels)
     fleet.add("busybox", "deleted", labels)
     fleet.add("busybox", "unprivileged", labels, user=65534)
-    fleet.add("shell-only", "tarless", labels)
+    fleet.add(TARLESS, "tarless", labels)
+    fleet.add("distroless", "shellless", labels)
     source = tmp_path / "big"
     source.write_bytes(os.urandom(96 * 1024 * 1024))
     running = subprocess.Popen(
@@ -316,10 +321,10 @@ def test_deleted_forbidden_and_tarless_pods_are_named_and_the_others_complete(
     out, _ = running.communicate(timeout=120)
     assert running.returncode == 23
     pods = {one["pod"]: one for one in conforming(out)["pods"]}
-    assert {pods[f"healthy-{number}"]["outcome"] for number in range(4)} == {"complete"}
+    assert {pods[one]["outcome"] for one in (*(f"healthy-{number}" for number in range(4)), "tarless")} == {"complete"}
     assert "deleted" in pods["deleted"]["error"]
     assert "/var/data is not writable" in pods["unprivileged"]["error"]
-    assert "no tar in the container" in pods["tarless"]["error"]
+    assert "no shell in the container" in pods["shellless"]["error"]
 
 
 @pytest.mark.cluster

@@ -53,6 +53,13 @@ def _applets(program: str, *arguments: str) -> dict[str, str]:
     return dict.fromkeys(listed.split(), program)
 
 
+def _tarless(kind: str) -> dict[str, str]:
+    """Return what is there besides tar: bash for a shell, or as the one that copies bytes nothing but head, or cat."""
+    without = {"head": ("dd",), "cat": ("dd", "head")}.get(kind, ())
+    shell = "bash" if kind == "bash" else "dash"
+    return _machine(shell, "tar", "tar", *without) | {"ln": "ln", "readlink": "readlink"}
+
+
 def _programs(kind: str) -> dict[str, str]:
     """Return the names that a kind of container has, and the program of this machine behind each."""
     match kind:
@@ -60,8 +67,8 @@ def _programs(kind: str) -> dict[str, str]:
             return _applets("busybox", "--list")
         case "toybox":
             return _applets("toybox") | {"sh": "dash"}
-        case "no-tar":
-            return _machine("dash", "tar", "tar")
+        case "no-tar" | "bash-no-tar" | "head-no-tar" | "cat-no-tar":
+            return _tarless(kind.removesuffix("no-tar").strip("-"))
         case "no-dd":
             return _machine("dash", "tar", "dd")
         case "no-count":
@@ -84,7 +91,8 @@ def _programs(kind: str) -> dict[str, str]:
 
 
 WITH_TAR = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox", "toybox", "no-dd")
-ALL = (*WITH_TAR, "no-count", "no-find", "no-tar", "no-mv", "no-stat", "md5sum", "cksum", "no-sum")
+WITHOUT_TAR = ("no-tar", "bash-no-tar", "head-no-tar", "cat-no-tar")
+ALL = (*WITH_TAR, *WITHOUT_TAR, "no-count", "no-find", "no-mv", "no-stat", "md5sum", "cksum", "no-sum")
 
 
 def make(directory: Path, kind: str) -> Path | None:

@@ -12,12 +12,15 @@ from asynccp.archive.layout import Blocks
 from asynccp.remote.commands import (
     CHOOSE_PARTS,
     LIST_PARTS,
+    PACK_PARTS,
     PULL_PARTS,
     PUSH_PARTS,
     SYNC_PARTS,
+    UNPACK_PARTS,
     ListRequest,
     PullRequest,
     PushRequest,
+    lesson,
     list_command,
     pull_command,
     push_command,
@@ -25,14 +28,26 @@ from asynccp.remote.commands import (
 from asynccp.remote.script import Command
 
 SCRIPTS = Path(asynccp.remote.__file__).parent / "scripts"
+_PUSH, _PULL = PushRequest("0" * 16, "/a", Blocks(512, 1, 0)), PullRequest(token="0" * 16, path="/a")
+
+
+def _learned(request: PushRequest | PullRequest, asked: Command) -> Command:
+    return asked._replace(script=lesson(request).partition(b"\n")[2])
+
+
+def _taught(parts: tuple[str, ...], learned: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the parts of a script with what it learns, where it does."""
+    at = parts.index("request") + 1
+    return (*parts[:at], *learned, *parts[at:])
+
+
 COMMANDS: dict[str, tuple[tuple[str, ...], Command]] = {
-    "push": (PUSH_PARTS, push_command(PushRequest("0" * 16, "/a", Blocks(512, 1, 0)))),
-    "sync": (
-        SYNC_PARTS,
-        push_command(PushRequest("0" * 16, "/a", Blocks(512, 1, 0), question=b"\n")),
-    ),
-    "pull": (PULL_PARTS, pull_command(PullRequest(token="0" * 16, path="/a"))),
-    "choose": (CHOOSE_PARTS, pull_command(PullRequest(token="0" * 16, path="/a", chooses=True))),
+    "push": (PUSH_PARTS, push_command(_PUSH)),
+    "sync": (SYNC_PARTS, push_command(_PUSH._replace(question=b"\n"))),
+    "unpack": (_taught(PUSH_PARTS, UNPACK_PARTS), _learned(_PUSH, push_command(_PUSH))),
+    "pull": (PULL_PARTS, pull_command(_PULL)),
+    "choose": (CHOOSE_PARTS, pull_command(_PULL._replace(chooses=True))),
+    "pack": (_taught(PULL_PARTS, PACK_PARTS), _learned(_PULL, pull_command(_PULL))),
     "list": (LIST_PARTS, list_command(ListRequest(token="0" * 16, path="/a"))),
 }
 NEVER_A_MISTAKE = {

@@ -12,7 +12,7 @@ fi
 tar() { # c[h]f - [--no-recursion] -C DIRECTORY NAME...
     trap gone=yes TERM
     exec 7>&1
-    links= deep=yes code=0 linked= known=0 f='%f %s %Y %u %g %d %i %h //%n'
+    links= deep=yes code=0 linked= known=0 f='%f %s %Y %u %g %d %i %h %y //%n'
     case $1 in *h*) links=-L ;; esac
     shift 2
     if [ "$1" = --no-recursion ]; then
@@ -24,8 +24,8 @@ tar() { # c[h]f - [--no-recursion] -C DIRECTORY NAME...
     top=${1%/.}
     pack_all "$@"
     # shellcheck disable=SC2059 # it is ours
-    if [ $code -lt 3 ]; then printf "$z512$z512"; fi
-    return $code
+    [ "$code" = 3 ] || printf "$z512$z512"
+    return "$code"
 }
 z1='\000' z2=$z1$z1
 z4=$z2$z2
@@ -92,12 +92,12 @@ pack_some() {
     for e; do
         case $e in *'
 '*)
-            for e; do pack_odd "$e"; done
+            for o; do pack_odd "$o"; done
             return
             ;;
         esac
     done
-    if [ $# = 0 ] || [ "$gone" ] || [ $code = 3 ]; then return; fi
+    if [ $# = 0 ] || [ "$gone" ] || [ "$code" = 3 ]; then return; fi
     told=$(ask "$@")
     found=0 contents=
     set -f
@@ -108,7 +108,7 @@ pack_some() {
         found=$((found + 1))
         # shellcheck disable=SC2086 # fields
         pack_one "${r#*//}" ${r%%//*}
-        if [ "$gone" ] || [ $code = 3 ]; then return; fi
+        if [ "$gone" ] || [ "$code" = 3 ]; then return; fi
     done
     unset IFS
     set +f
@@ -136,7 +136,7 @@ ask() (
     trap : TERM
     stat $links -c "$f" "$@" 2>/dev/null
 )
-# pack_one NAME MODE SIZE SECONDS UID GID DEVICE INODE NAMES
+# pack_one NAME MODE SIZE SECONDS UID GID DEVICE INODE NAMES TIME: the last is for `changed`
 pack_one() {
     case $2 in
     4*) member 5 53 $((0x$2 & 07777)) 0 "$4" "$5" "$6" "$1/" ;;
@@ -187,7 +187,7 @@ $2"}
     return 1
 }
 complain() { # CODE NAME WORDS
-    if [ $code -lt "$1" ]; then code=$1; fi
+    if [ "$code" -lt "$1" ]; then code=$1; fi
     n=$2
     case $n in *[!\ -~]*) ;; *\\*) # as GNU tar writes it
         l= n=$n.

@@ -48,6 +48,7 @@ make() {
     kept=yes
     case $k in
     f)
+        case $size in '' | *[!0-9]*) return 1 ;; esac
         if [ "$size" = 0 ]; then : >"$p"
         else take "$size" >"$p" 2>../said || {
             cat ../said >&2
