@@ -1,7 +1,7 @@
 """Check: would a push or a pull work? Asked before it matters, and told in a table: what is missing, for whom to ask.
 
 Four questions, each put as a copy puts it: which pods match; may the user (access reviews); does an exec come through,
-on one pod of each image; and if not, what is to be granted.
+on one pod of each image, and by which of its programs can a copy be made; and if not, what is to be granted.
 """
 
 import json
@@ -16,16 +16,15 @@ import typer
 from asynccp.cli import streams
 from asynccp.cli.request import Output, Request
 from asynccp.cli.run import given_up_by_signal
+from asynccp.engine.ability import ability_of
 from asynccp.engine.group import single_error
 from asynccp.engine.select import select
-from asynccp.errors import NoTargets, ProtocolRefused, TransferError
+from asynccp.errors import NoTargets, ShellMissing, TransferError
 from asynccp.kube.api_errors import Forbidden
 from asynccp.kube.base import Cluster
 from asynccp.kube.cluster import KubernetesCluster, connect
-from asynccp.kube.exec import V4, V5
 from asynccp.kube.reviews import EXEC, Permission, Verdict, grants, review, to_copy, to_find, user_of
 from asynccp.plan.plan import skipped_lines
-from asynccp.status import ExitStatus
 from asynccp.target import Selection, Selector, Skipped, Target
 from asynccp.text import counted, listed
 
@@ -93,10 +92,12 @@ class _Search(NamedTuple):
 
 
 class _Try(NamedTuple):
-    """One exec. why: what it came to, empty when the command ran and ended well."""
+    """One exec. runs: the command ran and ended well. ok: what it found will do. why: what that is, or why not."""
 
     target: Target
     why: str
+    runs: bool = False
+    ok: bool = False
 
 
 async def check(request: Request, selection: Selection) -> int:
@@ -119,11 +120,11 @@ async def checked_on(cluster: KubernetesCluster, selection: Selection) -> Checke
         verdicts = await _each(_needed(searches), lambda permission: review(api, permission))
     pods = list(dict.fromkeys(target for search in searches for target in search.pods))
     tries = await _each(_one_of_each_image(pods), lambda target: _tried(cluster, target))
-    works = {one.target.namespace for one in tries if not one.why}
+    works = {one.target.namespace for one in tries if one.runs}
     rows = [_of_verdict(one, works) for one in verdicts]
     missing = [one.permission for one, row in zip(verdicts, rows, strict=True) if row.ok is False]
     rows += [_of_search(one, some=bool(pods)) for one in searches]
-    rows += [Row("exec", str(one.target), not one.why, one.why) for one in tries]
+    rows += [Row("exec", str(one.target), one.ok, one.why) for one in tries]
     skipped = list(dict.fromkeys(one for search in searches for one in search.skipped))
     return Checked(user, rows, pods, skipped, grants(missing, user))
 
@@ -163,27 +164,15 @@ def _one_of_each_image(pods: Iterable[Target]) -> list[Target]:
 
 
 async def _tried(cluster: Cluster, target: Target) -> _Try:
-    """Run `true` in a target."""
-    why = ""
-    for protocol in (V4, V5):
-        try:
-            with anyio.fail_after(_TRY_TIMEOUT_S):
-                return _Try(target, await _run(cluster, target, protocol))
-        except ProtocolRefused as exc:
-            why = str(exc)
-        except TransferError as exc:
-            return _Try(target, str(exc))
-        except TimeoutError:
-            return _Try(target, f"`true` has not ended within {_TRY_TIMEOUT_S:.0f} s")
-    return _Try(target, why)
-
-
-async def _run(cluster: Cluster, target: Target, protocol: str) -> str:
-    async with cluster.open_exec(target, ["true"], protocol) as session:
-        while (event := await session.receive()) is not None:
-            if isinstance(event, ExitStatus):
-                return "" if event.code == 0 else f"`true` did not run, or failed: {event.message}"
-        return f"the session ended without a status{session.ending and ': '}{session.ending}"
+    """Ask a target what it can do."""
+    try:
+        with anyio.fail_after(_TRY_TIMEOUT_S):
+            found = await ability_of(cluster, target)
+        return _Try(target, found.words, runs=True, ok=found.both_ways)
+    except TransferError as exc:
+        return _Try(target, str(exc), runs=isinstance(exc, ShellMissing))
+    except TimeoutError:
+        return _Try(target, f"a command there has not ended within {_TRY_TIMEOUT_S:.0f} s")
 
 
 def _of_verdict(verdict: Verdict, works: Container[str | None]) -> Row:

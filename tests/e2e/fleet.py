@@ -139,7 +139,7 @@ def sh(fleet: Fleet, pod: str, *argv: str, stdin: bytes = b"", namespace: str = 
 def snapshot(fleet: Fleet, pod: str, directory: str) -> dict[bytes, Facts]:
     """Return what a directory of a pod holds, read by the pod's own tar and Python's tarfile: none of our code.
 
-    Where there is no tar it is our own pull that reads it, which tests/remote/test_without_tar.py holds against GNU tar.
+    Where there is no tar it is our own pull that reads it: tests/remote/test_without_tar.py holds that against GNU tar.
     """
     if TARLESS in pod:
         argv = command("pull", f"{fleet.namespace}/{pod}:{directory}/", "-", "--ignore-times")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.fakefleet import FakeFleet
-from tests.e2e.fleet import Fleet, Ran, asynccp, labels_for, selector
+from tests.e2e.fleet import TARLESS, Fleet, Ran, asynccp, labels_for, selector
 from tests.e2e.real import RealFleet
 
 VERBS, RESOURCES = ("get", "list", "create"), ("pods", "pods/exec")
@@ -103,15 +103,18 @@ def test_a_program_reads_the_same(fleet: Fleet, labels: str, tmp_path: Path) -> 
     assert any(command.startswith("kubectl create rolebinding") for command in said["ask_for"])
 
 
-def test_each_image_is_tried_once_and_one_without_programs_is_named(fleet: Fleet, labels: str) -> None:
+def test_each_image_is_tried_once_and_what_it_can_do_is_told(fleet: Fleet, labels: str) -> None:
     fleet.add("busybox", "check-busybox", {})
     fleet.add("distroless", "check-bare", {})
-    ran = asynccp(fleet, "check", "-l", labels, "check-busybox", "check-bare:/etc", "-o", "json")
+    fleet.add(TARLESS, "check-shell", {})
+    ran = asynccp(fleet, "check", "-l", labels, "check-busybox", "check-bare:/etc", "check-shell", "-o", "json")
     tried = {one["where"].split("/")[1]: one for one in json.loads(ran.out)["checks"] if one["what"] == "exec"}
     assert {pod: one["ok"] for pod, one in tried.items()} == {
-        "check-0": True, "check-busybox": True, "check-bare": False,
+        "check-0": True, "check-busybox": True, "check-bare": False, "check-shell": True,
     }  # fmt: skip
-    assert "`true` did not run" in tried["check-bare"]["why"]
+    assert tried["check-busybox"]["why"] == "by its tar, compares what is there, digests"
+    assert tried["check-shell"]["why"] == "by its shell, without tar, compares what is there"
+    assert tried["check-bare"]["why"] == "there is no shell in the container"
     assert ran.code == 1
 
 

@@ -299,7 +299,7 @@ def test_a_container_that_can_not_count_needs_v5(fake_fleet: FakeFleet, config: 
 def test_deleted_forbidden_and_shellless_pods_are_named_and_the_others_complete(
     real_fleet: RealFleet, tmp_path: Path
 ) -> None:
-    """One pod deleted in mid copy, one that may not write, one without tar and one without a shell, among healthy ones."""
+    """One pod deleted in mid copy, one that may not write, one without tar and one without a shell, among others."""
     fleet, labels = real_fleet, labels_for("mixed")
     for number in range(4):
         fleet.add("busybox", f"healthy-{number}", labels)
