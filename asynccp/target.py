@@ -59,6 +59,7 @@ _BESIDE = ("initContainers", "ephemeralContainers")  # a pod's containers that a
 _OFFERED = 5  # of the containers that run beside one that doesn't
 STANDARD_OUTPUT = "-"  # the destination of a pull: one archive
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"  # kubectl's podcmd.go; the API server ignores it
+NODE_OS = "kubernetes.io/os"
 
 
 class Selector(NamedTuple):
@@ -400,7 +401,7 @@ def match_pod(pod: Json, container: str = "", *, named: bool = False, labels: Co
     named: the pod was asked for by its own name. It is copied while it is being deleted, if its container still runs:
     for what it holds it is the last chance. Whoever asked for labels wants the pods that stay.
     """
-    if unfit := _unfit(pod, named=named):
+    if unfit := _unfit(pod, named=named) or _on_windows(pod, named=named):
         return unfit
     label, metadata, spec = _label_of(pod), pod["metadata"], pod.get("spec") or {}
     regular, running = _names(spec, "containers"), _running(pod)
@@ -412,7 +413,8 @@ def match_pod(pod: Json, container: str = "", *, named: bool = False, labels: Co
     if not _LABEL.fullmatch(chosen):
         return Skipped(label, "the container's name is not one that Kubernetes allows", named)
     if chosen not in running:
-        return Skipped(label, _why_not_running(pod.get("status") or {}, chosen) + _offer(others), named)
+        status = pod.get("status") or {}
+        return Skipped(label, _why_not_running(status, chosen) + (_offer(others) or _log_offer(status, chosen)), named)
     return _target(pod, chosen, labels)
 
 
@@ -421,7 +423,7 @@ def match_containers(pod: Json, *, named: bool = False, labels: Collection[str] 
 
     Init containers that have ended have done what they were for, and nobody misses them.
     """
-    if unfit := _unfit(pod, named=named):
+    if unfit := _unfit(pod, named=named) or _on_windows(pod, named=named):
         return [unfit]
     spec, running = pod.get("spec") or {}, _running(pod)
     regular = _names(spec, "containers")
@@ -504,6 +506,15 @@ def _unfit(pod: Json, *, named: bool) -> Skipped | None:
     return None
 
 
+def _on_windows(pod: Json, *, named: bool) -> Skipped | None:
+    """Return why a pod takes no part that says, or asks for, Windows (v1.PodOS, and the node label for it)."""
+    spec = pod.get("spec") or {}
+    said = (spec.get("os") or {}).get("name") or (spec.get("nodeSelector") or {}).get(NODE_OS)
+    return (
+        Skipped(_label_of(pod), "runs on Windows, where there is no POSIX shell", named) if said == "windows" else None
+    )
+
+
 def _target(pod: Json, chosen: str, labels: Collection[str]) -> Target | Skipped:
     """Return a container, which has a status, unless its pod lacks a label."""
     metadata, spec = pod["metadata"], pod.get("spec") or {}
@@ -572,6 +583,12 @@ def _why_not_running(status: Json, container: str) -> str:
                     reason = (state["state"][phase] or {}).get("reason") or ""
                     return f"container {container} is {phase}" + (f" ({printable(str(reason), 60)})" if reason else "")
     return f"is {printable(str(status.get('phase') or 'in an unknown phase'), 60)}"
+
+
+def _log_offer(status: Json, container: str) -> str:
+    """Return what is still to be had of a container that has run."""
+    state = next((one for one in _statuses(status) if one.get("name") == container), {})
+    return "; a pull has its log: --container-logs" if _has_log(state, previous=False) else ""
 
 
 def _offer(others: tuple[str, ...]) -> str:

@@ -398,6 +398,17 @@ def with_others(found: dict[str, Any], key: str, name: str, state: dict[str, Any
     return found
 
 
+LOG = "; a pull has its log: --container-logs"
+DIED = {"lastState": {"terminated": {"reason": "Error"}}}
+
+
+def before(found: dict[str, Any], container: str) -> dict[str, Any]:
+    """Return the pod with a container that was restarted."""
+    for status in found["status"]["containerStatuses"]:
+        status |= DIED if status["name"] == container else {}
+    return found
+
+
 def waits(reason: str) -> dict[str, Any]:
     return {"waiting": {"reason": reason}}
 
@@ -470,7 +481,7 @@ def test_the_container_is_chosen_as_kubectl_does(found: dict[str, Any], wanted: 
         (pod(states={"main": waits("CrashLoopBackOff")}), "", "container main is waiting (CrashLoopBackOff)"),
         (pod(states={"main": {"waiting": {}}}), "", "container main is waiting"),
         (pod(states={"main": {"waiting": None}}), "", "container main is waiting"),
-        (pod(states={"main": ended("OOMKilled")}), "", "container main is terminated (OOMKilled)"),
+        (pod(states={"main": ended("OOMKilled")}), "", f"container main is terminated (OOMKilled){LOG}"),
         (
             pod("app", "main", states={"main": waits("Bad")}),
             "main",
@@ -487,6 +498,17 @@ def test_the_container_is_chosen_as_kubectl_does(found: dict[str, Any], wanted: 
             "container main is waiting (CrashLoopBackOff); debugger runs: -c debugger",
         ),
         (with_others(pod(), "init", "setup", ended("Done")), "setup", "container setup is terminated (Done)"),
+        (
+            before(pod(states={"main": waits("CrashLoopBackOff")}), "main"),
+            "",
+            f"container main is waiting (CrashLoopBackOff){LOG}",
+        ),
+        (pod() | {"spec": {"os": {"name": "windows"}}}, "", "runs on Windows, where there is no POSIX shell"),
+        (
+            pod() | {"spec": {"nodeSelector": {"kubernetes.io/os": "windows"}}},
+            "",
+            "runs on Windows, where there is no POSIX shell",
+        ),
         (pod() | {"status": {"phase": "Pending"}}, "", "is Pending"),
         (pod() | {"status": {}}, "", "is in an unknown phase"),
         (pod() | {"status": None}, "", "is in an unknown phase"),
@@ -559,15 +581,7 @@ def test_a_label_that_a_pod_lacks_is_told_once_for_all_its_containers() -> None:
     ]
 
 
-DIED = {"lastState": {"terminated": {"reason": "Error"}}}
 CURRENT, PREVIOUS = Log(), Log(previous=True)
-
-
-def before(found: dict[str, Any], container: str) -> dict[str, Any]:
-    """Return the pod with a container that was restarted."""
-    for status in found["status"]["containerStatuses"]:
-        status |= DIED if status["name"] == container else {}
-    return found
 
 
 @pytest.mark.parametrize(
@@ -675,7 +689,7 @@ def test_a_pod_asked_for_by_its_name_is_copied_while_it_is_being_deleted_and_run
     assert isinstance(ending, Target)
     assert ending.ending
     over = match_pod(pod(deletionTimestamp="now", states={"main": ended("Completed")}), named=True)
-    assert over == Skipped("shop/web-0", "container main is terminated (Completed)", named=True)
+    assert over == Skipped("shop/web-0", f"container main is terminated (Completed){LOG}", named=True)
 
 
 def test_pods_that_are_skipped_for_one_reason_are_told_together() -> None:

@@ -7,7 +7,7 @@ in one place, before anybody looks for a field in it; of a pod, some 10 KiB as i
 import json
 from typing import Any, NamedTuple
 
-from asynccp.target import DEFAULT_CONTAINER, Json
+from asynccp.target import DEFAULT_CONTAINER, NODE_OS, Json
 
 MAX_VALUES = 1_000_000  # in one document; in memory each may take a hundred times its bytes
 MAX_TOKEN_SIZE = 4096  # characters of a continue token: some hundred, in Kubernetes
@@ -34,7 +34,14 @@ _POD = {
         "annotations": {DEFAULT_CONTAINER: str},
         "labels": _LABELS,
     },
-    "spec": {"nodeName": str, "containers": [_NAMED], "initContainers": [_NAMED], "ephemeralContainers": [_NAMED]},
+    "spec": {
+        "nodeName": str,
+        "containers": [_NAMED],
+        "initContainers": [_NAMED],
+        "ephemeralContainers": [_NAMED],
+        "os": {"name": str},
+        "nodeSelector": {NODE_OS: str},
+    },
     "status": {
         "phase": str,
         "containerStatuses": [_STATUS],

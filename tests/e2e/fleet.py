@@ -103,8 +103,17 @@ Pods = dict[str, str]
 
 def one_of_each(fleet: Fleet, name: str) -> Pods:
     labels = labels_for(name)
-    found = {kind: fleet.add(kind, f"{name}-{kind}", labels) for kind in fleet.kinds(*WITH_TAR, TARLESS)}
+    found = {
+        kind: fleet.add(kind, f"{name}-{kind}", {**labels, "digests": "no" if kind == TARLESS else "yes"})
+        for kind in fleet.kinds(*WITH_TAR, TARLESS)
+    }
     return {**found, "labels": selector(labels)}
+
+
+def with_digests(pods: Pods) -> Pods:
+    """Return those of the pods that have a program for them."""
+    found = {kind: pod for kind, pod in pods.items() if kind != TARLESS}
+    return {**found, "labels": f"{pods['labels']},digests=yes"}
 
 
 def names(pods: Pods) -> Iterator[str]:

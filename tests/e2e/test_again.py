@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.boxed import add_boxed, take_away
-from tests.e2e.fleet import WITH_TAR, Fleet, Pods, Ran, asynccp, names, one_of_each, sh, snapshot
+from tests.e2e.fleet import WITH_TAR, Fleet, Pods, Ran, asynccp, names, one_of_each, sh, snapshot, with_digests
 from tests.e2e.real import RealFleet
 from tests.e2e.shared import VOLUME, as_root
 
@@ -166,6 +166,7 @@ def test_limits_name_what_they_leave_out(fleet: Fleet, pods: Pods, tmp_path: Pat
 
 
 def test_content_is_compared_where_size_and_time_are_the_same(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    pods = with_digests(pods)
     make(fleet, pods, "/tmp/content")
     pull(fleet, pods, "/tmp/content", tmp_path)
     for pod in names(pods):
@@ -196,6 +197,7 @@ def make_logs(fleet: Fleet, pods: Pods, directory: str, to: Path) -> int:
 
 
 def test_of_a_log_that_grew_only_the_rest_is_fetched(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    pods = with_digests(pods)
     size = make_logs(fleet, pods, "/tmp/grown", tmp_path)
     do(fleet, pods, "/tmp/grown", "echo more >>app.log")
     ran = pull(fleet, pods, "/tmp/grown", tmp_path)
@@ -215,6 +217,7 @@ def test_a_log_that_only_seems_to_have_grown_is_fetched_anew(fleet: Fleet, pods:
 
 
 def test_rotated_logs_are_renamed_and_not_fetched_again(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    pods = with_digests(pods)
     size = make_logs(fleet, pods, "/tmp/rotated", tmp_path)
     script = "echo last >>app.log; mv app.log app.log.1; echo first >app.log"
     do(fleet, pods, "/tmp/rotated", script)

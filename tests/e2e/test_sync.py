@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.fleet import Fleet, Pods, Ran, asynccp, names, one_of_each, sh, snapshot
+from tests.e2e.fleet import Fleet, Pods, Ran, asynccp, names, one_of_each, sh, snapshot, with_digests
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -96,6 +96,7 @@ def test_names_of_one_file_stay_so(fleet: Fleet, pods: Pods, config: Path) -> No
 
 
 def test_drift_is_named_for_the_pods_that_have_it_and_mended(fleet: Fleet, pods: Pods, config: Path) -> None:
+    pods = with_digests(pods)
     push(fleet, pods, config, "/tmp/drift")
     drifted = sorted(names(pods))[:2]
     for pod in drifted:
@@ -124,6 +125,7 @@ def test_drift_is_named_for_the_pods_that_have_it_and_mended(fleet: Fleet, pods:
 
 
 def test_content_is_compared_where_size_and_time_are_the_same(fleet: Fleet, pods: Pods, config: Path) -> None:
+    pods = with_digests(pods)
     push(fleet, pods, config, "/tmp/content")
     for pod in names(pods):
         victim = "/tmp/content/config/d0/file 8"
@@ -137,6 +139,7 @@ def test_content_is_compared_where_size_and_time_are_the_same(fleet: Fleet, pods
 
 
 def test_a_time_alone_is_set_where_content_was_compared(fleet: Fleet, pods: Pods, config: Path) -> None:
+    pods = with_digests(pods)
     push(fleet, pods, config, "/tmp/times")
     os.utime(config / "d0" / "file 0", (1_500_000_000, 1_500_000_000))
     ran = push(fleet, pods, config, "/tmp/times", "--checksum")
@@ -222,6 +225,7 @@ def test_a_single_file_is_compared_under_the_name_that_it_gets(fleet: Fleet, pod
 
 def test_a_file_beside_the_one_that_is_written_is_not_taken_for_it(fleet: Fleet, pods: Pods, config: Path) -> None:
     """Another file there is called what the source is called here, and has its content."""
+    pods = with_digests(pods)
     source, there, beside = config / "d0" / "file 0", "/tmp/named/renamed.conf", "/tmp/named/file 0"
     push(fleet, pods, source, "/tmp/named/")
     push(fleet, pods, source, there)

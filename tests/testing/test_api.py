@@ -114,12 +114,18 @@ async def test_a_pod_is_read_as_a_target() -> None:
     ("pod", "reason"),
     [
         (FakePod("x", phase="Pending"), "container main is waiting (ContainerCreating)"),
-        (FakePod("x", phase="Succeeded"), "container main is terminated (Completed)"),
+        (
+            FakePod("x", phase="Succeeded"),
+            "container main is terminated (Completed); a pull has its log: --container-logs",
+        ),
         (
             FakePod("x", containers=[Container(waiting="CrashLoopBackOff")]),
             "container main is waiting (CrashLoopBackOff)",
         ),
-        (FakePod("x", containers=[Container(terminated="Error")]), "container main is terminated (Error)"),
+        (
+            FakePod("x", containers=[Container(terminated="Error")]),
+            "container main is terminated (Error); a pull has its log: --container-logs",
+        ),
         (FakePod("x", deleting=datetime.now(UTC)), "is being deleted"),
     ],
 )
