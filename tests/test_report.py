@@ -249,7 +249,7 @@ TALLY = Tally(new=1, changed=1, same=7, saved=70)
 def test_json_has_everything_and_survives_a_round_trip() -> None:
     one = result(
         PARTIAL, size=10, entries=2, wire_size=2048, seconds=0.12345, tries=2,
-        attempts=(Attempt("gone", "SessionLost", 0.04),), protocol="v4", left_out=(DEVICE,),
+        attempts=(Attempt("gone", "SessionLost", 0.04),), way="tar", protocol="v4", left_out=(DEVICE,),
         archive_size=10240, compression="gzip", not_kept=(SET_ID,), grown=(b"log/big",), landed="/etc/app/a",
         tally=TALLY,
     )  # fmt: skip
@@ -284,6 +284,7 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "seconds": 0.123,
                 "tries": 2,
                 "attempts": [{"error": "gone", "class": "SessionLost", "seconds": 0.04}],
+                "way": "tar",
                 "protocol": "v4",
                 "error": None,
                 "class": None,
@@ -310,6 +311,7 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "seconds": 0.0,
                 "tries": 1,
                 "attempts": [],
+                "way": None,
                 "protocol": "",
                 "error": "there is no tar in the container",
                 "class": "CommandMissing",
