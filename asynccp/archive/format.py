@@ -5,7 +5,7 @@ entries knows every byte's place (`archive.layout`), and who reads them needs no
 What comes out of a pod is a tar always.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from asynccp.archive import header
@@ -53,6 +53,9 @@ class ArchiveFormat(Protocol):
     def padding(self, size: int) -> int:
         """Return how many zeros follow `size` bytes of content."""
 
+    def fitted(self, entries: Sequence[Entry], is_text: Callable[[Entry], bool]) -> "ArchiveFormat":
+        """Return the form for an archive of just these entries. is_text: reads a file, and tells."""
+
 
 class Tar:
     """GNU tar, as all tars in containers read it (`archive.header`, `archive.tar`)."""
@@ -62,6 +65,9 @@ class Tar:
     header_size = staticmethod(header.header_size)
     encode_header = staticmethod(header.encode_header)
     padding = staticmethod(header.padding)
+
+    def fitted(self, entries: Sequence[Entry], is_text: Callable[[Entry], bool]) -> ArchiveFormat:  # noqa: ARG002
+        return self  # one header is like another
 
     def decoder(self, limits: Limits) -> ArchiveDecoder:
         """Return a decoder for one archive."""

@@ -120,7 +120,7 @@ class PushJob:
     ) -> Arrived:
         """Send entries. orders: of a pod that was compared, which is yet to be told what comes."""
         conversation, transfer = found.conversation, state.transfer
-        with self._shipments.lent(entries, found.agent.takes) as shipment:
+        async with self._shipments.lent(entries, found.agent.takes) as shipment:
             if orders:
                 if shipment.layout.size < LEAST_SIZE and self._options.compression is Compression.AUTO:
                     state.negotiated = state.negotiated._replace(compression="")

@@ -4,14 +4,17 @@ All that are under way share one window (`engine.broadcast`), so that a fleet in
 takes no more memory than one whose pods lack the same. Some that nobody uses are kept: pods come one after the other.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
 
 from asynccp.archive.format import ArchiveFormat
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.broadcast import Broadcast, Window
 from asynccp.entry import Entry
 from asynccp.local.pack import Packing
+from asynccp.local.read import is_text_file
 
 MOST_IDLE = 8
 
@@ -41,15 +44,16 @@ class Shipments:
         self._window = Window()
         self._known: dict[tuple[ArchiveFormat, tuple[bytes, ...]], Shipment] = {}
 
-    @contextmanager
-    def lent(self, entries: Sequence[Entry], format: ArchiveFormat) -> Iterator[Shipment]:  # noqa: A002 (the field's word)
+    @asynccontextmanager
+    async def lent(self, entries: Sequence[Entry], format: ArchiveFormat) -> AsyncIterator[Shipment]:  # noqa: A002
         """Lend the archive of some of the entries, in their order, in a format."""
         key = format, tuple(entry.path for entry in entries)  # hashed in no time: each bytes object knows its hash
         if key not in self._known:
-            whole = self._whole
-            is_whole = format is whole.format and len(entries) == len(whole.entries)
-            layout = whole if is_whole else ArchiveLayout(entries, whole.token, format)
-            self._known[key] = Shipment(layout, self._window)
+            layout = self._whole
+            if format is not layout.format or len(entries) != len(layout.entries):
+                fitted = await to_thread.run_sync(format.fitted, entries, is_text_file)
+                layout = ArchiveLayout(entries, layout.token, fitted)
+            self._known.setdefault(key, Shipment(layout, self._window))  # another pod may have waited for the same
         shipment = self._known[key]
         shipment.users += 1
         try:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from asynccp.archive.format import ArchiveFormat
+from asynccp.archive.framed import is_text
 from asynccp.archive.layout import ArchiveLayout, Piece
 from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.entry import Entry, Kind
@@ -55,6 +56,17 @@ def read_content(entry: Entry) -> bytes:
     with Directories() as directories:
         _read_file(memoryview(content), entry, 0, directories)
     return bytes(content)
+
+
+def is_text_file(entry: Entry) -> bool:
+    """Tell whether a file is text now. One that can't be read is none: it is told when it is sent."""
+    content = bytearray(entry.size)
+    try:
+        with Directories() as directories:
+            _read_file(memoryview(content), entry, 0, directories)
+    except SourceChanged:
+        return False
+    return is_text(bytes(content))
 
 
 def _fill(view: memoryview, piece: Piece, format: ArchiveFormat, directories: Directories) -> None:  # noqa: A002

@@ -14,7 +14,7 @@ from asynccp.archive.layout import ArchiveLayout
 from asynccp.archive.tar import ArchiveEnd, Member, TarDecoder
 from asynccp.entry import Kind
 from asynccp.limits import DEFAULT_LIMITS
-from asynccp.local.read import read_chunk
+from asynccp.local.read import is_text_file, read_chunk
 from asynccp.local.scan import scan
 from asynccp.remote.commands import PullRequest, PushRequest, lesson, pull_command, push_command
 
@@ -47,10 +47,13 @@ class Framed:
     """A tree as it is pushed to a container without tar. borders: where a line begins, or ends."""
 
     def __init__(self, source: Path) -> None:
-        self.layout = ArchiveLayout(scan([f"{source}/"]).entries, TOKEN, FRAMED)
+        entries = scan([f"{source}/"]).entries
+        self.layout = ArchiveLayout(entries, TOKEN, FRAMED.fitted(entries, is_text_file))
         self.bytes = b"".join(read_chunk(self.layout, index).data for index in range(self.layout.chunks))
         pieces = list(self.layout.pieces(0, self.layout.size))
-        self.borders = sorted({at for one in pieces for at in (one.offset, one.offset + FRAMED.header_size(one.entry))})
+        self.borders = sorted(
+            {at for one in pieces for at in (one.offset, one.offset + self.layout.format.header_size(one.entry))}
+        )
 
 
 def pushing(box: Path, to: Path, framed: Framed, *, preserve_owner: bool = False, powerless: bool = False) -> Process:
@@ -158,6 +161,56 @@ def test_what_is_no_line_of_ours_ends_the_push(box_of: BoxOf, line: bytes, tree:
         received = pod.line("received").facts
         assert (received["rc"], received["sentinel"]) != ("0", "yes")
     assert not (tmp_path / "to").exists()
+
+
+TEXTS = {
+    "a": "one\n",
+    "b": "no newline",
+    "c": "two of them\n\n",
+    "c three": "three of them\n\n\n",
+    "d*[d]?": " blanks and * [glob] $(patterns) \\0101 %s ",
+    "e": "\n",
+    "f": "",
+    "g\nnewline": "x" * 16_384,
+    "h": "y" * 16_385,
+    "i": "z" * 16_000,
+    "j": "\r\n\t",
+    "k": "bell\x07",
+    "l": "ünïcödé",
+    "m": "separated\x01by it",
+    "n": "nothing\x00",
+    **{f"many-{number:03}": f"of {number}\n" for number in range(401)},
+    "zz": "the last one ends so\n\n",
+}
+
+
+def test_small_texts_come_together_and_are_what_they_were(counting: Path, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    for number, (name, text) in enumerate(TEXTS.items()):
+        (tmp_path / "source" / name).write_bytes(text.encode())
+        (tmp_path / "source" / name).chmod(0o600 + number % 3 * 0o44)
+        os.utime(tmp_path / "source" / name, (0, number // 7))
+    framed = Framed(tmp_path / "source")
+    assert framed.bytes.count(b"\nb ") + framed.bytes.startswith(b"b ") < 20
+    with pushing(counting, tmp_path / "to", framed) as pod:
+        pod.line("hello")
+        pod.stdin.write(framed.bytes)
+        assert pod.put_in_place().facts["rc"] == "0", pod.said()
+    assert trees.describe(tmp_path / "to") == trees.describe(tmp_path / "source")
+
+
+def test_a_text_that_is_no_more_what_it_was_ends_the_push(box_of: BoxOf, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/a").write_text("one two\n")
+    (tmp_path / "source/b").write_text("three\n")
+    framed = Framed(tmp_path / "source")
+    for other in (b"one\x01two", b"one\x00two"):
+        with pushing(box_of("no-tar"), tmp_path / "to", framed) as pod:
+            pod.line("hello")
+            pod.stdin.write(framed.bytes.replace(b"one two", other))
+            received = pod.line("received").facts
+            assert (received["rc"], received["sentinel"]) != ("0", "yes")
+        assert not (tmp_path / "to").exists()
 
 
 def test_a_disk_that_is_full_is_told_in_the_words_of_the_program(box_of: BoxOf, tree: Path, tmp_path: Path) -> None:

@@ -274,6 +274,12 @@ content() { # NAME SIZE, and what makes it a whole number of blocks
     # shellcheck disable=SC2059 # likewise
     printf "$q"
 }
+# gather: what a shell writes in small pieces, each of which would be a message to the client; and a shell that writes by
+# itself must not be the one whose client may be gone.
+gather() {
+    trap : TERM
+    if [ "$b" ]; then dd bs=65536 iflag=fullblock 2>/dev/null; else cat; fi
+}
 copy() { # NAME SIZE: at most so many bytes
     case $by in
     cat) cat "$1" ;;
