@@ -7,6 +7,7 @@ from typing import Protocol
 
 from asynccp.archive.format import TAR, ArchiveFormat
 from asynccp.remote.commands import (
+    PLAIN,
     ListRequest,
     PullRequest,
     PushRequest,
@@ -32,10 +33,11 @@ class TarAgent:
     """A POSIX shell and the container's own tar."""
 
     format = TAR
+    texts = PLAIN
 
     def command(self, request: Request, *, shell: str) -> Command:
         if isinstance(request, PushRequest):
-            return push_command(request, shell=shell)
+            return push_command(request, shell=shell, texts=self.texts)
         if isinstance(request, ListRequest):
-            return list_command(request, shell=shell)
-        return pull_command(request, shell=shell)
+            return list_command(request, shell=shell, texts=self.texts)
+        return pull_command(request, shell=shell, texts=self.texts)

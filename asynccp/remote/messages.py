@@ -25,6 +25,7 @@ class Hello(NamedTuple):
     their state; feeds tar their names, so that tar goes on behind what it can't read. compares: a listing follows, and
     what is to be sent is to be said before the next hello. sets: programs that set attributes, of those there are.
     chooses: of a pull, likewise: what is to be packed. parts: it can be asked for so many bytes of a file.
+    user: the target's uid and gid, where they are the problem.
     """
 
     problem: str | None = None
@@ -44,6 +45,7 @@ class Hello(NamedTuple):
     sets: frozenset[str] = frozenset()
     chooses: bool = False
     parts: bool = False
+    user: tuple[int, int] | None = None
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> Self:
@@ -65,6 +67,7 @@ class Hello(NamedTuple):
             chooses=facts.get("chooses") == "yes",
             parts=facts.get("parts") == "yes",
             sets=frozenset(filter(None, facts.get("sets", "").split(","))),
+            user=_ids(facts),
         )
 
 
@@ -118,6 +121,11 @@ class Done(NamedTuple):
 
 LastWord = Received | Done
 """A push that isn't whole in the pod ends with `received`, everything else with `done`."""
+
+
+def _ids(facts: Mapping[str, str]) -> tuple[int, int] | None:
+    uid, gid = number(facts, "uid"), number(facts, "gid")
+    return None if uid is None or gid is None else (uid, gid)
 
 
 def number(facts: Mapping[str, str], key: str) -> int | None:
