@@ -40,6 +40,11 @@ def whole(word: str) -> int:
         raise UsageError(f"a whole number was expected, not '{printable(word)}'") from None
 
 
+def lasting(word: str) -> int:
+    """Return the seconds of a span of time, or of a number of them. Raises UsageError."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else parse_span(word)
+
+
 class Flag(NamedTuple):
     """One flag of some commands.
 
@@ -418,6 +423,25 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag("--fail-fast", FLEET, "options.failures.fail_fast", "End the run when the first pod fails."),
         Flag("--strict", FLEET, "options.failures.strict", "A pod that was matched but skipped counts as failed."),
+    ),
+    "Without a shell": (
+        Flag(
+            "--ephemeral",
+            COPIES,
+            "options.ephemeral.image",
+            "For containers without a shell: add an ephemeral container of this image, and copy through it. A pod is "
+            "never rid of one.",
+            "IMAGE",
+        ),
+        Flag(
+            "--ephemeral-ttl",
+            COPIES,
+            "options.ephemeral.ttl_s",
+            "It ends when no copy has used it for so long: 90, 15m, 2h.",
+            "SPAN",
+            least=1,
+            read=lasting,
+        ),
     ),
     "Limits": (
         Flag(

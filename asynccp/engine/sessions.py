@@ -3,23 +3,29 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from asynccp.archive.format import ArchiveFormat
 from asynccp.engine.conversation import Conversation
 from asynccp.engine.pace import Pace, patient
+from asynccp.engine.place import Place
 from asynccp.engine.protocols import Protocols
-from asynccp.errors import ConnectFailed, ProtocolRefused, ShellMissing
+from asynccp.errors import ConnectFailed, OtherUser, ProtocolRefused, ShellMissing
 from asynccp.kube.base import Cluster
 from asynccp.kube.exec import V4
-from asynccp.options import Options
+from asynccp.options import Ephemeral, Options
 from asynccp.remote.agent import RemoteAgent, Request, TarAgent
 from asynccp.remote.messages import Hello
 from asynccp.remote.script import Command
 from asynccp.target import Log, Target, Transfer
 from asynccp.text import printable
+
+if TYPE_CHECKING:
+    from asynccp.engine.ephemeral import Beside
+
+Refusal = ProtocolRefused | ShellMissing | OtherUser
 
 _LOG = logging.getLogger("asynccp.engine")
 
@@ -27,7 +33,7 @@ _LOG = logging.getLogger("asynccp.engine")
 class Greeted(NamedTuple):
     """A session whose pod has said hello. protocol: its subprotocol, as `Negotiated` has it.
 
-    format: of the archive that it sends or is sent.
+    format: of the archive that it sends or is sent. way: how the target's files are reached, as the report tells it.
     half_close: the pod can't count what it is sent, so that the end of its stdin must be told.
     """
 
@@ -36,6 +42,7 @@ class Greeted(NamedTuple):
     protocol: str
     format: ArchiveFormat
     half_close: bool
+    way: str = "tar"
 
 
 class Sessions:
@@ -51,6 +58,7 @@ class Sessions:
         self._agent = agent or TarAgent()
         self._pace = Pace(options.concurrency.rate_per_s) if options.concurrency.rate_per_s else None
         self._protocols = Protocols()
+        self._beside = _ephemeral(cluster, options.ephemeral) if options.ephemeral.image else None
 
     @asynccontextmanager
     async def greeted(
@@ -61,21 +69,33 @@ class Sessions:
         extra_stall_s: as of `Conversation.hello`. Raises as `opened` and `Conversation.hello`, and what is refused to
         the end.
         """
-        target, tried = transfer.target, set[str]()
+        place, tried = Place(transfer.target, self._agent), set[str]()
+        if self._beside and self._beside.is_needed(transfer.target):
+            place = await self._beside.place(transfer.target)
+        refusal: Refusal | None = None
+        protocol = ""
         while True:
+            if refusal:
+                place, refusal = await self._next(place, transfer.target, refusal, protocol), None
+            target = place.target
             protocol = self._protocols.offer(target.image, tried)
-            command = self._agent.command(request, shell=self._protocols.shell(target.image))
+            command = place.agent.command(request, shell=self._protocols.shell(target.image))
             async with AsyncExitStack() as stack:
                 try:
                     conversation = await stack.enter_async_context(self.opened(target, command, protocol))
-                    hello = await conversation.hello(transfer.path, target, extra_stall_s=extra_stall_s)
-                except (ProtocolRefused, ShellMissing) as refusal:
-                    self._protocols.learn(refusal, target.image, protocol)
+                    hello = await conversation.hello(transfer.path, transfer.target, extra_stall_s=extra_stall_s)
+                except (ProtocolRefused, ShellMissing, OtherUser) as exc:
+                    refusal = exc
+                    tried |= {protocol} if isinstance(exc, ProtocolRefused) else set()
                     _LOG.debug("%s: another way is tried: %s", target, refusal)
-                    tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
                     continue
                 found = Greeted(
-                    conversation, hello, protocol[:2], self._agent.format, half_close=hello.counter == "none"
+                    conversation,
+                    hello,
+                    protocol[:2],
+                    place.agent.format,
+                    half_close=hello.counter == "none",
+                    way=place.way,
                 )
                 if found.half_close and protocol == V4:  # which can't
                     self._protocols.uncounted.add(target.image)
@@ -85,6 +105,19 @@ class Sessions:
                 _LOG.debug("%s: hello by %s, counter %s, codec %s", target, found.protocol, counter, codec or "none")
                 yield found
                 return
+
+    async def _next(self, place: Place, target: Target, refusal: Refusal, protocol: str) -> Place:
+        """Return where to ask next, after a refusal. Raises what can't be helped."""
+        if not isinstance(refusal, OtherUser):
+            try:
+                self._protocols.learn(refusal, place.target.image, protocol)
+            except ShellMissing:
+                if self._beside is None or place.target is not target:
+                    raise
+            else:
+                return place
+        assert self._beside, "nothing else looks into another's files"
+        return await self._beside.place(target, refusal)
 
     @asynccontextmanager
     async def log(self, target: Target, log: Log) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -121,3 +154,9 @@ class Sessions:
         if limit.cancelled_caught:
             timeout_s = self.options.deadlines.open_timeout_s
             raise ConnectFailed(f"the API server did not answer within {timeout_s:.0f} s")
+
+
+def _ephemeral(cluster: Cluster, options: Ephemeral) -> "Beside":
+    from asynccp.engine.ephemeral import Beside  # few need it
+
+    return Beside(cluster, options)
