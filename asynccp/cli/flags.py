@@ -8,6 +8,7 @@ So a new flag is a field of a group with its reason (`options`, or `cli.request`
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import chain
@@ -43,6 +44,13 @@ def whole(word: str) -> int:
 def lasting(word: str) -> int:
     """Return the seconds of a span of time, or of a number of them. Raises UsageError."""
     return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else parse_span(word)
+
+
+def image(word: str) -> str:
+    """Return the name of an image; what no node can read would stay in a pod for ever. Raises UsageError."""
+    if not re.fullmatch(r"[a-z0-9][a-zA-Z0-9._/:@-]{0,510}", word):
+        raise UsageError(f"'{printable(word)}' is no image", hint="write it as in a pod: busybox:1.36")
+    return word
 
 
 class Flag(NamedTuple):
@@ -432,6 +440,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "For containers without a shell: add an ephemeral container of this image, and copy through it. A pod is "
             "never rid of one.",
             "IMAGE",
+            read=image,
         ),
         Flag(
             "--ephemeral-ttl",

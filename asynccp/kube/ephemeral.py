@@ -8,7 +8,6 @@ A pod is never rid of one: what was added stays in its spec, as it is. So one th
 if it is what would be added now; else there is another one, of the next number.
 """
 
-import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +20,7 @@ from asynccp.kube.api_errors import ephemeral_refused
 from asynccp.kube.base import EphemeralContainer, Wanted
 from asynccp.kube.documents import LONGEST
 from asynccp.net.http import Answer
+from asynccp.ours import EPHEMERAL
 from asynccp.target import Json, Target
 from asynccp.text import printable
 
@@ -35,7 +35,6 @@ _ADD_TIMEOUT_S = 30.0
 _ADDS = 3  # tries to add one: each that fails because another run was faster ends with that one's
 MOST = 100  # of ours in one pod: each adds a kilobyte to what etcd has of it, which takes 1.5 MiB
 
-_NAME = re.compile(r"asynccp-([0-9]{1,6})")
 _USER = ("runAsUser", "runAsGroup")
 _PATCH = "application/strategic-merge-patch+json"
 
@@ -86,7 +85,7 @@ def choose(pod: Json, target: Target, wanted: Wanted, name: str = "") -> Found |
     if usable:
         return max(usable, key=lambda one: (one[0].runs, *one[1:]))[0]
     names = {str(one.get("name")) for key in _PLACES for one in spec.get(key) or ()}
-    number = 1 + max((int(match[1]) for one in names if (match := _NAME.fullmatch(one))), default=0)
+    number = 1 + max((int(match[1]) for one in names if (match := EPHEMERAL.fullmatch(one))), default=0)
     if number > MOST:
         raise Refused(
             f"the pod has had {MOST} ephemeral containers of asynccp, none of which runs, and can't be rid of them",
@@ -178,7 +177,7 @@ def _reason(state: Json) -> str:
 
 
 def _number(there: Json) -> int:
-    match = _NAME.fullmatch(str(there.get("name")))
+    match = EPHEMERAL.fullmatch(str(there.get("name")))
     return int(match[1]) if match else 0
 
 
