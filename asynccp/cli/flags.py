@@ -448,7 +448,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "options.ephemeral.ttl_s",
             "It ends when no copy has used it for so long: 90, 15m, 2h.",
             "SPAN",
-            least=1,
+            least=30,  # less may be over before its first copy begins
             read=lasting,
         ),
     ),

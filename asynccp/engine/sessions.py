@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
+from anyio import to_thread
 
 from asynccp.archive.format import ArchiveFormat
 from asynccp.engine.conversation import Conversation
@@ -58,7 +59,7 @@ class Sessions:
         self._agent = agent or TarAgent()
         self._pace = Pace(options.concurrency.rate_per_s) if options.concurrency.rate_per_s else None
         self._protocols = Protocols()
-        self._beside = _ephemeral(cluster, options.ephemeral) if options.ephemeral.image else None
+        self._beside: Beside | None = None
 
     @asynccontextmanager
     async def greeted(
@@ -112,11 +113,13 @@ class Sessions:
             try:
                 self._protocols.learn(refusal, place.target.image, protocol)
             except ShellMissing:
-                if self._beside is None or place.target is not target:
+                if not self.options.ephemeral.image or place.target is not target:
                     raise
             else:
                 return place
-        assert self._beside, "nothing else looks into another's files"
+        if self._beside is None:  # by then another may have made it
+            made = await to_thread.run_sync(_beside, self._cluster, self.options.ephemeral)
+            self._beside = self._beside or made
         return await self._beside.place(target, refusal)
 
     @asynccontextmanager
@@ -156,7 +159,7 @@ class Sessions:
             raise ConnectFailed(f"the API server did not answer within {timeout_s:.0f} s")
 
 
-def _ephemeral(cluster: Cluster, options: Ephemeral) -> "Beside":
-    from asynccp.engine.ephemeral import Beside  # few need it
+def _beside(cluster: Cluster, options: Ephemeral) -> "Beside":
+    from asynccp.engine.ephemeral import Beside  # few need it, and it reads files
 
     return Beside(cluster, options)

@@ -19,7 +19,7 @@ from asynccp.text import printable
 
 _NO_NODE = "a pod with the node's rights could copy these files; asynccp starts none (there is no --via-node yet)"
 _RULE = "ptrace(2), PTRACE_MODE_READ"
-_NO_CHROOT = "the ephemeral container has no CAP_SYS_CHROOT, as the target has none"
+_NO_CHROOT = "to chroot into the target takes CAP_SYS_CHROOT, and a shell that needs no library"
 
 # problem → error, sentence, hint. PATH is what was asked for, TYPE a file system's, WHY the system's own reason.
 _MEANING: dict[str, tuple[type[TransferError], str, str]] = {

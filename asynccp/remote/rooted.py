@@ -45,4 +45,5 @@ class RootedAgent(TarAgent):
 
 def lease_argv(ttl_s: int, purpose: str) -> tuple[str, ...]:
     """Return what runs first in an ephemeral container, until it was idle for so long. purpose: for who lists it."""
-    return ("sh", "-c", _LEASE.decode(), purpose, str(ttl_s))
+    text = _LEASE.decode().replace("$", "$$")  # as a container's command has to be written: it has variables of its own
+    return ("sh", "-c", text, purpose, str(ttl_s))

@@ -51,13 +51,13 @@ class FakePod:
     labels: dict[str, str] = field(default_factory=dict)
     namespace: str = "default"
     containers: list[Container] = field(default_factory=lambda: [Container()])
-    ephemeral: list[Container] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
     phase: str = "Running"
     node: str = "node-1"
     deleting: datetime | None = None
     uid: str = field(default_factory=lambda: str(uuid4()))
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ephemeral: list[Container] = field(default_factory=list)
 
     def container(self, name: str = "") -> Container:
         """Return the container of that name, the first when none is given. Raises KeyError."""
