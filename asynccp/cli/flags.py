@@ -446,7 +446,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "--ephemeral-ttl",
             COPIES,
             "options.ephemeral.ttl_s",
-            "It ends when no copy has used it for so long: 90, 15m, 2h.",
+            "It ends when no copy has used it for so many seconds, or 15m, 2h.",
             "SPAN",
             least=30,  # less may be over before its first copy begins
             read=lasting,
