@@ -150,7 +150,7 @@ async def test_the_way_of_who_has_a_shell_is_the_usual_one() -> None:
             assert (found.way, found.protocol) == ("tar", V4[:2])
 
 
-async def test_several_paths_of_a_container_ask_for_one_at_a_time() -> None:
+async def test_several_paths_of_a_container_ask_for_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     asking = 0
 
     async with scripted(shellless) as cluster:
@@ -166,7 +166,7 @@ async def test_several_paths_of_a_container_ask_for_one_at_a_time() -> None:
             asking -= 1
             return found
 
-        cluster.ephemeral = ephemeral  # type: ignore[method-assign]
+        monkeypatch.setattr(cluster, "ephemeral", ephemeral)
         plan = PushPlan(("a",), layout_of(1000), tuple(Transfer(target(), path) for path in ("/a", "/b", "/c")))
         report = await push(cluster, plan, options=Options(ephemeral=Ephemeral("busybox:1")))
     assert report.ok

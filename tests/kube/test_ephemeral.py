@@ -20,7 +20,8 @@ IMAGE = "tools/busybox:1"
 TARGET = Target("default", "web-0", "main", uid="u")
 WANTED = Wanted(IMAGE, lease_argv(900, "what it is for"))
 RESTRICTED = {"runAsNonRoot": True, "runAsUser": 1000, "capabilities": {"drop": ["ALL"]}}
-RUNS, ENDED = {"running": {}}, {"terminated": {"reason": "Completed", "exitCode": 0}}
+RUNS: Json = {"running": {}}
+ENDED: Json = {"terminated": {"reason": "Completed", "exitCode": 0}}
 
 
 def waits(reason: str, message: str = "") -> dict[str, Any]:
