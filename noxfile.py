@@ -1,6 +1,7 @@
 """Development sessions: `nox` runs the tests and the linters, `nox -s cluster` the end-to-end tests on $KUBECONFIG."""
 
 import os
+from pathlib import Path
 
 import nox
 
@@ -65,8 +66,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     joined = session.create_tmp()  # a script's parts share variables, so they are checked as one
     session.run("python", "-m", "tests.remote.joined", joined)
-    scripts = [f"{joined}/{name}.sh" for name in ("push", "sync", "unpack", "pull", "choose", "pack", "list")]
-    session.run("shellcheck", *scripts, "tests/e2e/images/root.sh")
+    session.run("shellcheck", *map(str, sorted(Path(joined).glob("*.sh"))), "tests/e2e/images/root.sh")
 
 
 @nox.session

@@ -12,6 +12,7 @@
         ├── Stalled             nothing moved for too long
         ├── ProtocolViolation   the far end sent what the protocol doesn't allow
         ├── CommandMissing      no shell (ShellMissing), or no tar, in the container
+        ├── TargetUnreachable   an ephemeral container may not look into its target (OtherUser: as the wrong user)
         ├── CommandFailed       the command in the pod failed: exit code, its last words
         ├── DestinationError    the place to write to, in the pod or here, can't be written
         ├── SourceShrank        a tar ended in a file that lost its end under its hands     retryable
@@ -42,9 +43,11 @@ class Knob(StrEnum):
     ALL_NAMESPACES = "Selection.all_namespaces"
     CHECKSUM = "Verification.checksum"
     CONTAINER = "Selection.container"
+    COPY_LINKS = "Filtering.copy_links"
     CONTEXT = "connect(context=…)"
     DELETE = "Sync.delete"
     DEPTH = "Limits.depth"
+    EPHEMERAL = "Ephemeral.image"
     ENTRIES = "Limits.entries"
     HEADER_SIZE = "Limits.header_size"
     INCLUDE = "Rule.keeps"
@@ -142,6 +145,18 @@ class CommandMissing(TransferError):
 
 class ShellMissing(CommandMissing):
     """The container has no shell by the name under which it was looked for."""
+
+
+class TargetUnreachable(TransferError):
+    """An ephemeral container may not look into the target's file system, or does not find it."""
+
+
+class OtherUser(TargetUnreachable):
+    """It runs as another user than the target, so that it may not. user: the target's uid and gid."""
+
+    def __init__(self, message: str, *, hint: str = "", after_s: float = 0.0, user: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(message, hint=hint, after_s=after_s)
+        self.user = user
 
 
 class CommandFailed(TransferError):

@@ -226,6 +226,18 @@ class Collecting(NamedTuple):
     most_total_size: int = 0
 
 
+class Ephemeral(NamedTuple):
+    """What is done about a container that has no shell.
+
+    image: of an ephemeral container that is added to its pod, and copies for it: it has a shell and a tar, best a
+        static BusyBox. Empty: nothing, because a pod can't be rid of it again.
+    ttl_s: after so long without a copy it ends. Until then further runs use it: a second one starts at once.
+    """
+
+    image: str = ""
+    ttl_s: int = 15 * 60
+
+
 class Options(NamedTuple):
     """What a caller may choose about how a run is carried out: one group for each module, or two, that obeys it.
 
@@ -243,6 +255,7 @@ class Options(NamedTuple):
     sync: Sync = Sync()
     collecting: Collecting = Collecting()
     compression: Compression = Compression.AUTO
+    ephemeral: Ephemeral = Ephemeral()
     limits: Limits = DEFAULT_LIMITS
     want_size: bool = False
 

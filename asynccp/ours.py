@@ -4,6 +4,8 @@
     .asynccp-RRRRRRRR.report                a report, on this machine
     .asynccp-WHOSE-PROCESS.SINCE[.TOKEN]    all of a push, in a pod (`remote/scripts/stage.sh`)
 
+    asynccp-N                               an ephemeral container in a pod (`kube/ephemeral.py`)
+
 What a killed run leaves goes when the next one comes, so who has a file of his own under such a name would lose it.
 Therefore none is copied from a pod; it is named as left out. And a pull removes a file only if its name proves that a
 pull gave it: C is a checksum of R, which is random. Of all other names of that form, one in 2^32 does.
@@ -18,6 +20,9 @@ UNFINISHED = "a name that asynccp gives to what is not finished yet"
 _PREFIX = b".asynccp-"
 _OURS = re.compile(rb"\.asynccp-([0-9a-f]+\.(partial|report)|.+-[0-9]+\.[0-9]*(\.[0-9a-f]+)?)", re.DOTALL)
 _PARTIAL = re.compile(rb"\.asynccp-([0-9a-f]{8})([0-9a-f]{8})\.partial")
+
+
+EPHEMERAL = re.compile(r"asynccp-([0-9]{1,6})")
 
 
 def ours_above(path: bytes) -> bytes | None:

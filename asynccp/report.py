@@ -100,7 +100,7 @@ class Result:
     why they did, empty when there is nothing to say.
     attempts: those that failed, in their order; the last with `error`, unless the transfer is complete.
     tries: how many attempts there were in all.
-    way: what the pod did it by: `tar`, or `shell` where it has none; empty when it was not found out.
+    way: what the pod did it by: `tar`, `shell` or `ephemeral NAME`; empty when it was not found out.
     protocol: the exec subprotocol, `v4` or `v5`; empty when no session was opened.
     checksum: the program in the pod that its digests come from; empty when none were asked for. digests: of each file,
     the same at both ends, by its path in the archive. digests_unnamed: of how many more there is no room for them.

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from asynccp.errors import UsageError
+from asynccp.ours import EPHEMERAL
 from asynccp.text import exact, printable
 
 Json = Mapping[str, Any]
@@ -427,9 +428,7 @@ def match_containers(pod: Json, *, named: bool = False, labels: Collection[str] 
         return [unfit]
     spec, running = pod.get("spec") or {}, _running(pod)
     regular = _names(spec, "containers")
-    found = [
-        _target(pod, one, labels) for one in (*regular, *_names(spec, *_BESIDE)) if one in running and _allowed(one)
-    ]
+    found = [_target(pod, one, labels) for one in (*regular, *_beside(spec)) if one in running and _allowed(one)]
     if not found:
         return [match_pod(pod, named=named)]
     status = pod.get("status") or {}
@@ -451,7 +450,7 @@ def logs_of(pod: Json, selection: Selection, *, named: bool = False) -> list[Tra
         return [unfit]
     metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
     regular = _names(spec, "containers")
-    names = [*regular, *_names(spec, *_BESIDE)]
+    names = [*regular, *_beside(spec)]
     chosen = names if selection.all_containers else [selection.container or _default_container(metadata, regular)]
     states = {str(one.get("name")): one for one in _statuses(status)}
     found: list[Transfer | Skipped] = []
@@ -557,8 +556,14 @@ def _running(pod: Json) -> dict[str, Json]:
 
 def _others(pod: Json, chosen: str) -> tuple[str, ...]:
     """Return the containers that run beside one."""
-    names, running = _names(pod.get("spec") or {}, "containers", *_BESIDE), _running(pod)
+    spec, running = pod.get("spec") or {}, _running(pod)
+    names = [*_names(spec, "containers"), *_beside(spec)]
     return tuple(one for one in names if one in running and one != chosen and _allowed(one))
+
+
+def _beside(spec: Json) -> list[str]:
+    """Return the containers that aren't regular ones, without those through which we copy: they have no files."""
+    return [one for one in _names(spec, *_BESIDE) if not EPHEMERAL.fullmatch(one)]
 
 
 def _names(spec: Json, *keys: str) -> list[str]:

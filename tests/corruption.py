@@ -18,7 +18,7 @@ from asynccp.chunk import Chunk
 from asynccp.engine.planning import plan_pull, plan_push
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
-from asynccp.kube.base import Cluster, Session
+from asynccp.kube.base import Cluster, EphemeralContainer, Session, Wanted
 from asynccp.kube.cluster import connect
 from asynccp.kube.exec import Event, Stdout
 from asynccp.options import Failures, Options, Sync, Verification
@@ -87,6 +87,9 @@ class Corrupting:
 
     def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
         return self._cluster.list_pods(selector, namespace, fields)
+
+    async def ephemeral(self, target: Target, wanted: Wanted) -> EphemeralContainer:
+        return await self._cluster.ephemeral(target, wanted)
 
     async def find_pod(self, target: Target) -> Json | None:
         return await self._cluster.find_pod(target)

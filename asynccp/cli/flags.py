@@ -8,6 +8,7 @@ So a new flag is a field of a group with its reason (`options`, or `cli.request`
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import chain
@@ -38,6 +39,18 @@ def whole(word: str) -> int:
         return int(word)
     except ValueError:
         raise UsageError(f"a whole number was expected, not '{printable(word)}'") from None
+
+
+def lasting(word: str) -> int:
+    """Return the seconds of a span of time, or of a number of them. Raises UsageError."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else parse_span(word)
+
+
+def image(word: str) -> str:
+    """Return the name of an image; what no node can read would stay in a pod for ever. Raises UsageError."""
+    if not re.fullmatch(r"[a-z0-9][a-zA-Z0-9._/:@-]{0,510}", word):
+        raise UsageError(f"'{printable(word)}' is no image", hint="write it as in a pod: busybox:1.36")
+    return word
 
 
 class Flag(NamedTuple):
@@ -418,6 +431,26 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag("--fail-fast", FLEET, "options.failures.fail_fast", "End the run when the first pod fails."),
         Flag("--strict", FLEET, "options.failures.strict", "A pod that was matched but skipped counts as failed."),
+    ),
+    "Without a shell": (
+        Flag(
+            "--ephemeral",
+            COPIES,
+            "options.ephemeral.image",
+            "For containers without a shell: add an ephemeral container of this image, and copy through it. A pod is "
+            "never rid of one.",
+            "IMAGE",
+            read=image,
+        ),
+        Flag(
+            "--ephemeral-ttl",
+            COPIES,
+            "options.ephemeral.ttl_s",
+            "It ends when no copy has used it for so many seconds, or 15m, 2h.",
+            "SPAN",
+            least=30,  # less may be over before its first copy begins
+            read=lasting,
+        ),
     ),
     "Limits": (
         Flag(

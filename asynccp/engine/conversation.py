@@ -301,6 +301,9 @@ class Conversation:
         said = self.stderr_tail or printable(banner.strip(), 200)
         error = verdict(None, self.status, said, ending=self.ending)  # its banner is a part of it
         if isinstance(error, ShellMissing):
-            hint = f"{elsewhere(target.others)}; kubectl debug can add one to a running pod"
+            hint = (
+                f"{elsewhere(target.others)}, or copy through an ephemeral container of an image that has a shell and "
+                f"tar: {Knob.EPHEMERAL} IMAGE"
+            )
             return ShellMissing(str(error), hint=hint)
         return error or SessionLost("the session ended before the pod spoke")

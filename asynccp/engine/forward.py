@@ -71,7 +71,7 @@ class ForwardJob:
             with _named(plan.source):
                 giving = await stack.enter_async_context(self._sessions.greeted(plan.source, self._give()))
             taking = await stack.enter_async_context(self._sessions.greeted(plan.destination, self._take()))
-            state.negotiated = Negotiated(protocol=taking.protocol, way=taking.agent.way)
+            state.negotiated = Negotiated(protocol=taking.protocol, way=taking.way)
             archive = _Archive(giving, taking, state, plan, self._options)
             with single_error():
                 async with anyio.create_task_group() as tasks:
@@ -121,7 +121,7 @@ class _Archive:
         self._in_parts = not taking.half_close
         self._watching = anyio.CancelScope()
         name = pull_name(plan.source.path)
-        self._sink = RecodedSink(name, taking.agent.takes)
+        self._sink = RecodedSink(name, taking.takes)
         watch = Watch(since_s=time.time(), pads=giving.hello.tar == "bsdtar")
         self._ingest = Ingest(self._sink, name, limits=options.limits, watch=watch, resumes=False)
         self._account = Account(giving.conversation, state, self._ingest, giving.hello, path=plan.source.path)

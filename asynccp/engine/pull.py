@@ -319,7 +319,7 @@ class _PullTransfer:
             check_watched(found.hello)
         return Negotiated(
             protocol=found.protocol,
-            way=found.agent.way,
+            way=found.way,
             compression=codec,
             compression_note=why_none,
             checksum=algorithm_of(found.hello) if options.verification.checksum else "",

@@ -120,7 +120,7 @@ class PushJob:
     ) -> Arrived:
         """Send entries. orders: of a pod that was compared, which is yet to be told what comes."""
         conversation, transfer = found.conversation, state.transfer
-        async with self._shipments.lent(entries, found.agent.takes) as shipment:
+        async with self._shipments.lent(entries, found.takes) as shipment:
             if orders:
                 if shipment.layout.size < LEAST_SIZE and self._options.compression is Compression.AUTO:
                     state.negotiated = state.negotiated._replace(compression="")
@@ -177,7 +177,7 @@ def negotiated(found: Greeted, offer: Offer, options: Options) -> Negotiated:
     wanted = options.verification.checksum
     return Negotiated(
         protocol=found.protocol,
-        way=found.agent.way,
+        way=found.way,
         compression=codec,
         compression_note=why_none,
         checksum=algorithm_of(found.hello, can_be_asked=not found.half_close) if wanted else "",

@@ -3,22 +3,30 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
+from anyio import to_thread
 
+from asynccp.archive.format import ArchiveFormat
 from asynccp.engine.conversation import Conversation
 from asynccp.engine.pace import Pace, patient
+from asynccp.engine.place import Place
 from asynccp.engine.protocols import Protocols
-from asynccp.errors import ConnectFailed, ProtocolRefused, ShellMissing
+from asynccp.errors import ConnectFailed, OtherUser, ProtocolRefused, ShellMissing
 from asynccp.kube.base import Cluster
 from asynccp.kube.exec import V4
-from asynccp.options import Options
+from asynccp.options import Ephemeral, Options
 from asynccp.remote.agent import RemoteAgent, Request, ShellAgent, TarAgent
 from asynccp.remote.messages import Hello
 from asynccp.remote.script import Command
 from asynccp.target import Log, Target, Transfer
 from asynccp.text import printable
+
+if TYPE_CHECKING:
+    from asynccp.engine.ephemeral import Beside
+
+Refusal = ProtocolRefused | ShellMissing | OtherUser
 
 _LOG = logging.getLogger("asynccp.engine")
 _WITHOUT_TAR = ShellAgent()
@@ -27,14 +35,15 @@ _WITHOUT_TAR = ShellAgent()
 class Greeted(NamedTuple):
     """A session whose pod has said hello. protocol: its subprotocol, as `Negotiated` has it.
 
-    agent: what it does that by, as its hello has told.
+    takes: the format of the archive that it is sent; what it sends is a tar. way: as `remote.agent.RemoteAgent` has it.
     half_close: the pod can't count what it is sent, so that the end of its stdin must be told.
     """
 
     conversation: Conversation
     hello: Hello
     protocol: str
-    agent: RemoteAgent
+    takes: ArchiveFormat
+    way: str
     half_close: bool
 
 
@@ -51,6 +60,7 @@ class Sessions:
         self._agent = agent or TarAgent()
         self._pace = Pace(options.concurrency.rate_per_s) if options.concurrency.rate_per_s else None
         self._protocols = Protocols()
+        self._beside: Beside | None = None
 
     @asynccontextmanager
     async def greeted(
@@ -61,39 +71,62 @@ class Sessions:
         extra_stall_s: as of `Conversation.hello`. Raises as `opened` and `Conversation.hello`, and what is refused to
         the end.
         """
-        target, tried = transfer.target, set[str]()
+        place, tried = Place(transfer.target, self._agent), set[str]()
+        if self._beside and self._beside.is_needed(transfer.target):
+            place = await self._beside.place(transfer.target)
+        refusal: Refusal | None = None
+        protocol = ""
         while True:
+            if refusal:
+                place, refusal = await self._next(place, transfer.target, refusal, protocol), None
+            target = place.target
             protocol = self._protocols.offer(target.image, tried)
-            command = self._agent.command(request, shell=self._protocols.shell(target.image))
+            command = place.agent.command(request, shell=self._protocols.shell(target.image))
             async with AsyncExitStack() as stack:
                 try:
                     conversation = await stack.enter_async_context(self.opened(target, command, protocol))
-                    agent, hello = await self._met(conversation, transfer, request, extra_stall_s)
-                except (ProtocolRefused, ShellMissing) as refusal:
-                    self._protocols.learn(refusal, target.image, protocol)
+                    takes, way, hello = await self._met(conversation, place.agent, transfer, request, extra_stall_s)
+                except (ProtocolRefused, ShellMissing, OtherUser) as exc:
+                    refusal = exc
+                    tried |= {protocol} if isinstance(exc, ProtocolRefused) else set()
                     _LOG.debug("%s: another way is tried: %s", target, refusal)
-                    tried |= {protocol} if isinstance(refusal, ProtocolRefused) else set()
                     continue
-                found = Greeted(conversation, hello, protocol[:2], agent, half_close=hello.counter == "none")
+                found = Greeted(conversation, hello, protocol[:2], takes, way, half_close=hello.counter == "none")
                 if found.half_close and protocol == V4:  # which can't
                     self._protocols.uncounted.add(target.image)
                     _LOG.debug("%s: nothing there can count, so its stdin has to be closed", target)
                     continue
                 codec, counter = printable(hello.codec, 20), printable(hello.counter, 20)
-                told = found.protocol, agent.way, counter, codec or "none"
+                told = found.protocol, way, counter, codec or "none"
                 _LOG.debug("%s: hello by %s, %s, counter %s, codec %s", target, *told)
                 yield found
                 return
 
     async def _met(
-        self, conversation: Conversation, transfer: Transfer, request: Request, extra_stall_s: float
-    ) -> tuple[RemoteAgent, Hello]:
-        """Return what a pod can do it by, and its hello."""
+        self, conversation: Conversation, agent: RemoteAgent, transfer: Transfer, request: Request, extra_stall_s: float
+    ) -> tuple[ArchiveFormat, str, Hello]:
+        """Return what a pod takes, by what it does its part, and its hello."""
         hello = await conversation.hello(transfer.path, transfer.target, extra_stall_s=extra_stall_s)
         if not hello.lacks:
-            return self._agent, hello
+            return agent.takes, agent.way, hello
         await conversation.send(_WITHOUT_TAR.lesson(request))
-        return _WITHOUT_TAR, await conversation.hello(transfer.path, transfer.target, extra_stall_s=extra_stall_s)
+        hello = await conversation.hello(transfer.path, transfer.target, extra_stall_s=extra_stall_s)
+        return _WITHOUT_TAR.takes, _WITHOUT_TAR.way if agent is self._agent else agent.way, hello
+
+    async def _next(self, place: Place, target: Target, refusal: Refusal, protocol: str) -> Place:
+        """Return where to ask next, after a refusal. Raises what can't be helped."""
+        if not isinstance(refusal, OtherUser):
+            try:
+                self._protocols.learn(refusal, place.target.image, protocol)
+            except ShellMissing:
+                if not self.options.ephemeral.image or place.target is not target:
+                    raise
+            else:
+                return place
+        if self._beside is None:  # by then another may have made it
+            made = await to_thread.run_sync(_beside, self._cluster, self.options.ephemeral)
+            self._beside = self._beside or made
+        return await self._beside.place(target, refusal)
 
     @asynccontextmanager
     async def log(self, target: Target, log: Log) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -130,3 +163,9 @@ class Sessions:
         if limit.cancelled_caught:
             timeout_s = self.options.deadlines.open_timeout_s
             raise ConnectFailed(f"the API server did not answer within {timeout_s:.0f} s")
+
+
+def _beside(cluster: Cluster, options: Ephemeral) -> "Beside":
+    from asynccp.engine.ephemeral import Beside  # few need it, and it reads files
+
+    return Beside(cluster, options)

@@ -105,6 +105,29 @@ def log_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
             return Refused(f"there is no such log: {said}")
 
 
+def ephemeral_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
+    """Return the error that a refused ephemeral container means. retry_after: the header of that name."""
+    said = status_message(body) or printable(body.strip(), 300) or f"HTTP {code} without a reason"
+    match code:
+        case 401:
+            return Refused(f"the API server refused the ephemeral container: {said}", hint=_LOGIN)
+        case 403 if "violates PodSecurity" in said:
+            return Refused(
+                f"Pod Security forbids the ephemeral container: {said}",
+                hint="the namespace's level judges the whole pod anew; what the target's securityContext lacks, its "
+                "copy lacks, too",
+            )
+        case 403 if _MISSING.search(said):
+            return Refused(
+                f"an ephemeral container may not be added: {said}",
+                hint=f"the user needs the verb patch on pods/ephemeralcontainers{_asking(said)}",
+            )
+        case 429 | 500 | 502 | 503 | 504:
+            return ConnectFailed(f"no ephemeral container could be added: {said}", after_s=retry_after_s(retry_after))
+        case _:
+            return Refused(f"the API server refused the ephemeral container: {said}")
+
+
 def list_refused(code: int, body: bytes, what: str, *, by_label: bool) -> Exception:
     """Return the error that a refused list of pods means."""
     said = status_message(body) or printable(body.strip(), 300) or f"HTTP {code} without a reason"

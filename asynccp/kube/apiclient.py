@@ -33,7 +33,6 @@ from asynccp.net.proxy import environment_proxy
 from asynccp.text import printable
 
 _LOG = logging.getLogger("asynccp.kube")
-_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
 _OF_ONE_REQUEST = re.compile("user-agent|host|connection|upgrade|(accept|content-|sec-websocket-).*", re.IGNORECASE)
 
 
@@ -98,7 +97,9 @@ def server_of(api: ApiClient) -> Endpoint:
     return Endpoint(str(configuration.host or ""), server_hostname=name, proxy=proxy)
 
 
-async def asked(api: ApiClient, method: str, path: str, body: object = None) -> Answer:
+async def asked(
+    api: ApiClient, method: str, path: str, body: object = None, *, content_type: str = "application/json"
+) -> Answer:
     """Return what the server answers, whatever that is. Raises OSError, ValueError, TooLarge, ClusterError."""
     where, _, query = path.partition("?")
     proof = await _proof(api)
@@ -107,7 +108,7 @@ async def asked(api: ApiClient, method: str, path: str, body: object = None) -> 
             f"/{where}",
             method,
             query_params=parse_qsl(query),
-            header_params=dict(_JSON),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
             body=body,
             auth_settings=["BearerToken"] if proof else [],
             # Else it would hear its hook, whose errors are none of the server's. Its stubs call this a str; it is none.

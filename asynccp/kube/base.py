@@ -6,7 +6,7 @@ text and that of `ending` is escaped, and a method may be cancelled at any await
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from asynccp.chunk import Chunk
 from asynccp.kube.exec import Event
@@ -52,6 +52,24 @@ class Session(Protocol):
         """Keep the connection from looking idle; no answer is awaited. Raises SessionLost."""
 
 
+class Wanted(NamedTuple):
+    """An ephemeral container that is asked for. argv: what runs in it first.
+
+    user: uid and gid to run as; None: as the target's securityContext says, or the cluster tells.
+    """
+
+    image: str
+    argv: Sequence[str]
+    user: tuple[int, int] | None = None
+
+
+class EphemeralContainer(NamedTuple):
+    """One that runs. target_id: by which the node's runtime knows the container that it is for; empty: nobody tells."""
+
+    name: str
+    target_id: str
+
+
 class Cluster(Protocol):
     """The API server, as far as a copy needs it."""
 
@@ -94,4 +112,11 @@ class Cluster(Protocol):
 
         Raises, before there is a session: ConnectFailed, when the server is not there, or overloaded; ProtocolRefused,
         when it does not speak `protocol`; Refused for all else, such as a pod that is gone.
+        """
+
+    async def ephemeral(self, target: Target, wanted: Wanted) -> EphemeralContainer:
+        """Return an ephemeral container for the target, with its securityContext: one that runs already, or a new one.
+
+        Returns when it runs. Raises Refused when it can't be had, and says why; ConnectFailed when the server is not
+        there, or overloaded.
         """

@@ -26,7 +26,7 @@ from asynccp.auth.renewal import Renewal
 from asynccp.errors import ClusterError, ConnectFailed, Knob, NoTargets, Refused, SessionLost, TransferError, UsageError
 from asynccp.kube import documents
 from asynccp.kube.api_errors import exec_refused, list_refused, log_refused, retry_after_s
-from asynccp.kube.base import Session
+from asynccp.kube.base import EphemeralContainer, Session, Wanted
 from asynccp.kube.buffers import Hops
 from asynccp.kube.connect_errors import unanswered, unreachable
 from asynccp.kube.log_errors import TAIL_SIZE, gave_up
@@ -177,6 +177,14 @@ class KubernetesCluster:
         selector = Selector("pod", target.pod, "", target.namespace)
         path = f"api/v1/namespaces/{target.namespace}/pods/{target.pod}"
         return await self._get(path, {}, selector, documents.pod_of)
+
+    async def ephemeral(self, target: Target, wanted: Wanted) -> EphemeralContainer:
+        from asynccp.kube import ephemeral  # here: few need it, and what adds one needs `api_client`
+
+        selector = Selector("pod", target.pod, "", target.namespace)
+        path = f"api/v1/namespaces/{target.namespace}/pods/{target.pod}"
+        look = partial(self._get, path, {}, selector, documents.inhabited)
+        return await ephemeral.ephemeral(look, partial(ephemeral.add, self.api_client, path), target, wanted)
 
     @asynccontextmanager
     async def open_log(self, target: Target, log: Log) -> AsyncIterator[AsyncIterator[bytes]]:

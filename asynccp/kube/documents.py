@@ -11,7 +11,7 @@ from asynccp.target import DEFAULT_CONTAINER, NODE_OS, Json
 
 MAX_VALUES = 1_000_000  # in one document; in memory each may take a hundred times its bytes
 MAX_TOKEN_SIZE = 4096  # characters of a continue token: some hundred, in Kubernetes
-_LONGEST = 1024  # characters that are kept of a text, none of which is that long in Kubernetes
+LONGEST = 1024  # characters that are kept of a text, none of which is that long in Kubernetes
 _TEXT_SIZE = 32  # bytes that a text takes in memory besides its characters, about
 
 _EACH = object()  # stands for every key of a map
@@ -47,6 +47,28 @@ _POD = {
         "containerStatuses": [_STATUS],
         "initContainerStatuses": [_STATUS],
         "ephemeralContainerStatuses": [_STATUS],
+    },
+}
+_STATE = {
+    "running": {},
+    "waiting": {"reason": str, "message": str},
+    "terminated": {"reason": str, "message": str, "exitCode": int},
+}
+_TELLING = {"name": str, "containerID": str, "state": _STATE, "user": {"linux": {"uid": int, "gid": int}}}
+_MADE = {"name": str, "securityContext": dict}
+_INHABITED = {
+    "metadata": {"uid": str},
+    "spec": {
+        "os": {"name": str},
+        "securityContext": {"runAsUser": int},
+        "containers": [_MADE],
+        "initContainers": [_MADE],
+        "ephemeralContainers": [{**_MADE, "image": str, "command": [str], "targetContainerName": str}],
+    },
+    "status": {
+        "containerStatuses": [_TELLING],
+        "initContainerStatuses": [_TELLING],
+        "ephemeralContainerStatuses": [_TELLING],
     },
 }
 _EXPRESSION = {"key": str, "operator": str, "values": [str]}
@@ -96,6 +118,12 @@ def pod_of(document: Any) -> Json:
     return pod
 
 
+def inhabited(document: Any) -> Json:
+    """Return of a v1.Pod what an ephemeral container for it depends on: `kube.ephemeral`. Raises Unreadable."""
+    pod: Json = _only(document, _INHABITED)
+    return pod
+
+
 def owner_of(plural: str, document: Any) -> Json:
     """Return a workload or a service. Raises Unreadable."""
     owner: Json = _only(document, _SERVICE if plural == "services" else _SELECTED)
@@ -118,7 +146,7 @@ def _only(value: Any, shape: Any) -> Any:
         keys = dict.fromkeys(found, shape[_EACH]) if _EACH in shape else shape
         return {key: found[key] and _only(found[key], of) for key, of in keys.items() if key in found}
     value = _given(value, shape)
-    return value[:_LONGEST] if isinstance(value, str) else value
+    return value[:LONGEST] if isinstance(value, str) else value
 
 
 def _given(value: Any, kind: type) -> Any:

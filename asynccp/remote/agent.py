@@ -9,6 +9,7 @@ from typing import Protocol
 from asynccp.archive.format import TAR, ArchiveFormat
 from asynccp.archive.framed import FRAMED
 from asynccp.remote.commands import (
+    PLAIN,
     ListRequest,
     PullRequest,
     PushRequest,
@@ -37,13 +38,14 @@ class TarAgent:
 
     takes: ArchiveFormat = TAR
     way = "tar"
+    texts = PLAIN
 
     def command(self, request: Request, *, shell: str) -> Command:
         if isinstance(request, PushRequest):
-            return push_command(request, shell=shell)
+            return push_command(request, shell=shell, texts=self.texts)
         if isinstance(request, ListRequest):
-            return list_command(request, shell=shell)
-        return pull_command(request, shell=shell)
+            return list_command(request, shell=shell, texts=self.texts)
+        return pull_command(request, shell=shell, texts=self.texts)
 
 
 class ShellAgent(TarAgent):

@@ -31,9 +31,35 @@ PULL_PARTS = (*_COMMON, "source", "client", "pull")
 CHOOSE_PARTS = (*_COMMON, "source", "client", "part", "batches", "listing", "choose", "pull")
 LIST_PARTS = (*_COMMON, "source", "client", "batches", "listing", "list")
 UNPACK_PARTS, PACK_PARTS = ("unpack",), ("batches", "pack")
-_PUSH, _SYNC = load(*PUSH_PARTS), load(*SYNC_PARTS)
-_PULL, _CHOOSE, _LIST = load(*PULL_PARTS), load(*CHOOSE_PARTS), load(*LIST_PARTS)
 _UNPACK, _PACK = load(*UNPACK_PARTS), load(*PACK_PARTS)
+
+
+_LOOKS_FIRST = ("push", "source")  # the first part that looks at a path
+
+
+class Texts(NamedTuple):
+    """The scripts, as they travel."""
+
+    push: bytes
+    sync: bytes
+    pull: bytes
+    choose: bytes
+    list: bytes
+
+
+def texts(*more: str) -> Texts:
+    """Return them, with more parts in their place: behind all that they are to change. Reads files, as `load`."""
+    every = (PUSH_PARTS, SYNC_PARTS, PULL_PARTS, CHOOSE_PARTS, LIST_PARTS)
+    return Texts(*(load(*with_parts(parts, *more)) for parts in every))
+
+
+def with_parts(parts: Sequence[str], *more: str) -> tuple[str, ...]:
+    """Return a script's parts with others before the first that looks at a path."""
+    place = next(number for number, part in enumerate(parts) if part in _LOOKS_FIRST)
+    return (*parts[:place], *more, *parts[place:])
+
+
+PLAIN = texts()
 
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
@@ -104,7 +130,7 @@ class ListRequest(NamedTuple):
     copy_links: bool = False
 
 
-def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
+def push_command(request: PushRequest, *, shell: str = SHELL, texts: Texts = PLAIN) -> Command:
     """Return the command that extracts the archives from stdin and puts them in their place."""
     path, blocks, needed = request.directory, request.blocks or Blocks(1, 1, 1), ["mkdir", "mv", "rm"]
     if renames := may_rename(request):
@@ -131,12 +157,12 @@ def push_command(request: PushRequest, *, shell: str = SHELL) -> Command:
         "in_place": _flag(request.in_place),
         "compare": _flag(bool(request.question)),
     }
-    text = _SYNC if request.question else _PUSH
+    text = texts.sync if request.question else texts.push
     asked = _command(request.token, text, directory, name, words, shell)
     return asked._replace(script=asked.script + request.question)
 
 
-def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:
+def pull_command(request: PullRequest, *, shell: str = SHELL, texts: Texts = PLAIN) -> Command:
     """Return the command that writes an archive to stdout."""
     directory, name = _split(request.path)
     words: dict[str, str | int] = {
@@ -152,7 +178,7 @@ def pull_command(request: PullRequest, *, shell: str = SHELL) -> Command:
     }
     if request.chooses:
         words |= {"one_file_system": _flag(request.one_file_system), "copy_links": _flag(request.copy_links)}
-    return _command(request.token, _CHOOSE if request.chooses else _PULL, directory, name, words, shell)
+    return _command(request.token, texts.choose if request.chooses else texts.pull, directory, name, words, shell)
 
 
 def lesson(request: PushRequest | PullRequest) -> bytes:
@@ -161,7 +187,7 @@ def lesson(request: PushRequest | PullRequest) -> bytes:
     return b"learn %d\n%b" % (len(text), text)
 
 
-def list_command(request: ListRequest, *, shell: str = SHELL) -> Command:
+def list_command(request: ListRequest, *, shell: str = SHELL, texts: Texts = PLAIN) -> Command:
     """Return the command that tells what is there. The names stand behind the script: argv would not take them all."""
     directory, name = (_argument(request.path), ".") if request.names else _split(request.path)
     words: dict[str, str | int] = {
@@ -171,7 +197,7 @@ def list_command(request: ListRequest, *, shell: str = SHELL) -> Command:
         "copy_links": _flag(request.copy_links),
         "needed": "",
     }
-    asked = _command(request.token, _LIST, directory, name, words, shell)
+    asked = _command(request.token, texts.list, directory, name, words, shell)
     return asked._replace(script=asked.script + encode_names(request.names or (b"",)))
 
 

@@ -221,8 +221,8 @@ def _not_run(status: ExitStatus) -> TransferError:
     if "executable file not found" in status.message or "/sh: no such file or directory" in status.message:
         return ShellMissing(
             "there is no shell in the container",
-            hint=f"name a container that has a shell and tar with {Knob.CONTAINER}; "
-            "kubectl debug can add one to a running pod",
+            hint=f"name a container that has a shell and tar with {Knob.CONTAINER}, or copy through an ephemeral "
+            f"container of an image that has them: {Knob.EPHEMERAL} IMAGE",
         )
     reason = "the command could not be run: " + status.message.replace("Internal error occurred: ", "")
     return ConnectFailed(reason) if any(sign in status.message for sign in _AWAY) else CommandFailed(reason)

@@ -26,6 +26,7 @@ class Hello(NamedTuple):
     what is to be sent is to be said before the next hello. sets: programs that set attributes, of those there are.
     lacks: `tar`, of a container that has none: what does its work is to be sent before the next hello.
     chooses: of a pull, likewise: what is to be packed. parts: it can be asked for so many bytes of a file.
+    user: the target's uid and gid, where they are the problem.
     """
 
     problem: str | None = None
@@ -46,6 +47,7 @@ class Hello(NamedTuple):
     sets: frozenset[str] = frozenset()
     chooses: bool = False
     parts: bool = False
+    user: tuple[int, int] | None = None
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> Self:
@@ -68,6 +70,7 @@ class Hello(NamedTuple):
             chooses=facts.get("chooses") == "yes",
             parts=facts.get("parts") == "yes",
             sets=frozenset(filter(None, facts.get("sets", "").split(","))),
+            user=_ids(facts),
         )
 
 
@@ -121,6 +124,11 @@ class Done(NamedTuple):
 
 LastWord = Received | Done
 """A push that isn't whole in the pod ends with `received`, everything else with `done`."""
+
+
+def _ids(facts: Mapping[str, str]) -> tuple[int, int] | None:
+    uid, gid = number(facts, "uid"), number(facts, "gid")
+    return None if uid is None or gid is None else (uid, gid)
 
 
 def number(facts: Mapping[str, str], key: str) -> int | None:

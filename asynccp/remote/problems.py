@@ -8,12 +8,18 @@ from asynccp.errors import (
     DestinationError,
     Knob,
     NoSuchPath,
+    OtherUser,
     ProtocolViolation,
     SourceMissing,
+    TargetUnreachable,
     TransferError,
 )
 from asynccp.remote.messages import Hello
 from asynccp.text import printable
+
+_NO_NODE = "a pod with the node's rights could copy these files; asynccp starts none (there is no --via-node yet)"
+_RULE = "ptrace(2), PTRACE_MODE_READ"
+_NO_CHROOT = "to chroot into the target takes CAP_SYS_CHROOT, and a shell that needs no library"
 
 # problem → error, sentence, hint. PATH is what was asked for, TYPE a file system's, WHY the system's own reason.
 _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
@@ -56,6 +62,32 @@ _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
         "PATH is not writable for the container's user, or on a read-only file systemWHY",
         f"{Knob.IN_PLACE} overwrites files that may be written in a directory that may not",
     ),
+    # What a shell in an ephemeral container finds (`remote/scripts/reach.sh`, `rooted.sh`).
+    "no-target": (
+        TargetUnreachable,
+        "the ephemeral container sees no process of the container that it is for",
+        "it has just ended, or the node's runtime shows it no other container's processes (targetContainerName)",
+    ),
+    "no-capability": (
+        TargetUnreachable,
+        f"the ephemeral container may not look into the target, which has capabilities that it lacks ({_RULE})",
+        f"name them in the target's securityContext, which is what it gets, too; {_NO_NODE}",
+    ),
+    "no-root": (
+        TargetUnreachable,
+        f"the ephemeral container may not look into the target, though it is the same user ({_RULE})",
+        f"its program may be one that its user may not read, or SELinux or AppArmor forbids it; {_NO_NODE}",
+    ),
+    "outward-link": (
+        TargetUnreachable,
+        f"PATH is a symbolic link that can't be followed safely: {_NO_CHROOT}",
+        "name what the link leads to",
+    ),
+    "outward-links": (
+        TargetUnreachable,
+        f"symbolic links can't be followed safely: {_NO_CHROOT}",
+        f"copy without {Knob.COPY_LINKS}, and name what the links lead to",
+    ),
 }
 
 
@@ -68,6 +100,13 @@ def refusal(hello: Hello, path: str, said: str, others: Sequence[str] = ()) -> T
     problem = hello.problem
     if problem is None:
         return None
+    if problem == "other-user" and hello.user:
+        uid, gid = hello.user
+        return OtherUser(
+            f"the ephemeral container may not look into the target, whose user is another: {uid}:{gid} ({_RULE})",
+            hint=f"name that user in the pod, as runAsUser and runAsGroup; {_NO_NODE}",
+            user=hello.user,
+        )
     if problem in _MEANING:
         error, sentence, hint = _MEANING[problem]
         if problem == "missing" and any(sign in path for sign in "*?["):

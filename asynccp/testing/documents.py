@@ -67,6 +67,11 @@ def forbidden(user: str, verb: str, resource: str, name: str, group: str, namesp
     return ApiError(403, "Forbidden", f"{what} is forbidden: {because}", details)
 
 
+def ephemeral_refused(pod: str, why: str) -> ApiError:
+    """Return the refusal of an ephemeral container (k8s.io/kubernetes, ValidatePodEphemeralContainersUpdate)."""
+    return ApiError(422, "Invalid", f'Pod "{pod}" is invalid: spec.ephemeralContainers: {why}')
+
+
 def upgrade_forbidden(pod: str) -> ApiError:
     """Return the refusal of an exec by WebSocket to who may `get` but not `create` pods/exec.
 

@@ -83,6 +83,12 @@ KINDS: Mapping[str, Callable[[], Kind]] = {
 }
 
 
+def kind_of_image(image: str) -> Kind | None:
+    """Return the kind that an image stands for by its name, whoever has made it; None for what no node can pull."""
+    made = KINDS.get(image.rpartition("/")[2].partition(":")[0])
+    return made() if made else None
+
+
 @functools.cache
 def available_kinds() -> tuple[Kind, ...]:
     """Return the kinds that this machine has the programs for, those with a tar first."""

@@ -25,6 +25,7 @@ _OF_PHASE = {
 class Container:
     """A container. waiting, terminated: why it doesn't run; both empty: as the pod's phase has it.
 
+    target: of an ephemeral one, whose files are its own here; spec: what it was asked for as.
     log: lines, each with its time; previous: those of before the last restart, None if there was none.
     root: its file system, and path: the PATH of its commands; both are set when the pod joins a cluster.
     """
@@ -36,6 +37,8 @@ class Container:
     restarts: int = 0
     log: list[tuple[datetime, bytes]] = field(default_factory=list)
     previous: list[tuple[datetime, bytes]] | None = None
+    target: str = ""
+    spec: dict[str, Any] = field(default_factory=dict)
     root: Path = field(default=Path(), init=False)
     path: str = field(default="", init=False)
 
@@ -54,10 +57,11 @@ class FakePod:
     deleting: datetime | None = None
     uid: str = field(default_factory=lambda: str(uuid4()))
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ephemeral: list[Container] = field(default_factory=list)
 
     def container(self, name: str = "") -> Container:
         """Return the container of that name, the first when none is given. Raises KeyError."""
-        for one in self.containers:
+        for one in (*self.containers, *self.ephemeral):
             if name in ("", one.name):
                 return one
         raise KeyError(name)
@@ -73,6 +77,12 @@ class FakePod:
             (one.root / "tmp").mkdir(parents=True, exist_ok=True)
             one.path = _program_path(directory / ".programs", one.kind)
 
+    def add_ephemeral(self, container: Container, directory: Path) -> None:
+        """Add an ephemeral container. directory: as of `prepare`. Blocks."""
+        container.root = self.root(container.target)
+        container.path = _program_path(directory / ".programs", container.kind)
+        self.ephemeral.append(container)
+
     def environment(self, container: Container) -> dict[str, str]:
         """Return the environment of the container's commands: nothing of this process's own but its PATH."""
         return {
@@ -81,6 +91,7 @@ class FakePod:
             "TMPDIR": str(container.root / "tmp"),
             "HOSTNAME": self.name,
             "COPYFILE_DISABLE": "1",  # macOS's tar adds a `._` member for each file otherwise
+            **({"ASYNCCP_CONFINED": "yes"} if container.target else {}),  # no process here has another root
         }
 
     def state(self, container: Container) -> tuple[str, str]:
@@ -120,6 +131,9 @@ class FakePod:
         if self.node:
             spec["nodeName"] = self.node
         status = {"phase": self.phase, "containerStatuses": [self._status(one) for one in self.containers]}
+        if self.ephemeral:
+            spec["ephemeralContainers"] = [one.spec for one in self.ephemeral]
+            status["ephemeralContainerStatuses"] = [self._status(one) for one in self.ephemeral]
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
 
     def _status(self, container: Container) -> dict[str, Any]:

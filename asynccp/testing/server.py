@@ -22,10 +22,11 @@ from asynccp.kube.exec import V4
 from asynccp.status import ExitStatus
 from asynccp.target import WORKLOADS
 from asynccp.testing import api, documents
-from asynccp.testing.documents import Refused, Workload, bad_request, upgrade_forbidden
+from asynccp.testing.documents import Refused, Workload, bad_request, ephemeral_refused, upgrade_forbidden
 from asynccp.testing.exec import ExecOptions, Link, Session, finish, negotiate, new_socket, not_run
 from asynccp.testing.faults import Fault, Faults, StruckLink
 from asynccp.testing.guard import Guard
+from asynccp.testing.kinds import gnu, kind_of_image
 from asynccp.testing.logs import log_lines
 from asynccp.testing.pod import Container, FakePod
 from asynccp.testing.process import NotStarted, Process, start
@@ -76,7 +77,11 @@ class FakeCluster:
     async def __aenter__(self) -> Self:
         self.directory = await to_thread.run_sync(_prepared, self.directory)
         app = web.Application()
-        ours = [web.route("*", api.POD + "/exec", self._exec), web.get(api.POD + "/log", self._log)]
+        ours = [
+            web.route("*", api.POD + "/exec", self._exec),
+            web.get(api.POD + "/log", self._log),
+            web.patch(api.POD + "/ephemeralcontainers", self._add_ephemeral),
+        ]
         app.add_routes([*api.routes(self._store), *ours])
         entrance = web.Application(middlewares=[api.refusals, self._guard.admit])
         entrance.add_subapp(f"/{self._guard.secret}", app)
@@ -200,6 +205,28 @@ class FakeCluster:
             request.transport.abort()
         return socket
 
+    async def _add_ephemeral(self, request: web.Request) -> web.Response:
+        """Take a strategic merge patch of ephemeral containers: new ones are added, and those that are there stay."""
+        self._store.authorize(request, "patch", "pods/ephemeralcontainers")
+        pod = self._store.pod(request)
+        try:
+            wanted = [dict(one) for one in (await request.json())["spec"]["ephemeralContainers"]]
+            asked = [(one, str(one["name"]), str(one["image"]), str(one["targetContainerName"])) for one in wanted]
+        except (ValueError, TypeError, KeyError) as exc:
+            raise bad_request(f"the object provided is unrecognized: {exc}") from None
+        there = {one.name: one.spec for one in pod.ephemeral}
+        for spec, name, image, target in asked:
+            if name in there and there[name] != spec:
+                raise ephemeral_refused(pod.name, f"existing ephemeral containers {name!r} may not be changed")
+            if target not in {one.name for one in pod.containers}:
+                raise ephemeral_refused(pod.name, f'targetContainerName: Not found: "{target}"')
+            if name not in there:
+                kind = await to_thread.run_sync(kind_of_image, image)
+                container = Container(name, kind or gnu(), target=target, spec=spec)
+                container.waiting = "" if kind else "ImagePullBackOff"
+                await to_thread.run_sync(pod.add_ephemeral, container, self.directory)
+        return web.json_response(pod.to_json())
+
     async def _log(self, request: web.Request) -> web.StreamResponse:
         self._store.authorize(request, "get", "pods/log")
         pod = self._store.pod(request)
@@ -267,8 +294,8 @@ class FakeCluster:
 
 def _choose(pod: FakePod, name: str) -> Container:
     """Return the container that an exec means (pkg/registry/core/pod/strategy.go, validateContainer)."""
-    names = [one.name for one in pod.containers]
-    if not name and len(names) > 1:
+    names = [one.name for one in (*pod.containers, *pod.ephemeral)]
+    if not name and len(pod.containers) > 1:
         chosen = " ".join(names)
         raise bad_request(f"a container name must be specified for pod {pod.name}, choose one of: [{chosen}]")
     if name and name not in names:

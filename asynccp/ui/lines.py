@@ -129,7 +129,7 @@ def describe(result: Result, *, verbose: int = 0) -> str:
         facts += [f"landed as {printable(result.landed)}"] if result.landed else []
     if verbose:
         facts += [f"{human_size(result.wire_size)} on the wire", result.protocol, _compression(result)]
-        facts += ["by its shell, without tar"] if result.way == "shell" else []
+        facts += [f"by {result.way}"] if result.way not in ("", "tar") else []
     return "  ".join(fact for fact in facts if fact)
 
 

@@ -95,10 +95,14 @@ def _brought(report: Report) -> str:
     return ", ".join([counted(entries, "entry", "entries"), human_size(size), *words])
 
 
+_WAYS = {"shell": "no tar: the shell did its work", "ephemeral": "no shell: an ephemeral container did its work"}
+
+
 def _ways(results: Sequence[Result]) -> Iterator[str]:
-    if those := [one for one in results if one.way == "shell"]:
-        has = "1 pod has" if len(_pods(those)) == 1 else f"{len(_pods(those))} pods have"
-        yield f"{has} no tar: the shell did its work ({listed(those, _NAMES, _pod)})"
+    for way, words in _WAYS.items():
+        if those := [one for one in results if one.way.partition(" ")[0] == way]:
+            has = "1 pod has" if len(_pods(those)) == 1 else f"{len(_pods(those))} pods have"
+            yield f"{has} {words} ({listed(those, _NAMES, _pod)})"
 
 
 def _compression(results: Sequence[Result]) -> Iterator[str]:

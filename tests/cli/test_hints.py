@@ -15,6 +15,8 @@ from asynccp import (
     Attributes,
     Collecting,
     Deadlines,
+    Ephemeral,
+    Filtering,
     Limits,
     Outcome,
     Publishing,
@@ -45,7 +47,19 @@ FLAGS_OF_OURS = {
     for flag in one.opts
     if flag.startswith("-")
 }
-GROUPS = (Attributes, Collecting, Deadlines, Limits, Publishing, Rule, Selection, Sync, Verification)
+GROUPS = (
+    Attributes,
+    Collecting,
+    Deadlines,
+    Ephemeral,
+    Filtering,
+    Limits,
+    Publishing,
+    Rule,
+    Selection,
+    Sync,
+    Verification,
+)
 FIELDS = {f"{one.__name__}.{field}" for one in GROUPS for field in one._fields}
 PARAMETERS = {
     f"{call.__name__}({name}=…)"
@@ -59,6 +73,7 @@ SHORT_ONES = {
     "engine/select.py": "kubectl",
     "kube/api_errors.py": "kubectl",
     "kube/reviews.py": "kubectl",
+    "remote/rooted.py": "the shell",
     "remote/script.py": "the shell",
     "sinks/directory.py": "ulimit",
     "target.py": "the grammar of what is typed",

@@ -18,6 +18,7 @@ from asynccp.engine.group import single_error
 from asynccp.entry import Entry, Kind
 from asynccp.errors import Refused, SessionLost
 from asynccp.events import Listener
+from asynccp.kube.base import EphemeralContainer, Wanted
 from asynccp.kube.exec import CLOSE_STDIN, STDERR, STDOUT, Event, decode, encode_status, stdin_message
 from asynccp.options import Failures, Options
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
@@ -184,7 +185,8 @@ Script = Callable[[Pod], Awaitable[None]]
 class ScriptedCluster:
     """opening: called before a session is opened; raises what stands in the way. listing: what `list_pods` answers.
 
-    logs: what `open_log` yields, or raises; nobody has one by default.
+    logs: what `open_log` yields, or raises; nobody has one by default. beside: what `ephemeral` returns, or raises;
+    nobody gets one by default. wanted: what was asked for there.
     pods: the far ends of all sessions so far. now: what `find_pod` says, by the pod's name. room: messages that a pod's
     stdin takes before the pod hears.
     """
@@ -197,6 +199,8 @@ class ScriptedCluster:
     connect_s: float = 0.05
     room: int = ROOM
     logs: Callable[[Target, Log], AsyncIterator[bytes]] | None = None
+    beside: Callable[[Target, Wanted], EphemeralContainer] | None = None
+    wanted: list[tuple[str, Wanted]] = field(default_factory=list)
     pods: list[Pod] = field(default_factory=list)
     now: dict[str, Json | Exception | None] = field(default_factory=dict)
     open: Counter[str] = field(default_factory=Counter)
@@ -214,6 +218,13 @@ class ScriptedCluster:
         if isinstance(found, Exception):
             raise found
         return found
+
+    async def ephemeral(self, target: Target, wanted: Wanted) -> EphemeralContainer:
+        await anyio.lowlevel.checkpoint()
+        self.wanted.append((target.pod, wanted))
+        if self.beside is None:
+            raise Refused("there is no ephemeral container")
+        return self.beside(target, wanted)
 
     @asynccontextmanager
     async def open_log(self, target: Target, log: Log) -> AsyncIterator[AsyncIterator[bytes]]:

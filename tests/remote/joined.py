@@ -24,11 +24,14 @@ from asynccp.remote.commands import (
     list_command,
     pull_command,
     push_command,
+    with_parts,
 )
-from asynccp.remote.script import Command
+from asynccp.remote.rooted import ROOTED
+from asynccp.remote.script import Command, command, load
 
 SCRIPTS = Path(asynccp.remote.__file__).parent / "scripts"
 _PUSH, _PULL = PushRequest("0" * 16, "/a", Blocks(512, 1, 0)), PullRequest(token="0" * 16, path="/a")
+_SYNC, _CHOOSE, _LIST = _PUSH._replace(question=b"\n"), _PULL._replace(chooses=True), ListRequest("0" * 16, "/a")
 
 
 def _learned(request: PushRequest | PullRequest, asked: Command) -> Command:
@@ -43,13 +46,24 @@ def _taught(parts: tuple[str, ...], learned: tuple[str, ...]) -> tuple[str, ...]
 
 COMMANDS: dict[str, tuple[tuple[str, ...], Command]] = {
     "push": (PUSH_PARTS, push_command(_PUSH)),
-    "sync": (SYNC_PARTS, push_command(_PUSH._replace(question=b"\n"))),
+    "sync": (SYNC_PARTS, push_command(_SYNC)),
     "unpack": (_taught(PUSH_PARTS, UNPACK_PARTS), _learned(_PUSH, push_command(_PUSH))),
     "pull": (PULL_PARTS, pull_command(_PULL)),
-    "choose": (CHOOSE_PARTS, pull_command(_PULL._replace(chooses=True))),
+    "choose": (CHOOSE_PARTS, pull_command(_CHOOSE)),
     "pack": (_taught(PULL_PARTS, PACK_PARTS), _learned(_PULL, pull_command(_PULL))),
-    "list": (LIST_PARTS, list_command(ListRequest(token="0" * 16, path="/a"))),
+    "list": (LIST_PARTS, list_command(_LIST)),
+    "rooted-push": (with_parts(PUSH_PARTS, "rooted"), push_command(_PUSH, texts=ROOTED)),
+    "rooted-sync": (with_parts(SYNC_PARTS, "rooted"), push_command(_SYNC, texts=ROOTED)),
+    "rooted-pull": (with_parts(PULL_PARTS, "rooted"), pull_command(_PULL, texts=ROOTED)),
+    "rooted-choose": (with_parts(CHOOSE_PARTS, "rooted"), pull_command(_CHOOSE, texts=ROOTED)),
+    "rooted-list": (with_parts(LIST_PARTS, "rooted"), list_command(_LIST, texts=ROOTED)),
 }
+ALONE: dict[str, tuple[tuple[str, ...], Command]] = {
+    "reach": (("reach",), command("0" * 16, load("reach"), ("id", "uid/containers/main"))),
+    "lease": (("lease",), Command((), load("lease") + b"#\n")),
+}
+EVERY = COMMANDS | ALONE
+"""With those that take no words of ours."""
 NEVER_A_MISTAKE = {
     "SC1007": "`a= b=` empties both",
     "SC2034": "a part is for several scripts, but not all of it",
@@ -67,17 +81,17 @@ def words(command: Command) -> list[str]:
 
 def travelling(kind: str) -> str:
     """Return a script as it travels, without what may stand behind it."""
-    return COMMANDS[kind][1].script.decode().partition("\n#")[0] + "\n"
+    return EVERY[kind][1].script.decode().partition("\n#")[0] + "\n"
 
 
 def joined(kind: str) -> str:
     """Return a script with its comments, behind what a checker must know."""
-    parts, command = COMMANDS[kind]
+    parts, command = EVERY[kind]
     given = " ".join(f"{word}=" for word in words(command))
     head = f"#!/bin/sh\n# shellcheck disable={','.join(NEVER_A_MISTAKE)}\n{given}\n"
     return head + "".join(f"# --- {part}.sh\n{(SCRIPTS / f'{part}.sh').read_text()}" for part in parts)
 
 
 if __name__ == "__main__":
-    for name in COMMANDS:
+    for name in EVERY:
         Path(sys.argv[1], f"{name}.sh").write_text(joined(name))

@@ -8,7 +8,7 @@ import pytest
 
 from asynccp.remote.script import stripped
 
-from .joined import COMMANDS, SCRIPTS, joined, travelling, words
+from .joined import COMMANDS, EVERY, SCRIPTS, joined, travelling, words
 
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 
@@ -20,7 +20,7 @@ def run(shell: str, script: str, *, check_only: bool = True) -> subprocess.Compl
     return subprocess.run(argv, input=script, capture_output=True, text=True, timeout=30)
 
 
-@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_script_is_one_that_every_shell_can_read(shell: str, kind: str) -> None:
     for text in (joined(kind), travelling(kind)):
@@ -28,7 +28,7 @@ def test_a_script_is_one_that_every_shell_can_read(shell: str, kind: str) -> Non
         assert (checked.returncode, checked.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 @pytest.mark.parametrize("shell", SHELLS)
 def test_of_a_script_that_was_cut_off_nothing_is_run(shell: str, kind: str, share: float) -> None:
@@ -48,11 +48,11 @@ def test_a_script_uses_each_word_that_it_is_told(kind: str) -> None:
 
 
 def test_each_part_is_in_a_script() -> None:
-    used = {part for parts, _ in COMMANDS.values() for part in parts}
+    used = {part for parts, _ in EVERY.values() for part in parts}
     assert {path.stem for path in SCRIPTS.iterdir()} == used
 
 
-@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize("kind", EVERY)
 def test_comments_and_indentation_do_not_travel(kind: str) -> None:
     lines = travelling(kind).splitlines()
     assert [line for line in lines if not line or line.startswith((" ", "\t", "#"))] == []

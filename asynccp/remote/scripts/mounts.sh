@@ -2,11 +2,12 @@
 # `hollow` to the pseudo ones of them with their types, `devices` to the numbers, types and places of all pseudo ones, and
 # `type` to the file system's type at PATH itself, which may be a file, too (proc_pid_mountinfo(5)). All are empty where
 # nobody can tell.
+where() { pwd -P; }
 mounts() {
     below= hollow= devices= type=
-    if [ -d "$1" ]; then real=$(cd -P "$1" && pwd -P); else real=$(cd -P "${1%/*}" && pwd -P)/${1##*/}; fi 2>/dev/null ||
+    if [ -d "$1" ]; then real=$(cd -P "$1" && where); else real=$(cd -P "${1%/*}" && where)/${1##*/}; fi 2>/dev/null ||
         return
-    real=${real%/} o=$(trap : TERM; cat /proc/self/mountinfo 2>/dev/null) length=-1
+    real=${real%/} o=$(trap : TERM; cat "/proc/${pid:-self}/mountinfo" 2>/dev/null) length=-1
     set -f
     IFS='
 '

@@ -64,7 +64,7 @@ owned_by_root() { owner "$(look_at .)" && [ "$uid" = 0 ]; }
 chmod_held() {
     (
         trap : TERM
-        l=$(trap : TERM; readlink /proc/self/fd/9 && echo .) && [ "$l" = "${at%/}/${1#./}
+        l=$(trap : TERM; path_of 9 && echo .) && [ "$l" = "${at%/}/${1#./}
 ." ] && chmod "$value" /proc/self/fd/9
     ) 9<"$1"
 }

@@ -13,6 +13,7 @@ locate() {
 ."}
     fi
 }
+path_of() { readlink "/proc/self/fd/$1"; } # DESCRIPTOR
 go() { cd -P "$1" 2>/dev/null && locate && [ "$at" = "$1" ]; } # PATH, as `locate` has told it
 # enter NAME: goes into a directory of this one, `at`. Fails where that is elsewhere and not below `top`, but by a link
 # that is to be followed; below `/` is everything, so there each link has to be.

@@ -71,7 +71,7 @@ publish() {
 overwrite() {
     (
         trap : TERM
-        l=$(trap : TERM; readlink /proc/self/fd/9 && echo .) && [ "$l" = "${at%/}/$p
+        l=$(trap : TERM; path_of 9 && echo .) && [ "$l" = "${at%/}/$p
 ." ] && cat <"$held/new/$1" >/proc/self/fd/9 && rm -f "$held/new/$1"
     ) 9<"./$p" || return
     overwritten=$((overwritten + 1))
