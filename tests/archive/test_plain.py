@@ -213,7 +213,7 @@ sizes = st.sampled_from([0, 0, 1, 10, 511, 512, 513, 1024, SMALL_SIZE, SMALL_SIZ
 def members(draw: st.DrawFn) -> bytes:
     name, kind = draw(names), draw(st.sampled_from("f" * 20 + "dslp"))
     if kind == "d":
-        return directory(name + b"/")
+        return directory(name[:99] + b"/")
     if kind == "s":
         return symlink(name, b"a")
     content = draw(sizes) * b"c"
