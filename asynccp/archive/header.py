@@ -12,6 +12,7 @@ What we read is GNU format and POSIX ustar, and nothing older: v7 headers have n
 
 import struct
 import zlib
+from functools import lru_cache
 from typing import NamedTuple
 
 from asynccp.entry import Entry, Kind
@@ -46,16 +47,12 @@ def encode_header(entry: Entry) -> bytes:
     """Return the header of `entry`: 512 bytes, or 1024 and more for each name that is longer than 100 bytes.
 
     Names begin with `./`, so that none looks like an option. Owners are numbers only: a name would be looked up in
-    the pod's own /etc/passwd. 4 µs an entry.
+    the pod's own /etc/passwd. 3 µs an entry.
     """
     name, link = _names(entry)
     size = entry.size if entry.kind is Kind.FILE else 0
-    numbers = b"%07o\0%b%b%b%b" % (
-        entry.mode & 0o7777,
-        _encode_number(entry.uid, 8),
-        _encode_number(entry.gid, 8),
-        _encode_number(size, 12),
-        _encode_number(entry.mtime_s, 12),
+    numbers = (
+        _encode_owner(entry.mode, entry.uid, entry.gid) + _encode_number(size, 12) + _encode_number(entry.mtime_s, 12)
     )
     block = _encode_block(name, numbers, TYPEFLAGS[entry.kind], link)
     if len(name) <= NAME_SIZE and len(link) <= NAME_SIZE:
@@ -143,6 +140,11 @@ def _names(entry: Entry) -> tuple[bytes, bytes]:
             return b"./" + entry.path, b"./" + entry.link
 
 
+@lru_cache(64)  # a tree has few modes and owners
+def _encode_owner(mode: int, uid: int, gid: int) -> bytes:
+    return b"%07o\0%b%b" % (mode & 0o7777, _encode_number(uid, 8), _encode_number(gid, 8))
+
+
 def _encode_number(number: int, width: int) -> bytes:
     if 0 <= number < 8 ** (width - 1):
         return b"%0*o\0" % (width - 1, number)
@@ -153,8 +155,7 @@ def _encode_number(number: int, width: int) -> bytes:
 
 def _encode_block(name: bytes, numbers: bytes, typeflag: bytes, link: bytes) -> bytes:
     name, link = name[:NAME_SIZE], link[:NAME_SIZE]
-    # Only what isn't zero is added up: adding up all 512 bytes would be half of the whole work.
-    checksum = sum(name) + sum(numbers) + 8 * 0x20 + typeflag[0] + sum(link) + sum(GNU)
+    checksum = _sum(name + numbers + link + typeflag + GNU) + 8 * 0x20  # of what isn't zero
     return _WRITTEN.pack(name, numbers, b"%06o\0 " % checksum, typeflag, link, GNU)
 
 

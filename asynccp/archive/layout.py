@@ -19,6 +19,7 @@ it proves that the pod's tar came to the archive's end, and the pod compares wha
 (`remote/scripts/receive.sh` removes it).
 """
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -60,7 +61,7 @@ class ArchiveLayout:
         self.format = format
         self.entries = tuple(entries)
         self._members: list[Entry] = []
-        self._starts: list[int] = []
+        self._starts, self._stops = array("Q"), array("Q")
         self.size = 0
         again = [entry for entry in reversed(self.entries) if entry.kind is Kind.DIRECTORY]
         self.sent = _sent(self.entries)
@@ -97,7 +98,7 @@ class ArchiveLayout:
         index = max(0, bisect_right(self._starts, start) - 1)
         while index < len(self._members) and self._starts[index] < stop:
             member, at = self._members[index], self._starts[index]
-            first, last = max(start, at), min(stop, at + self._size(member))
+            first, last = max(start, at), min(stop, self._stops[index])
             if first < last:
                 yield Piece(member, first - start, first - at, last - at)
             index += 1
@@ -118,6 +119,7 @@ class ArchiveLayout:
         for member in members:
             self._starts.append(end)
             end += self._size(member)
+            self._stops.append(end)
         self._members += members
         size = -(-(end + len(self.format.end) - begin) // block_size) * block_size
         self.size = begin + size

@@ -14,8 +14,11 @@ something.
 
 The tree is walked by descriptors of directories (`local.directories`), and each entry keeps which object it was.
 
-Each entry is asked what it has that an archive of ours can't carry. It is one more call, 1.5 of 10 µs: with 20,000
-files, 0.03 s. On macOS nothing is told: Python has no `os.listxattr` there, and its ACLs are no attributes.
+An entry takes 14 µs. It took 18 while every file was asked whether it may be read; now the mode of one that is the
+user's own is believed. What forbids it nevertheless, as a security module may, is told when the file is read.
+
+Each entry is asked what it has that an archive of ours can't carry. It is one more call, 1.5 µs: with 20,000 files,
+0.03 s. On macOS nothing is told: Python has no `os.listxattr` there, and its ACLs are no attributes.
 """
 
 import os
@@ -99,6 +102,7 @@ class _Scanner:
         self._kinds: dict[bytes, Kind] = {}
         self._names: dict[tuple[int, int], bytes] = {}  # inode of a file with several names → the first one met
         self._directories = Directories()
+        self._user = os.geteuid()
 
     def add(self, source: bytes) -> None:
         name = os.path.basename(source)
@@ -209,7 +213,8 @@ class _Scanner:
         return self._directories.at(place.root, directory), name or b"."
 
     def _look_for_attributes(self, entry: Entry) -> None:
-        for what in words_of_names(_attributes(entry.source)):
+        names = _attributes(entry.source)
+        for what in words_of_names(names) if names else ():
             if len(self._not_kept) < MAX_NOT_KEPT:
                 self._not_kept.append(NotKept(entry.path, what))
             else:
@@ -222,9 +227,9 @@ class _Scanner:
 
     def _entry(self, place: "_Place", found: os.stat_result) -> Entry:
         """Return the entry of a file, directory or link."""
-        at, name = self._at(place)
         kind, size, link = KINDS[stat.S_IFMT(found.st_mode)], 0, b""
         if kind is Kind.SYMLINK:
+            at, name = self._at(place)
             link = os.readlink(name, dir_fd=at)
         elif kind is Kind.FILE:
             inode = (found.st_dev, found.st_ino)
@@ -232,8 +237,10 @@ class _Scanner:
                 kind, link = Kind.HARDLINK, self._names[inode]
             else:
                 size = found.st_size
-                if not os.access(name, os.R_OK, dir_fd=at):
-                    raise PermissionError(EACCES, os.strerror(EACCES))
+                if not (found.st_uid == self._user and found.st_mode & stat.S_IRUSR):
+                    at, name = self._at(place)
+                    if not os.access(name, os.R_OK, dir_fd=at):
+                        raise PermissionError(EACCES, os.strerror(EACCES))
         mode, origin = stat.S_IMODE(found.st_mode), Origin(place.root, place.below, *_identity(found))
         return Entry(place.path, kind, size, mode, found.st_mtime_ns, found.st_uid, found.st_gid, link, origin)
 

@@ -54,6 +54,7 @@ class Tree:
         self._root_fd = -1
         self._fd = -1
         self._path = b""
+        self._ready: bytes | None = None  # the path that `at` was asked for last, if `_fd` is still good for it
         self._folds_case: bool | None = None  # of the root, when it was asked for
         self._swept: set[int] = set()  # hashes of the directories where no earlier run's file is left
 
@@ -62,6 +63,9 @@ class Tree:
 
         The first time, what earlier runs left unfinished in it is removed.
         """
+        if path == self._ready:
+            return self._fd
+        self._ready = None
         if self._root_fd < 0:
             self._root_fd = self._fd = self._open_root()
         if not (path + b"/").startswith(self._path + b"/"):
@@ -73,6 +77,7 @@ class Tree:
             self._swept.add(key)
             _sweep(self._fd)
             self._check_folding(path)
+        self._ready = path
         return self._fd
 
     def make_directory(self, path: bytes) -> None:
@@ -201,6 +206,7 @@ class Tree:
 
     def close(self) -> None:
         self._rewind()
+        self._ready = None
         _close(self._root_fd)
         self._root_fd = self._fd = -1
 

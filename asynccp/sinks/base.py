@@ -5,6 +5,7 @@ relative, below the one that was asked for, each once; modes have no set-id or s
 file that came before. One entry is
 
     begin(entry), for a file write(data) and hole(size) in the order of its content, end()
+    put(entry, content)             all of these at once, of a small file
 
 Calls block, for some milliseconds at most, and are made by one thread at a time. They raise DestinationError, or an
 OSError inside `translated`. After an error only `abort` may follow.
@@ -82,6 +83,13 @@ class Sink(ABC):
     @abstractmethod
     def end(self) -> None:
         """End the entry: it is whole."""
+
+    def put(self, entry: Entry, content: memoryview) -> None:
+        """Take a whole file, a small one. The content is valid until this returns."""
+        self.begin(entry)
+        if content:
+            self.write(content)
+        self.end()
 
     def standing(self, wanted: Collection[bytes] | None, most: int) -> Mapping[bytes, Item]:
         """Return what stands here already, by path below `name`, which is the empty path itself.

@@ -137,6 +137,11 @@ class DirectorySink(Sink):
             case Kind.SYMLINK:
                 self._symlinks.append(entry)
 
+    def put(self, entry: Entry, content: memoryview) -> None:
+        self._entry = entry
+        self._parent_fd = self._tree.at(_parent(entry.path))
+        self._make_file(entry, [content])
+
     def write(self, data: memoryview) -> None:
         if self._small is None:
             write_all(self._fd, data)

@@ -18,6 +18,7 @@ from dataclasses import replace
 from asynccp.archive.attributes import SPECIAL_BITS, words_of_mode
 from asynccp.archive.format import TAR
 from asynccp.archive.paths import Claims
+from asynccp.archive.plain import Whole
 from asynccp.archive.prefix import Prefix, Stored
 from asynccp.archive.tar import ArchiveEnd, Data, Event, Hole, Member, MemberEnd, PassedOver, Rest
 from asynccp.archive.told import Told
@@ -134,7 +135,10 @@ class Ingest:
         self.is_torn = True
         with sink.translated():
             for event in self._decoder.feed(view):
-                if isinstance(event, Data):
+                if isinstance(event, Whole):
+                    self._take(*event)
+                    made += MEMBER_SIZE + len(event.content)
+                elif isinstance(event, Data):
                     size = len(event.data)
                     if size >= self._stored_from and self.prefix:
                         stop = self._decoder.offset - begin
@@ -237,28 +241,42 @@ class Ingest:
             case ArchiveEnd() | Data() | MemberEnd() | Rest():
                 pass
 
+    def _take(self, entry: Entry, content: memoryview) -> None:
+        """Take in a file that is here whole."""
+        if admitted := self._admitted(entry, ()):
+            self.watch.ends_with_zero = bool(content) and not content[-1]
+            self.sink.put(admitted, content)
+            self._ended()
+
     def _begin(self, member: Member) -> None:
-        self.awaited.discard(member.entry.path)
-        if self._chosen is not None and member.entry.path not in self._chosen:
-            self._is_dropped = True
-            return
-        self.watch.begin(member.entry)
-        entry = self._renamed(member.entry) if self._is_renamed else member.entry
+        admitted = self._admitted(member.entry, member.not_kept)
+        self._is_dropped = admitted is None
+        if admitted:
+            self.sink.begin(admitted)
+
+    def _admitted(self, entry: Entry, not_kept: Sequence[str]) -> Entry | None:
+        """Return an entry as the sink is to have it; None if the sink doesn't get it."""
+        self.awaited.discard(entry.path)
+        if self._chosen is not None and entry.path not in self._chosen:
+            return None
+        self.watch.begin(entry)
+        if self._is_renamed:
+            entry = self._renamed(entry)
         is_new = entry.path not in self._directories
         self.members += is_new
-        if entry.mode & SPECIAL_BITS or member.not_kept:
+        if entry.mode & SPECIAL_BITS or not_kept:
             if is_new:
-                self._tell_not_kept(entry, member.not_kept)
+                self._tell_not_kept(entry, not_kept)
             entry = replace(entry, mode=entry.mode & ~SPECIAL_BITS)
         self._path, self._at = entry.path, 0
-        self._is_dropped = not self._claim(entry) or not is_new
-        if not self._is_dropped:
-            self.sink.begin(entry)
+        return entry if self._claim(entry) and is_new else None
 
     def _end(self) -> None:
-        if self._is_dropped:
-            return
-        self.sink.end()
+        if not self._is_dropped:
+            self.sink.end()
+            self._ended()
+
+    def _ended(self) -> None:
         if remembered := self.watch.end():
             self._claims.remember(remembered)
 

@@ -14,6 +14,7 @@ from asynccp.entry import Entry, Kind, LeftOut
 from asynccp.errors import Knob, ProtocolViolation, TransferError
 from asynccp.limits import Limits
 from tests import archives
+from tests.archive.spelled import spelled
 from tests.archives import archive, block, directory, file, hard_link, long_name, pax, sparse, symlink
 
 GIB = 1024**3
@@ -23,7 +24,7 @@ def decode(data: bytes, sizes: Iterable[int] = ()) -> list[Event | tuple[str, by
     """Return all events, fed in pieces of `sizes` and then the rest; adjacent Data and Rest joined, as bytes."""
     decoder, events = TarDecoder(), list[Event | tuple[str, bytes]]()
     for piece in (*_pieces(data, sizes),):
-        for event in decoder.feed(piece):
+        for event in spelled(decoder.feed(piece)):
             if not isinstance(event, Data | Rest):
                 events.append(event)
                 continue

@@ -10,6 +10,7 @@ from asynccp.errors import AsyncCpError
 from asynccp.ours import ours_above
 from asynccp.text import printable
 from tests import archives
+from tests.archive.spelled import spelled
 from tests.archive.test_tar import decode, rich_archive
 from tests.archives import archive, mended
 
@@ -69,7 +70,7 @@ def drain(data: bytes) -> bool:
     decoder, missing = TarDecoder(), 0
     words = ""
     try:
-        for event in decoder.feed(data):
+        for event in spelled(decoder.feed(data)):
             match event:
                 case Member(entry):
                     assert entry.path == member_path(entry.path or b".", directory=True)

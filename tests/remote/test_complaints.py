@@ -21,6 +21,7 @@ from asynccp.errors import CommandFailed, Knob, ProtocolViolation, SourceChanged
 from asynccp.remote import complaints as module
 from asynccp.remote.complaints import MAX_LINE_SIZE, Complaint, Complaints, changed, failure, judge, listed
 from asynccp.report import Outcome
+from tests.archive.spelled import spelled
 
 GNU_END = b"tar: Exiting with failure status due to previous errors\n"
 BUSYBOX_END = b"tar: error exit delayed from previous errors\n"
@@ -435,7 +436,7 @@ class Archived:
         return self
 
     def _take(self, data: bytes) -> None:
-        entries = [event.entry for event in self._decoder.feed(data) if isinstance(event, Member)]
+        entries = [event.entry for event in spelled(self._decoder.feed(data)) if isinstance(event, Member)]
         self.paths += [entry.path for entry in entries]
         self.files += [entry.path for entry in entries if entry.kind is Kind.FILE]
 

@@ -13,6 +13,7 @@ from asynccp.errors import AsyncCpError
 from asynccp.text import printable
 from benchmarks.trust.hostile.case import Case, run, surroundings
 from benchmarks.trust.hostile.mutations import mutation
+from tests.archive.spelled import spelled
 
 EXTRACTED = 4  # every fourth mutation is extracted too
 
@@ -63,7 +64,7 @@ def events(data: bytes, step: int) -> tuple[Told, str]:
     decoder, told, missing = TarDecoder(), Told(), 0
     try:
         for start in range(0, len(data), step):
-            for event in decoder.feed(data[start : start + step]):
+            for event in spelled(decoder.feed(data[start : start + step])):
                 if isinstance(event, Data | Rest):
                     missing -= len(event.data) if isinstance(event, Data) else 0
                     _join(told, type(event).__name__, bytes(event.data))

@@ -21,6 +21,7 @@ from asynccp.archive.tar import Data, Event, Hole, Member, TarDecoder
 from asynccp.entry import Kind, LeftOut
 from asynccp.errors import AsyncCpError
 from benchmarks.trust.hostile.mutations import generated, mutation
+from tests.archive.spelled import spelled
 from tests.sinks.extracting import extracting
 
 READERS = {"GNU tar": ("tar", "--no-same-owner", "--delay-directory-restore"), "bsdtar": ("bsdtar", "--no-same-owner")}
@@ -81,7 +82,7 @@ def accepted(data: bytes) -> dict[bytes, Facts] | None:
             return None
         finally:
             extractor.abort()
-    events = list(TarDecoder().feed(data))
+    events = list(spelled(TarDecoder().feed(data)))
     if any(isinstance(event, LeftOut) for event in events):
         return None
     return _with_parents(_read(events))
