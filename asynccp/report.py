@@ -95,6 +95,7 @@ class Result:
     """How one transfer ended.
 
     size: content bytes that arrived whole; entries: how many.
+    begun_s: seconds after the run's begin at which the first attempt began; None: none has.
     wire_size: bytes that crossed the wire, of all attempts. archive_size: bytes of archive that they stood for.
     compression: the program in the pod that compressed or unpacked; empty when they went as they are. compression_note:
     why they did, empty when there is nothing to say.
@@ -135,6 +136,7 @@ class Result:
     digests_unnamed: int = 0
     tally: Tally | None = None
     differences: tuple[Difference, ...] = ()
+    begun_s: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -147,6 +149,7 @@ class Result:
             "compression": self.compression or None,
             "compression_note": self.compression_note or None,
             "seconds": round(self.seconds, 3),
+            **({"begun_seconds": round(self.begun_s, 3)} if self.begun_s is not None else {}),
             "tries": self.tries,
             "attempts": [one.to_json() for one in self.attempts],
             "protocol": self.protocol,
@@ -316,6 +319,7 @@ class Report:
     can't carry of the entries that were sent (extended attributes, capabilities).
     strict: a pod that was matched but skipped counts as failed.
     tells_differences: the exit code says whether a comparison has found some.
+    request: what the run was asked for, where that is to be told: as JSON, for a second try (`cli.record`).
     """
 
     direction: str
@@ -326,6 +330,7 @@ class Report:
     not_kept: Sequence[NotKept] = ()
     strict: bool = False
     tells_differences: bool = False
+    request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def missed(self) -> list[Skipped]:
@@ -363,6 +368,8 @@ class Report:
             "direction": self.direction,
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 3),
+            **({"strict": True} if self.strict else {}),
+            **({"request": self.request} if self.request else {}),
             "pods": [result.to_json() for result in self.results],
             "groups": [group.to_json() for group in groups(self.failed)],
             "skipped": [one.to_json() for one in self.skipped],
