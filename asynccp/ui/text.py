@@ -19,7 +19,7 @@ from asynccp.ui.difference import difference_lines
 from asynccp.ui.entries import left_out_lines, not_kept_lines, tally_words
 from asynccp.ui.lines import MOST_ALIKE
 
-_DONE = {"push": "pushed to", "pull": "pulled from", "forward": "copied to", "diff": "compared"}
+DONE = {"push": "pushed to", "pull": "pulled from", "forward": "copied to", "diff": "compared"}
 _NAMES = 3  # of pods that are alike
 _LINES = 10  # of causes, of reasons, of places, of what was not kept
 _CAUSE_LIMIT = 500  # characters
@@ -71,7 +71,7 @@ def slowest(results: Sequence[Result]) -> tuple[list[Result], float]:
 def _summary(report: Report) -> str:
     results, pods = report.results, worst(report.results)
     counts = Counter(pods.values())
-    whole = f"{_DONE[report.direction]} {counts[Outcome.COMPLETE]} of {counted(len(pods), 'pod', 'pods')}"
+    whole = f"{DONE[report.direction]} {counts[Outcome.COMPLETE]} of {counted(len(pods), 'pod', 'pods')}"
     incomplete = [outcome for outcome in Outcome if counts[outcome] and outcome is not Outcome.COMPLETE]
     rest = [f"{counts[outcome]} {outcome.value}" for outcome in incomplete]
     rest += [f"{len({one.name for one in report.skipped})} skipped"] if report.skipped else []
