@@ -41,7 +41,7 @@ MAY_KNOW = {
     "local": VOCABULARY | {"local", "archive", "plan.filters", "plan.manifest"},
     "sinks": VOCABULARY | {"sinks", "archive", "local", "plan.manifest"},
     "engine": VOCABULARY | {"engine", "archive", "kube.base", "kube.exec", "local", "plan", "remote", "sinks"},
-    "ui": VOCABULARY | {"ui", "plan"},
+    "ui": VOCABULARY | {"ui", "plan", "jsonlines"},
     "testing": VOCABULARY | {"testing", "kube.exec"},
     "jsonlines.py": VOCABULARY | {"plan", "archive"},
     "reportjson.py": VOCABULARY,
@@ -57,7 +57,7 @@ ONLY_IN = {
     "kubernetes_asyncio": ("kube/",),  # by name alone but for apiclient.py; test_start.py has who loads it
     "h11": ("net/http.py",),
     "jsonschema": (),  # tests ask it whether reports are what report.schema.json says
-    "msgspec": ("jsonlines.py", "reportjson.py"),
+    "msgspec": ("jsonlines.py", "reportjson.py", "cli/record.py"),
     "websockets": ("net/websocket.py",),
     "backports": ("archive/zstd.py",),
     "compression": ("archive/zstd.py",),

@@ -32,7 +32,8 @@ SKIPPED = (Skipped("shop/old", "is being deleted"), Skipped("shop/web-0", "it do
 GONE_POD = Skipped("shop/gone", "there is no such pod", named=True)
 REQUEST = {
     "command": "push", "began": "2026-11-29T10:00:00Z", "directory": "/srv", "arguments": ["./config"],
-    "targets": [":/etc/app"], "context": "kind", "settings": {"labels": ["app=web"], "options.sync.delete": True},
+    "selectors": [{"kind": "labels", "name": "app=web", "path": "/etc/app", "namespace": None}], "context": "kind",
+    "settings": {"options.sync.delete": True, "where.namespaces": ["shop"]},
     "sources": {"digest": 64 * "0", "entries": 24, "bytes": 22833},
 }  # fmt: skip
 LEFT_OUT = (LeftOut(b"dev/null", "a device, which is never copied"), LeftOut(b"", "7 more entries; not named", 7))
@@ -104,7 +105,8 @@ PROMISED = {
         "text": "unified note pod_sha256",
         "alike": "pods new changed extra bytes extra_bytes differences",
         "report": "version direction exit_code seconds pods groups skipped left_out not_kept",
-        "request": "command began directory arguments targets context settings",
+        "request": "command began directory arguments selectors context settings",
+        "selector": "kind name path namespace",
         "sources": "digest entries bytes",
         "entry": "path kind bytes mode",
         "push_plan": "version direction entries bytes archive_bytes pods skipped left_out not_kept excluded",

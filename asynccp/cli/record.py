@@ -1,0 +1,137 @@
+"""Record: what a command was asked for, as a report keeps it, so that `asynccp retry` can ask for the same.
+
+    recorded(asked, plan, …)    the `request` of a report (`report.schema.json`)
+    asked_again(report, …)      the same as values again; or UsageError
+
+Only what differs from the defaults is kept, by the dotted names that flags set: so a report of today can be read when
+there are more flags. What the shell, the day or the kubeconfig of then made of the words is settled: patterns of a file
+are kept as patterns, `--since 2h` as a moment, the context and the namespace by name. No flag takes a secret, and of a
+kubeconfig its path is kept.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import reduce
+from typing import Any, NamedTuple
+
+from asynccp.cli.flags import DEFAULTS, flags_of, with_value
+from asynccp.cli.request import Request
+from asynccp.errors import PlanError, UsageError
+from asynccp.plan.plan import PullPlan, PushPlan
+from asynccp.report import Report
+from asynccp.target import STANDARD_OUTPUT, Selection, Selector
+from asynccp.text import counted, human_size, printable
+
+Json = Mapping[str, Any]
+
+_SELECTORS = tuple[Selector, ...]
+
+_SETTLED = ("options.collecting.newer_than_ns", "logs.since_s")  # what `Request.dated` makes of `since`
+
+
+class Asked(NamedTuple):
+    """A request, the paths of this machine that are its arguments, and who is asked for."""
+
+    request: Request
+    local: tuple[str, ...]
+    selection: Selection
+
+
+def recorded(asked: Asked, plan: PushPlan | PullPlan, *, began_s: float, namespace: str, context: str | None) -> Json:
+    """Return what a report keeps of a command. began_s: since 1970. namespace, context: as they were found."""
+    request = asked.request
+    if not request.where.namespaces:
+        request = with_value(request, "where.namespaces", (namespace,))
+    found = {path: _at(request, path) for path in _kept(request.command)}
+    settings = {path: value for path, value in found.items() if value != _at(DEFAULTS, path)}
+    document: Json = json.loads(
+        json.dumps(
+            {
+                "command": request.command,
+                "began": datetime.fromtimestamp(int(began_s), UTC).isoformat().replace("+00:00", "Z"),
+                "directory": os.getcwd(),
+                "arguments": asked.local,
+                "selectors": [one._asdict() for one in asked.selection.selectors],
+                "context": context,
+                "settings": settings,
+                **_sources(plan),
+            }
+        )
+    )
+    return document
+
+
+def asked_again(report: Report, given: Request) -> Asked:
+    """Return what a report says was asked for. Raises UsageError for what can't be asked for again.
+
+    given: of the second try; what it says otherwise than usual takes precedence. Relative paths are those of the
+    directory where the command ran.
+    """
+    import msgspec  # here: a copy has no use for it
+
+    request = report.request
+    if not request:
+        raise UsageError("it does not say what was asked for", hint="what push and pull write for --report does")
+    if report.direction not in ("push", "pull"):
+        raise UsageError("it is of a comparison, which its own command makes again")
+    again = given
+    try:
+        settings = {"server.context": request["context"], **request["settings"]}
+        if "server.kubeconfig" in settings:
+            settings["server.kubeconfig"] = os.path.join(request["directory"], settings["server.kubeconfig"])
+        for path, value in settings.items():
+            found = msgspec.convert(value, _kind(path, report.direction))
+            if _at(given, path) == _at(DEFAULTS, path):
+                again = with_value(again, path, found)
+        local = [os.path.join(request["directory"], one) for one in msgspec.convert(request["arguments"], list[str])]
+        selectors = [[one[name] for name in Selector._fields] for one in request["selectors"]]
+        who = again.where._replace(selectors=msgspec.convert(selectors, _SELECTORS), logs=again.logs.logs())
+    except (KeyError, AttributeError, TypeError, ValueError) as exc:
+        raise UsageError(f"what was asked for can't be understood: {printable(str(exc), 200)}") from None
+    if again.archive or request["arguments"] == [STANDARD_OUTPUT]:
+        raise UsageError(
+            "it is of a pull into one archive, to which nothing can be added",
+            hint="pull what is missing into another one",
+        )
+    return Asked(again, tuple(local), who)
+
+
+def refuse_changed(request: Json, plan: PushPlan) -> None:
+    """Raise PlanError where the sources are not what they were when a report was written."""
+    then, now = request["sources"], _sources(plan)["sources"]
+    if then["digest"] != now["digest"]:
+        was, is_now = (
+            f"{counted(one['entries'], 'entry', 'entries')}, {human_size(one['bytes'])}" for one in (then, now)
+        )
+        raise PlanError(
+            f"the sources have changed since: {was} then, {is_now} now",
+            hint="nothing was copied: pods would differ from those that are complete; --anyway pushes what is here now",
+        )
+
+
+def _kept(command: str) -> list[str]:
+    """Return the names of the settings that are kept."""
+    paths = dict.fromkeys(flag.sets for flag in flags_of(command))
+    left = ("labels", "server.context")  # which have a place of their own
+    return [one for one in (*paths, *_SETTLED) if one not in left and not one.startswith(("showing.", "since."))]
+
+
+def _kind(path: str, command: str) -> Any:
+    """Return the type of a setting. Raises KeyError."""
+    if path not in ("server.context", *_kept(command)):
+        raise KeyError(path)  # of a later release
+    group, _, field = path.rpartition(".")
+    return type(_at(DEFAULTS, group)).__annotations__[field]
+
+
+def _at(group: Any, path: str) -> Any:
+    """Return what is at a dotted path."""
+    return reduce(getattr, filter(None, path.split(".")), group)
+
+
+def _sources(plan: PushPlan | PullPlan) -> Json:
+    if isinstance(plan, PullPlan):
+        return {}
+    return {"sources": {"digest": plan.digest, "entries": len(plan.entries), "bytes": plan.size}}
