@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from asynccp.difference import Difference, Sign
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import Interrupted, NoSuchPath, NothingMatches, SourceChanged, TransferError
-from asynccp.target import Skipped, Target, Transfer
+from asynccp.target import Selector, Skipped, Target, Transfer
 from asynccp.text import exact
 
 SCHEMA_VERSION = 1
@@ -311,6 +311,48 @@ def settled(results: Sequence[Result]) -> list[Result]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the sources of a push were: `PushPlan.digest`, how many entries, and bytes of content."""
+
+    digest: str
+    entries: int
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"digest": self.digest, "entries": self.entries, "bytes": self.size}
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What a command was asked for, so that it can be asked for again (`cli.record` makes and reads it).
+
+    began: in UTC (RFC 3339). directory: where it ran. arguments: paths of this machine. context: of the kubeconfig.
+    settings: what was asked for otherwise than usual, as JSON, by the names of fields.
+    """
+
+    command: str
+    began: str
+    directory: str
+    arguments: tuple[str, ...]
+    selectors: tuple[Selector, ...]
+    context: str | None
+    settings: Mapping[str, Any]
+    sources: Sources | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "command": self.command,
+            "began": self.began,
+            "directory": self.directory,
+            "arguments": list(self.arguments),
+            "selectors": [one._asdict() for one in self.selectors],
+            "context": self.context,
+            "settings": dict(self.settings),
+            **({"sources": self.sources.to_json()} if self.sources else {}),
+        }
+
+
 @dataclass(slots=True)
 class Report:
     """How all transfers of one run ended.
@@ -319,7 +361,7 @@ class Report:
     can't carry of the entries that were sent (extended attributes, capabilities).
     strict: a pod that was matched but skipped counts as failed.
     tells_differences: the exit code says whether a comparison has found some.
-    request: what the run was asked for, where that is to be told: as JSON, for a second try (`cli.record`).
+    request: what the run was asked for, if a command was.
     """
 
     direction: str
@@ -330,7 +372,7 @@ class Report:
     not_kept: Sequence[NotKept] = ()
     strict: bool = False
     tells_differences: bool = False
-    request: Mapping[str, Any] = field(default_factory=dict)
+    request: Requested | None = None
 
     @property
     def missed(self) -> list[Skipped]:
@@ -369,7 +411,7 @@ class Report:
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 3),
             **({"strict": True} if self.strict else {}),
-            **({"request": self.request} if self.request else {}),
+            **({"request": self.request.to_json()} if self.request else {}),
             "pods": [result.to_json() for result in self.results],
             "groups": [group.to_json() for group in groups(self.failed)],
             "skipped": [one.to_json() for one in self.skipped],

@@ -16,12 +16,15 @@ import msgspec
 from asynccp.difference import Sign
 from asynccp.errors import UsageError
 from asynccp.report import SCHEMA_VERSION, Report
+from asynccp.target import Selector
 from asynccp.text import inexact, printable
 
 Json = Mapping[str, Any]
 
 _RENAMED = {"bytes": "size", "wire_bytes": "wire_size", "archive_bytes": "archive_size", "class": "error_class",
             "begun_seconds": "begun_s"}  # fmt: skip
+_DIRECTIONS = ("push", "pull", "forward", "diff")
+_MOST_DIGITS = 18  # some exabytes
 _TALLY = ("new", "changed", "set", "same", "removed", "saved_bytes", "passed_over")
 
 
@@ -32,7 +35,7 @@ class Unreadable(UsageError):
 def load_report(text: str | bytes) -> Report:
     """Return the report that `Report.dumps` has written. Raises Unreadable."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_int=_bounded)
         version = document["version"]
         if version != SCHEMA_VERSION:
             raise Unreadable(
@@ -40,6 +43,8 @@ def load_report(text: str | bytes) -> Report:
             )
         if "exit_code" not in document:
             raise Unreadable("it is the plan of a dry run, not a report")
+        if document["direction"] not in _DIRECTIONS:
+            raise ValueError("its direction is none")
         return msgspec.convert(_report(document), Report)
     except json.JSONDecodeError as exc:
         raise Unreadable(f"it is no JSON, or not whole: {exc.msg} in line {exc.lineno}") from None
@@ -49,6 +54,12 @@ def load_report(text: str | bytes) -> Report:
         ) from None
     except (ValueError, TypeError, AttributeError, IndexError, RecursionError) as exc:
         raise Unreadable(f"it is no report of asynccp: {printable(str(exc), 200)}") from None
+
+
+def _bounded(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError("a number has too many digits")
+    return int(digits)
 
 
 def _report(document: Json) -> dict[str, Any]:
@@ -62,7 +73,16 @@ def _report(document: Json) -> dict[str, Any]:
         "not_kept": _pathed(document["not_kept"]),
         "strict": document.get("strict", False),
         "tells_differences": document["exit_code"] == 4,
-        "request": document.get("request", {}),
+        "request": _request(document["request"]) if "request" in document else None,
+    }
+
+
+def _request(it: Json) -> dict[str, Any]:
+    sources = it.get("sources")
+    return {
+        **it,
+        "selectors": [[one[name] for name in Selector._fields] for one in it["selectors"]],
+        "sources": {**sources, "size": sources["bytes"]} if sources else None,
     }
 
 

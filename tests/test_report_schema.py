@@ -18,8 +18,8 @@ from asynccp.difference import Difference, Sign, Text, Why
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
-from asynccp.report import SCHEMA_VERSION, Attempt, Outcome, Report, Result, Tally
-from asynccp.target import Log, Skipped, Target, Transfer
+from asynccp.report import SCHEMA_VERSION, Attempt, Outcome, Report, Requested, Result, Sources, Tally
+from asynccp.target import Log, Selector, Skipped, Target, Transfer
 from tests.schema import SCHEMA, closed, conforming, mismatch
 
 TOKEN = "0123456789abcdef"
@@ -30,12 +30,10 @@ LOG = Transfer(Target("shop", "web-0", "main", "node-1", for_log=True), "main.lo
 BEFORE = Transfer(Target("shop", "web-0", "main", "node-1", for_log=True), "main.previous.log", Log(previous=True))
 SKIPPED = (Skipped("shop/old", "is being deleted"), Skipped("shop/web-0", "it does not run", container="side"))
 GONE_POD = Skipped("shop/gone", "there is no such pod", named=True)
-REQUEST = {
-    "command": "push", "began": "2026-11-29T10:00:00Z", "directory": "/srv", "arguments": ["./config"],
-    "selectors": [{"kind": "labels", "name": "app=web", "path": "/etc/app", "namespace": None}], "context": "kind",
-    "settings": {"options.sync.delete": True, "where.namespaces": ["shop"]},
-    "sources": {"digest": 64 * "0", "entries": 24, "bytes": 22833},
-}  # fmt: skip
+REQUEST = Requested(
+    "push", "2026-11-29T10:00:00Z", "/srv", ("./config",), (Selector("labels", "app=web", "/etc/app"),), "kind",
+    {"options.sync.delete": True, "where.namespaces": ["shop"]}, Sources(64 * "0", 24, 22833),
+)  # fmt: skip
 LEFT_OUT = (LeftOut(b"dev/null", "a device, which is never copied"), LeftOut(b"", "7 more entries; not named", 7))
 NOT_KEPT = (NotKept(b"bin/su", "set-id bits"), NotKept(b"", "something of 2 more entries; not named", 2))
 TALLY = Tally(new=1, changed=2, set=3, same=4, removed=5, saved=6, passed_over=7)

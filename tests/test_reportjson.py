@@ -70,6 +70,9 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         (changed(lambda it: it.update(seconds="x")), "it is no report of asynccp: Expected `float`"),
         (changed(lambda it: it.update(pods=7)), "it is no report of asynccp"),
         (changed(lambda it: it.update(request=[])), "it is no report of asynccp"),
+        (changed(lambda it: it.update(request={})), "not a whole one: it lacks 'selectors'"),
+        (changed(lambda it: it.update(direction="sideways")), "it is no report of asynccp: its direction is none"),
+        (changed(lambda it: it["pods"][0].update(bytes=10**400)), "a number has too many digits"),
         (changed(lambda it: it["left_out"].append({"path": 1, "reason": ""})), "it is no report of asynccp"),
     ],
 )

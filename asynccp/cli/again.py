@@ -40,7 +40,7 @@ async def retry(request: Request, file: Path) -> int:
             return narrowed(await pull_plan_of(asked, cluster), before)
         plan = await push_plan_of(asked, cluster)
         if not request.anyway:
-            refuse_changed(before.request, plan)
+            refuse_changed(before, plan)
         return narrowed(plan, before)
 
     async def carry_out(cluster: Cluster, plan: PushPlan | PullPlan, **how: Any) -> Report:

@@ -11,7 +11,6 @@ kubeconfig its path is kept.
 
 import json
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Any, NamedTuple
@@ -20,13 +19,9 @@ from asynccp.cli.flags import DEFAULTS, flags_of, with_value
 from asynccp.cli.request import Request
 from asynccp.errors import PlanError, UsageError
 from asynccp.plan.plan import PullPlan, PushPlan
-from asynccp.report import Report
-from asynccp.target import STANDARD_OUTPUT, Selection, Selector
+from asynccp.report import Report, Requested, Sources
+from asynccp.target import STANDARD_OUTPUT, Selection
 from asynccp.text import counted, human_size, printable
-
-Json = Mapping[str, Any]
-
-_SELECTORS = tuple[Selector, ...]
 
 _SETTLED = ("options.collecting.newer_than_ns", "logs.since_s")  # what `Request.dated` makes of `since`
 
@@ -39,28 +34,25 @@ class Asked(NamedTuple):
     selection: Selection
 
 
-def recorded(asked: Asked, plan: PushPlan | PullPlan, *, began_s: float, namespace: str, context: str | None) -> Json:
+def recorded(
+    asked: Asked, plan: PushPlan | PullPlan, *, began_s: float, namespace: str, context: str | None
+) -> Requested:
     """Return what a report keeps of a command. began_s: since 1970. namespace, context: as they were found."""
     request = asked.request
     if not request.where.namespaces:
         request = with_value(request, "where.namespaces", (namespace,))
     found = {path: _at(request, path) for path in _kept(request.command)}
     settings = {path: value for path, value in found.items() if value != _at(DEFAULTS, path)}
-    document: Json = json.loads(
-        json.dumps(
-            {
-                "command": request.command,
-                "began": datetime.fromtimestamp(int(began_s), UTC).isoformat().replace("+00:00", "Z"),
-                "directory": os.getcwd(),
-                "arguments": asked.local,
-                "selectors": [one._asdict() for one in asked.selection.selectors],
-                "context": context,
-                "settings": settings,
-                **_sources(plan),
-            }
-        )
+    return Requested(
+        command=request.command,
+        began=datetime.fromtimestamp(int(began_s), UTC).isoformat().replace("+00:00", "Z"),
+        directory=os.getcwd(),
+        arguments=asked.local,
+        selectors=asked.selection.selectors,
+        context=context,
+        settings=json.loads(json.dumps(settings)),
+        sources=_sources(plan),
     )
-    return document
 
 
 def asked_again(report: Report, given: Request) -> Asked:
@@ -76,35 +68,30 @@ def asked_again(report: Report, given: Request) -> Asked:
         raise UsageError("it does not say what was asked for", hint="what push and pull write for --report does")
     if report.direction not in ("push", "pull"):
         raise UsageError("it is of a comparison, which its own command makes again")
-    again = given
+    again, settings = given, {"server.context": request.context, **request.settings}
     try:
-        settings = {"server.context": request["context"], **request["settings"]}
         if "server.kubeconfig" in settings:
-            settings["server.kubeconfig"] = os.path.join(request["directory"], settings["server.kubeconfig"])
+            settings["server.kubeconfig"] = os.path.join(request.directory, settings["server.kubeconfig"])
         for path, value in settings.items():
             found = msgspec.convert(value, _kind(path, report.direction))
             if _at(given, path) == _at(DEFAULTS, path):
                 again = with_value(again, path, found)
-        local = [os.path.join(request["directory"], one) for one in msgspec.convert(request["arguments"], list[str])]
-        selectors = [[one[name] for name in Selector._fields] for one in request["selectors"]]
-        who = again.where._replace(selectors=msgspec.convert(selectors, _SELECTORS), logs=again.logs.logs())
     except (KeyError, AttributeError, TypeError, ValueError) as exc:
         raise UsageError(f"what was asked for can't be understood: {printable(str(exc), 200)}") from None
-    if again.archive or request["arguments"] == [STANDARD_OUTPUT]:
+    if again.archive or request.arguments == (STANDARD_OUTPUT,):
         raise UsageError(
             "it is of a pull into one archive, to which nothing can be added",
             hint="pull what is missing into another one",
         )
-    return Asked(again, tuple(local), who)
+    local = tuple(os.path.join(request.directory, one) for one in request.arguments)
+    return Asked(again, local, again.where._replace(selectors=request.selectors, logs=again.logs.logs()))
 
 
-def refuse_changed(request: Json, plan: PushPlan) -> None:
+def refuse_changed(report: Report, plan: PushPlan) -> None:
     """Raise PlanError where the sources are not what they were when a report was written."""
-    then, now = request["sources"], _sources(plan)["sources"]
-    if then["digest"] != now["digest"]:
-        was, is_now = (
-            f"{counted(one['entries'], 'entry', 'entries')}, {human_size(one['bytes'])}" for one in (then, now)
-        )
+    then, now = report.request and report.request.sources, _sources(plan)
+    if then and now and then.digest != now.digest:
+        was, is_now = (f"{counted(one.entries, 'entry', 'entries')}, {human_size(one.size)}" for one in (then, now))
         raise PlanError(
             f"the sources have changed since: {was} then, {is_now} now",
             hint="nothing was copied: pods would differ from those that are complete; --anyway pushes what is here now",
@@ -131,7 +118,5 @@ def _at(group: Any, path: str) -> Any:
     return reduce(getattr, filter(None, path.split(".")), group)
 
 
-def _sources(plan: PushPlan | PullPlan) -> Json:
-    if isinstance(plan, PullPlan):
-        return {}
-    return {"sources": {"digest": plan.digest, "entries": len(plan.entries), "bytes": plan.size}}
+def _sources(plan: PushPlan | PullPlan) -> Sources | None:
+    return None if isinstance(plan, PullPlan) else Sources(plan.digest, len(plan.entries), plan.size)

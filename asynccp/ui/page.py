@@ -9,7 +9,7 @@ import json
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
@@ -20,7 +20,7 @@ from typing import Any
 
 from asynccp.report import Outcome, Report, Result, cause
 from asynccp.text import counted, exact, human_size, listed, printable
-from asynccp.ui.text import DONE, worst
+from asynccp.ui.text import DONE, namer, worst
 
 _NAMES = 20  # of pods, in one row
 _MOST_ENTRIES = 10_000  # rows: a browser takes a second for so many; JSON has all
@@ -34,7 +34,7 @@ def page(report: Report) -> str:
     data = {
         "run": _run(report),
         "totals": list(_totals(report, outcomes)),
-        "errors": _errors(report.results),
+        "errors": _errors(report),
         "pods": [_pod(one) for one in report.results],
         "entries": _entries(report),
         "skipped": [
@@ -71,10 +71,10 @@ def _run(report: Report) -> str:
     request, facts = report.request, [f"{report.seconds:.1f} s", f"exit code {report.exit_code}"]
     if not request:
         return ", ".join(facts)
-    who = [f"{one['kind']} {one['name']}:{one['path']}" for one in request["selectors"]]
-    settings = [f"{name}={json.dumps(value)}" for name, value in request["settings"].items()]
-    asked = " ".join([request["command"], *request["arguments"], *who, *settings])
-    return printable(f"{request['began']}, {', '.join(facts)}: {asked}", 5000)
+    settings = [f"{name}={json.dumps(value)}" for name, value in request.settings.items()]
+    what = " ".join([request.command, *request.arguments])
+    whom = [f"{one} {one.path}" for one in request.selectors]
+    return printable(f"{request.began}, {', '.join(facts)}: {', '.join([what, *whom, *settings])}", 5000)
 
 
 def _totals(report: Report, outcomes: Counter[Outcome]) -> Iterator[tuple[str, int | str]]:
@@ -121,11 +121,12 @@ class _Cause:
     attempts: int = 0
 
 
-def _errors(results: Sequence[Result]) -> list[dict[str, Any]]:
+def _errors(report: Report) -> list[dict[str, Any]]:
     """Return the causes of failed transfers and attempts, by class."""
     found: dict[tuple[str, str], _Cause] = {}
-    for one in results:
-        name = str(one.transfer)
+    named = namer(report)
+    for one in report.results:
+        name = named(one)
         for attempt in one.attempts:
             of = found.setdefault((attempt.error_class, cause(replace(one, error=attempt.error))), _Cause())
             of.attempts += 1
@@ -138,7 +139,7 @@ def _errors(results: Sequence[Result]) -> list[dict[str, Any]]:
             "error": printable(words, 4000),
             "failed": len(of.failed),
             "attempts": of.attempts,
-            "pods": listed(list(dict.fromkeys([*of.failed, *of.seen])), _NAMES, printable),
+            "pods": listed(list(dict.fromkeys([*of.failed, *of.seen])), _NAMES),
         }
         for (kind, words), of in sorted(found.items(), key=lambda item: (item[0][0], -len(item[1].failed)))
     ]
@@ -155,7 +156,7 @@ def _entries(report: Report) -> list[dict[str, Any]]:
             "path": exact(path),
             "why": printable(why),
             "count": count,
-            "pods": listed(pods, _NAMES, printable),
+            "pods": listed(pods, _NAMES),
         }
         for (what, path, why, count), pods in islice(found.items(), _MOST_ENTRIES)
     ]
@@ -166,8 +167,9 @@ def _entries(report: Report) -> list[dict[str, Any]]:
 
 def _lacks(report: Report) -> Iterator[tuple[tuple[str, bytes, str, int], str]]:
     """Yield what is to be said of an entry, and where it is so."""
+    named = namer(report)
     here = (("the source", report.left_out, report.not_kept, ()),)
-    there = ((str(one.transfer), one.left_out, one.not_kept, one.grown) for one in report.results)
+    there = ((named(one), one.left_out, one.not_kept, one.grown) for one in report.results)
     for where, left_out, not_kept, grown in chain(here, there):
         for left in left_out:
             yield ("left out", left.path, left.reason, left.count), where
@@ -178,4 +180,4 @@ def _lacks(report: Report) -> Iterator[tuple[tuple[str, bytes, str, int], str]]:
     for result in report.results:
         for one in result.differences:
             why = ", ".join(reason.value for reason in one.why)
-            yield (one.sign.name.lower(), one.path, why, 1), str(result.transfer)
+            yield (one.sign.name.lower(), one.path, why, 1), named(result)

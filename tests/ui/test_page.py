@@ -8,9 +8,9 @@ from base64 import b64encode
 import pytest
 
 from asynccp.entry import LeftOut
-from asynccp.report import Attempt, Outcome, Report, Result
+from asynccp.report import Attempt, Outcome, Report, Requested, Result
 from asynccp.reportjson import load_report
-from asynccp.target import Skipped, Target, Transfer
+from asynccp.target import Selector, Skipped, Target, Transfer
 from asynccp.ui.page import page
 from tests.test_report_schema import REPORTS
 
@@ -25,7 +25,7 @@ def hostile() -> Report:
         transfer, Outcome.FAILED, error=EVIL, error_class=EVIL, hint=EVIL, attempts=attempts, left_out=left_out,
         grown=(EVIL.encode(),), landed=EVIL, begun_s=0.0, seconds=1.0,
     )  # fmt: skip
-    request = {"command": EVIL, "began": EVIL, "arguments": [EVIL], "selectors": [], "settings": {EVIL: EVIL}}
+    request = Requested(EVIL, EVIL, EVIL, (EVIL,), (Selector(EVIL, EVIL, EVIL),), EVIL, {EVIL: EVIL})
     return Report("pull", [failed], [Skipped(EVIL, EVIL)], left_out, request=request)
 
 
@@ -97,7 +97,7 @@ def test_an_entry_that_all_pods_lack_is_one_row_and_rows_have_a_bound() -> None:
     pods = [Transfer(Target("shop", f"web-{number}", "main"), "/") for number in range(50)]
     same = Report("pull", [Result(one, Outcome.PARTIAL, left_out=(LeftOut(b"pipe", "a FIFO"),)) for one in pods])
     (row,) = json.loads(data_of(page(same)))["entries"]
-    assert row["pods"].endswith("shop/web-19:/ and 30 more")
+    assert row["pods"].endswith("shop/web-19 and 30 more")
     many = tuple(LeftOut(b"%d" % number, "a FIFO") for number in range(10_007))
     *_, last = json.loads(data_of(page(Report("pull", [Result(pods[0], Outcome.PARTIAL, left_out=many)]))))["entries"]
     assert (last["what"], last["count"]) == ("and more", 7)
