@@ -92,8 +92,9 @@ def refuse_changed(report: Report, plan: PushPlan) -> None:
     then, now = report.request and report.request.sources, _sources(plan)
     if then and now and then.digest != now.digest:
         was, is_now = (f"{counted(one.entries, 'entry', 'entries')}, {human_size(one.size)}" for one in (then, now))
+        how = f"{was} then, {is_now} now" if was != is_now else "names, times or modes are others now"
         raise PlanError(
-            f"the sources have changed since: {was} then, {is_now} now",
+            f"the sources have changed since: {how}",
             hint="nothing was copied: pods would differ from those that are complete; --anyway pushes what is here now",
         )
 

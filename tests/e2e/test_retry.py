@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from asynccp.testing.kinds import KINDS
 from asynccp.testing.pod import Container, FakePod
 from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import Fleet, Ran, asynccp, labels_for, selector, sh
+from tests.e2e.running import Running
 from tests.schema import conforming
 
 ONCE = ("--retries", "0")
@@ -125,6 +127,11 @@ def test_sources_that_have_changed_are_refused_and_pushed_anyway_when_that_is_sa
     assert refused.code == 1
     assert "the sources have changed since: 3 entries, 8 B then, 4 entries, 12 B now" in refused.err
     assert "--anyway" in refused.err
+    (config / "c").unlink()
+    os.utime(config / "b", ns=(0, 1))
+    touched = asynccp(pods.fleet, "retry", report)
+    assert "the sources have changed since: names, times or modes are others now" in touched.err
+    (config / "c").write_text("new\n")
     assert report.read_bytes() == text
     assert pods.inodes()[1] == b"none"
     assert asynccp(pods.fleet, "retry", report, "--anyway").code == 0
@@ -180,6 +187,20 @@ def test_what_a_run_that_ended_early_has_not_begun_is_tried(pods: Pods, config: 
     pods.fleet.heal()
     assert asynccp(pods.fleet, "retry", report).code == 0
     assert b"none" not in pods.inodes()
+
+
+def test_what_was_interrupted_is_tried_again(pods: Pods, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(os.urandom(4 * 1024**2))
+    report, slowly = tmp_path / "run.json", ("--bwlimit", "1M", "-z", "none", "-j", "1")
+    push = ["push", str(tmp_path / "big"), "-l", pods.selector, ":/tmp/big", *slowly, "--report", str(report)]
+    with Running(pods.fleet, *push) as running:
+        running.wait_for("started")
+        running.send_signal(signal.SIGTERM)
+        assert running.finish().code == 130
+    assert set(outcomes(report).values()) == {"interrupted"}
+    again = asynccp(pods.fleet, "retry", report, "-o", "json")
+    assert (again.code, set(again.outcomes.values())) == (0, {"complete"})
+    assert sorted(one["tries"] for one in again.report["pods"]) == [1, 1, 2], "two had not begun"
 
 
 def with_change(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
