@@ -11,6 +11,7 @@ kubeconfig its path is kept.
 
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
 from typing import Any, NamedTuple
@@ -38,15 +39,16 @@ def recorded(
     asked: Asked, plan: PushPlan | PullPlan, *, began_s: float, namespace: str, context: str | None
 ) -> Requested:
     """Return what a report keeps of a command. began_s: since 1970. namespace, context: as they were found."""
-    request = asked.request
+    request, began = asked.request, datetime.fromtimestamp(int(began_s), UTC)
+    request = with_value(request, "template", request.template.replace("{date}", began.date().isoformat()))
     if not request.where.namespaces:
         request = with_value(request, "where.namespaces", (namespace,))
     found = {path: _at(request, path) for path in _kept(request.command)}
     settings = {path: value for path, value in found.items() if value != _at(DEFAULTS, path)}
     return Requested(
         command=request.command,
-        began=datetime.fromtimestamp(int(began_s), UTC).isoformat().replace("+00:00", "Z"),
-        directory=os.getcwd(),
+        began=began.isoformat().replace("+00:00", "Z"),
+        directory=_working_directory(),
         arguments=asked.local,
         selectors=asked.selection.selectors,
         context=context,
@@ -97,6 +99,12 @@ def refuse_changed(report: Report, plan: PushPlan) -> None:
             f"the sources have changed since: {how}",
             hint="nothing was copied: pods would differ from those that are complete; --anyway pushes what is here now",
         )
+
+
+def _working_directory() -> str:
+    with suppress(OSError):  # somebody has removed it; who names absolute paths has no need of it
+        return os.getcwd()
+    return ""
 
 
 def _kept(command: str) -> list[str]:

@@ -140,6 +140,9 @@ async def perform(
             return 0
         if not show.quiet:
             typer.echo(opening(plan, compares=request.compares), err=True)
+        requested = None
+        if asked and isinstance(plan, PushPlan | PullPlan):  # before the first byte: then nothing can go wrong any more
+            requested = recorded(asked, plan, began_s=began_s, namespace=cluster.namespace, context=cluster.context)
         stop = anyio.Event()
         printer = observer_for(
             sys.stderr,
@@ -154,17 +157,14 @@ async def perform(
         drawn = functools.partial(draw_while, printer, work)
         with _signal_calls(stop.set):
             report = await (draw_while(events, drawn) if events else drawn())
-        if asked and isinstance(plan, PushPlan | PullPlan):
-            report.request = recorded(
-                asked, plan, began_s=began_s, namespace=cluster.namespace, context=cluster.context
-            )
+    report.request = requested or report.request
     report.tells_differences = show.exit_code
     report.results = [result_in_flags(one, request.command) for one in report.results]
-    istold = await told(show, report)
+    is_told = await told(show, report)
     if events and (why := streams.lost(events.stream)) and show.events != _STDOUT:
         streams.tell(f"asynccp: the events could not be written to {printable(show.events)}: {why}")
-        istold = False
-    return report.exit_code or (0 if istold else streams.UNTOLD)
+        is_told = False
+    return report.exit_code or (0 if is_told else streams.UNTOLD)
 
 
 async def _opened_events(path: str, stack: contextlib.AsyncExitStack) -> "EventLines":

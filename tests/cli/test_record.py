@@ -100,6 +100,19 @@ def test_relative_paths_are_those_of_the_directory_where_it_ran(
     assert os.getcwd() == "/"
 
 
+def test_a_template_lands_where_it_did_on_the_day_of_the_run() -> None:
+    request = request_of("pull", {"template": "{date}/{pod}/{path}"})
+    again = asked_again(written(Asked(request, ("logs",), Selection(WHO)), PULL), GIVEN)
+    assert again.request.template == "2001-09-09/{pod}/{path}"
+
+
+def test_a_working_directory_that_is_gone_costs_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert asked_again(written(Asked(Request(command="push"), ("/srv/a",), Selection(WHO))), GIVEN).local == ("/srv/a",)
+
+
 @pytest.mark.parametrize(
     ("report", "said"),
     [
