@@ -45,7 +45,7 @@ function table(id, rows, columns) {
     }
     return { row, line, text: line.textContent.toLowerCase() };
   });
-  body.append(...lines.map(({ line }) => line));
+  for (const { line } of lines) body.append(line);
   for (const { key, name, shown } of used) {
     const cell = element("th", "", shown ? "number" : ""), button = element("button", name);
     cell.scope = "col";
@@ -55,7 +55,7 @@ function table(id, rows, columns) {
       for (const other of head.cells) other.removeAttribute("aria-sort");
       cell.ariaSort = down ? "descending" : "ascending";
       lines.sort((a, b) => (down ? -1 : 1) * compare(a.row[key], b.row[key]));
-      body.append(...lines.map(({ line }) => line));
+      for (const { line } of lines) body.append(line);
     });
     cell.append(button);
     head.append(cell);
@@ -75,7 +75,7 @@ function timeline(pods) {
   const section = document.getElementById("timeline");
   const begun = pods.filter((pod) => pod.begun !== null).sort((a, b) => a.begun - b.begun);
   if (!begun.length) return section.remove();
-  const end = Math.max(...begun.map((pod) => pod.begun + pod.seconds), 0.001);
+  const end = begun.reduce((last, pod) => Math.max(last, pod.begun + pod.seconds), 0.001);
   const of = (name) => document.createElementNS("http://www.w3.org/2000/svg", name);
   const picture = of("svg"), attributes = { viewBox: `0 0 ${end} ${begun.length}`, preserveAspectRatio: "none", role: "img" };
   for (const [name, value] of Object.entries(attributes)) picture.setAttribute(name, value);
