@@ -1,6 +1,7 @@
 """Development sessions: `nox` runs the tests and the linters, `nox -s cluster` the end-to-end tests on $KUBECONFIG."""
 
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -113,6 +114,16 @@ def plots(session: nox.Session) -> None:
     """Draw benchmarks/figures.json: a picture for each scenario, or for the names given, in benchmarks/plots/."""
     _install(session, "plots")
     session.run("python", "-m", "benchmarks.plots", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Try the page of a report in the Chromium that $CHROMIUM names, else in that on the PATH."""
+    _install(session, "test")
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not program:
+        session.error("there is no Chromium: set CHROMIUM")
+    session.run("pytest", "tests/ui/test_page_in_browser.py", *session.posargs, env={"ASYNCCP_TEST_CHROMIUM": program})
 
 
 @nox.session

@@ -1,6 +1,6 @@
 """Events: what the engine tells while it works, as values. An observer is called with each, and must not block."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from asynccp.report import Attempt, Result
@@ -49,6 +49,16 @@ class Finished:
 
 Event = Started | Sized | Advanced | Retrying | Finished
 Observer = Callable[[Event], None]
+
+
+def to_all(observers: Sequence[Observer]) -> Observer:
+    """Return an observer that tells each of several."""
+
+    def hear(event: Event) -> None:
+        for one in observers:
+            one(event)
+
+    return hear
 
 
 class Listener:

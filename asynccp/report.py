@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from asynccp.difference import Difference, Sign
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import Interrupted, NoSuchPath, NothingMatches, SourceChanged, TransferError
-from asynccp.target import Skipped, Target, Transfer
+from asynccp.target import Selector, Skipped, Target, Transfer
 from asynccp.text import exact
 
 SCHEMA_VERSION = 1
@@ -95,6 +95,7 @@ class Result:
     """How one transfer ended.
 
     size: content bytes that arrived whole; entries: how many.
+    begun_s: seconds after the run's begin at which the first attempt began; None: none has.
     wire_size: bytes that crossed the wire, of all attempts. archive_size: bytes of archive that they stood for.
     compression: the program in the pod that compressed or unpacked; empty when they went as they are. compression_note:
     why they did, empty when there is nothing to say.
@@ -137,6 +138,7 @@ class Result:
     digests_unnamed: int = 0
     tally: Tally | None = None
     differences: tuple[Difference, ...] = ()
+    begun_s: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -149,6 +151,7 @@ class Result:
             "compression": self.compression or None,
             "compression_note": self.compression_note or None,
             "seconds": round(self.seconds, 3),
+            **({"begun_seconds": round(self.begun_s, 3)} if self.begun_s is not None else {}),
             "tries": self.tries,
             "attempts": [one.to_json() for one in self.attempts],
             "way": self.way or None,
@@ -311,6 +314,48 @@ def settled(results: Sequence[Result]) -> list[Result]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the sources of a push were: `PushPlan.digest`, how many entries, and bytes of content."""
+
+    digest: str
+    entries: int
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {"digest": self.digest, "entries": self.entries, "bytes": self.size}
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What a command was asked for, so that it can be asked for again (`cli.record` makes and reads it).
+
+    began: in UTC (RFC 3339). directory: where it ran. arguments: paths of this machine. context: of the kubeconfig.
+    settings: what was asked for otherwise than usual, as JSON, by the names of fields.
+    """
+
+    command: str
+    began: str
+    directory: str
+    arguments: tuple[str, ...]
+    selectors: tuple[Selector, ...]
+    context: str | None
+    settings: Mapping[str, Any]
+    sources: Sources | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "command": self.command,
+            "began": self.began,
+            "directory": self.directory,
+            "arguments": list(self.arguments),
+            "selectors": [one._asdict() for one in self.selectors],
+            "context": self.context,
+            "settings": dict(self.settings),
+            **({"sources": self.sources.to_json()} if self.sources else {}),
+        }
+
+
 @dataclass(slots=True)
 class Report:
     """How all transfers of one run ended.
@@ -319,6 +364,7 @@ class Report:
     can't carry of the entries that were sent (extended attributes, capabilities).
     strict: a pod that was matched but skipped counts as failed.
     tells_differences: the exit code says whether a comparison has found some.
+    request: what the run was asked for, if a command was.
     """
 
     direction: str
@@ -329,6 +375,7 @@ class Report:
     not_kept: Sequence[NotKept] = ()
     strict: bool = False
     tells_differences: bool = False
+    request: Requested | None = None
 
     @property
     def missed(self) -> list[Skipped]:
@@ -366,6 +413,8 @@ class Report:
             "direction": self.direction,
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 3),
+            **({"strict": True} if self.strict else {}),
+            **({"request": self.request.to_json()} if self.request else {}),
             "pods": [result.to_json() for result in self.results],
             "groups": [group.to_json() for group in groups(self.failed)],
             "skipped": [one.to_json() for one in self.skipped],

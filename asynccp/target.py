@@ -198,6 +198,7 @@ class Transfer:
             "pod": target.pod,
             "container": target.container,
             "node": target.node,
+            **({"several": True} if target.several else {}),
             "path": exact(self.path),
             **({"log": "previous" if self.log.previous else "current"} if self.log else {}),
         }
@@ -221,9 +222,9 @@ class Skipped:
     def name(self) -> str:
         return f"{self.pod}/{self.container}" if self.container else self.pod
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | bool]:
         which = {"container": self.container} if self.container else {}
-        return {"pod": self.pod, **which, "reason": self.reason}
+        return {"pod": self.pod, **which, "reason": self.reason, **({"named": True} if self.named else {})}
 
 
 def name_of(path: str) -> str:

@@ -21,6 +21,7 @@ _CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufef
 _INVISIBLE = "\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufff9-\ufffb\U000e0000-\U000e007f"
 _UNSAFE = re.compile(f"[{_CONTROLS}{_INVISIBLE}]")
 _INEXACT = re.compile(rf"[\\{_CONTROLS}{_INVISIBLE}]")
+_ESCAPE = re.compile(r"\\(?:([\\nrt])|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -40,6 +41,19 @@ def exact(path: str | bytes) -> str:
     """
     text = path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else path
     return _INEXACT.sub(_exactly, text)
+
+
+def inexact(text: str) -> str:
+    """Return the path that `exact` has shown as `text`, with bytes that are no UTF-8 as lone surrogates."""
+    return _ESCAPE.sub(_meant, text)
+
+
+def _meant(match: re.Match[str]) -> str:
+    letter, byte, *codes = match.groups()
+    if letter:
+        return {"n": "\n", "r": "\r", "t": "\t"}.get(letter, letter)
+    code = int(byte or codes[0] or codes[1], 16)
+    return chr(code + 0xDC00 if byte and code >= 0x80 else code)
 
 
 def _escaped(match: re.Match[str]) -> str:

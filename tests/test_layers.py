@@ -41,10 +41,11 @@ MAY_KNOW = {
     "local": VOCABULARY | {"local", "archive", "plan.filters", "plan.manifest"},
     "sinks": VOCABULARY | {"sinks", "archive", "local", "plan.manifest"},
     "engine": VOCABULARY | {"engine", "archive", "kube.base", "kube.exec", "local", "plan", "remote", "sinks"},
-    "ui": VOCABULARY | {"ui", "plan"},
+    "ui": VOCABULARY | {"ui", "plan", "jsonlines"},
     "testing": VOCABULARY | {"testing", "kube.exec"},
     "jsonlines.py": VOCABULARY | {"plan", "archive"},
-    "cli": VOCABULARY | {"cli", "engine", "kube", "plan", "testing", "ui", ""},
+    "reportjson.py": VOCABULARY,
+    "cli": VOCABULARY | {"cli", "engine", "kube", "plan", "testing", "reportjson", "ui", ""},
 }
 PROGRAM = {"__init__.py", "__main__.py"}
 INPUT_AND_OUTPUT = {"asyncio", "anyio", "aiohttp", "socket", "os", "time", "subprocess", "threading", "ssl", "select"}
@@ -56,7 +57,7 @@ ONLY_IN = {
     "kubernetes_asyncio": ("kube/",),  # by name alone but for apiclient.py; test_start.py has who loads it
     "h11": ("net/http.py",),
     "jsonschema": (),  # tests ask it whether reports are what report.schema.json says
-    "msgspec": ("jsonlines.py",),
+    "msgspec": ("jsonlines.py", "reportjson.py", "cli/record.py"),
     "websockets": ("net/websocket.py",),
     "backports": ("archive/zstd.py",),
     "compression": ("archive/zstd.py",),
@@ -107,7 +108,9 @@ def test_the_lower_layers_need_only_the_standard_library(module: str) -> None:
     assert others(module) - {"backports"} <= known, "3.14's zstd"
 
 
-@pytest.mark.parametrize("module", modules_of("vocabulary", "archive", "plan", "remote", "jsonlines.py"))
+@pytest.mark.parametrize(
+    "module", modules_of("vocabulary", "archive", "plan", "remote", "jsonlines.py", "reportjson.py")
+)
 def test_the_pure_layers_do_no_input_or_output_and_have_no_clock(module: str) -> None:
     assert others(module) & INPUT_AND_OUTPUT == set()
 

@@ -19,6 +19,8 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ asynccp (.+)$", README, re.MULTILINE)
 QUERIES = re.findall(r"^\$ (jq .+) report.json$", README, re.MULTILINE)
 
+REPORT = "run.json"  # of the examples that take one
+
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -62,6 +64,8 @@ def test_an_example_of_the_help_works_as_it_stands(stage: Stage, line: str) -> N
     shutil.copy(stage.config / "app.toml", here)
     for left in (here / "web-0", stage.logs):
         shutil.rmtree(left, ignore_errors=True)
+    if line.split()[1] in ("report", "retry"):
+        run(stage, [sys.executable, "-m", *shlex.split(f"asynccp push config -l app=web:/etc/app --report {REPORT}")])
     done = run(stage, [sys.executable, "-m", *shlex.split(line)])
     assert done.returncode in codes(line.removeprefix("asynccp ")), done.stderr
 
@@ -113,7 +117,7 @@ def test_the_first_block_has_two_lines() -> None:
     assert len(blocks("sh")[0].splitlines()) == 2
 
 
-@pytest.mark.parametrize("command", ["push", "diff", "pull", "demo"])
+@pytest.mark.parametrize("command", ["push", "diff", "pull", "retry", "report", "demo"])
 def test_every_option_is_named(command: str) -> None:
     argv = [sys.executable, "-m", "asynccp", command, "--help"]
     shown = subprocess.run(

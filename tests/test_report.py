@@ -339,7 +339,7 @@ def test_json_has_everything_and_survives_a_round_trip() -> None:
                 "pods": ["shop/web-1"],
             },
         ],
-        "skipped": [{"pod": "shop/gone", "reason": "there is no such pod"}],
+        "skipped": [{"pod": "shop/gone", "reason": "there is no such pod", "named": True}],
         "left_out": [{"path": "dev/null", "reason": "a device, which is never copied"}],
         "not_kept": [{"path": "bin/su", "what": "set-id bits"}],
     }

@@ -18,8 +18,8 @@ from asynccp.difference import Difference, Sign, Text, Why
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
-from asynccp.report import SCHEMA_VERSION, Attempt, Outcome, Report, Result, Tally
-from asynccp.target import Log, Skipped, Target, Transfer
+from asynccp.report import SCHEMA_VERSION, Attempt, Outcome, Report, Requested, Result, Sources, Tally
+from asynccp.target import Log, Selector, Skipped, Target, Transfer
 from tests.schema import SCHEMA, closed, conforming, mismatch
 
 TOKEN = "0123456789abcdef"
@@ -29,6 +29,11 @@ PENDING = Transfer(Target("shop", "web-1", "side", several=True), HOSTILE)
 LOG = Transfer(Target("shop", "web-0", "main", "node-1", for_log=True), "main.log", Log())
 BEFORE = Transfer(Target("shop", "web-0", "main", "node-1", for_log=True), "main.previous.log", Log(previous=True))
 SKIPPED = (Skipped("shop/old", "is being deleted"), Skipped("shop/web-0", "it does not run", container="side"))
+GONE_POD = Skipped("shop/gone", "there is no such pod", named=True)
+REQUEST = Requested(
+    "push", "2026-11-29T10:00:00Z", "/srv", ("./config",), (Selector("labels", "app=web", "/etc/app"),), "kind",
+    {"options.sync.delete": True, "where.namespaces": ["shop"]}, Sources(64 * "0", 24, 22833),
+)  # fmt: skip
 LEFT_OUT = (LeftOut(b"dev/null", "a device, which is never copied"), LeftOut(b"", "7 more entries; not named", 7))
 NOT_KEPT = (NotKept(b"bin/su", "set-id bits"), NotKept(b"", "something of 2 more entries; not named", 2))
 TALLY = Tally(new=1, changed=2, set=3, same=4, removed=5, saved=6, passed_over=7)
@@ -43,7 +48,7 @@ FULL = Result(
     attempts=(Attempt("the connection is gone", "SessionLost", 0.04),), error="tar passed over some",
     error_class="CommandFailed", hint="see what it says", left_out=LEFT_OUT, archive_size=10240, compression="zstd",
     not_kept=NOT_KEPT, grown=(b"log/big",), grown_unnamed=3, landed="/etc/app/a", tally=TALLY, checksum="cksum",
-    digests={b"a\xff": "3015617425 7"}, digests_unnamed=2,
+    digests={b"a\xff": "3015617425 7"}, digests_unnamed=2, begun_s=0.25,
 )  # fmt: skip
 UNCOMPRESSED = Result(WEB, Outcome.COMPLETE, protocol="v4", compression_note="the node is busy", landed=HOSTILE)
 COMPARED = Result(WEB, Outcome.COMPLETE, tally=TALLY, differences=DIFFERENCES)
@@ -57,6 +62,7 @@ REPORTS = {
     "a pull of files and logs": Report("pull", [FULL, Result(LOG, Outcome.COMPLETE), Result(BEFORE, Outcome.ABSENT)]),
     "a pull whose archive is not whole": Report("pull", [FULL]).spoiled(errors.DestinationError("the disk is full")),
     "a forward": Report("forward", [FULL]),
+    "a run of a command": Report("push", [FULL], [GONE_POD], request=REQUEST),
     "a comparison": Report("diff", [COMPARED, Result(PENDING, Outcome.FAILED)], tells_differences=True),
     "a comparison of nothing": Report("diff"),
 }
@@ -70,7 +76,7 @@ LAYOUT = ArchiveLayout(ENTRIES, TOKEN)
 PLANS: dict[str, PushPlan | PullPlan | ForwardPlan] = {
     "a push": PushPlan(("config",), LAYOUT, (WEB, PENDING), SKIPPED, LEFT_OUT, not_kept=NOT_KEPT, excluded=2),
     "a push of nothing": PushPlan((), ArchiveLayout([], TOKEN), ()),
-    "a pull": build_pull(f"./{HOSTILE}", [WEB, LOG, BEFORE], SKIPPED, TOKEN),
+    "a pull": build_pull(f"./{HOSTILE}", [WEB, PENDING, LOG, BEFORE], SKIPPED, TOKEN),
     "a pull to standard output": build_pull("-", [WEB], (), TOKEN),
     "a forward": ForwardPlan(WEB, PENDING, TOKEN),
 }
@@ -97,6 +103,9 @@ PROMISED = {
         "text": "unified note pod_sha256",
         "alike": "pods new changed extra bytes extra_bytes differences",
         "report": "version direction exit_code seconds pods groups skipped left_out not_kept",
+        "request": "command began directory arguments selectors context settings",
+        "selector": "kind name path namespace",
+        "sources": "digest entries bytes",
         "entry": "path kind bytes mode",
         "push_plan": "version direction entries bytes archive_bytes pods skipped left_out not_kept excluded",
         "gather": "namespace pod container node path directory lands_as",

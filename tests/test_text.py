@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asynccp.text import exact, printable
+from asynccp.text import exact, inexact, printable
 
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))]
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -142,3 +142,8 @@ def test_every_path_can_be_told_from_the_report_to_the_byte(path: bytes) -> None
     assert undone(exact(os.fsdecode(path))) == path
     assert not any(map(is_unsafe, shown))
     assert len(shown.splitlines()) <= 1
+
+
+@given(st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
+def test_a_path_that_was_shown_whole_can_be_had_back(path: str) -> None:
+    assert inexact(exact(path)) == path

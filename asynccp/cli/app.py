@@ -123,6 +123,28 @@ def cp(arguments: Annotated[list[str], words("SOURCE DESTINATION")], request: Re
     _exit(run.cp, request, source, destination, verbose=request.showing.verbose)
 
 
+@app.command(cls=Command, short_help="Try again what a report says is not complete.")
+@with_flags
+def retry(arguments: Annotated[list[str], words("FILE")], request: Request) -> None:
+    """Do what failed, was interrupted or never begun in the run whose --report FILE is, as it was asked for then.
+
+    What was complete is left alone. FILE then has how each pod ended at last, so nothing is left to do when all are
+    complete. A push whose sources have changed since is refused. The exit code is that of the whole.
+    """
+    from asynccp.cli import again
+
+    _exit(again.retry, request, _file(arguments, "retry"), verbose=request.showing.verbose)
+
+
+@app.command(cls=Command, short_help="Show a report again, as text, JSON or a page.")
+@with_flags
+def report(arguments: Annotated[list[str], words("FILE")], request: Request) -> None:
+    """Show again what a run has written for --report FILE. No cluster is asked; the exit code is 0 for any report."""
+    from asynccp.cli import again
+
+    _exit(again.show, request, _file(arguments, "report"))
+
+
 @app.command(cls=Command, short_help="Ask whether a copy would work, and what is missing.")
 @with_flags
 def check(arguments: Annotated[list[str], words("TARGET...", default_factory=list)], request: Request) -> None:
@@ -220,6 +242,12 @@ async def _to_its_end(verbose: int, work: Callable[..., Awaitable[int]], *argume
     if interrupt.heard():
         os._exit(streams.end(code))
     return code
+
+
+def _file(arguments: list[str], command: str) -> Path:
+    if len(arguments) != 1:
+        raise UsageError(f"{command} takes the file of one report", hint=example(command))
+    return Path(arguments[0])
 
 
 def _split(arguments: list[str], perhaps_local: list[str], *, stdout: bool = False) -> tuple[list[str], list[str]]:

@@ -19,6 +19,7 @@ EXAMPLES = {
         ),
         ("only see who would get what", "asynccp push ./config -l app=web:/etc/app --dry-run"),
         ("for a script", "asynccp push ./config -l app=web:/etc/app -q -o json"),
+        ("with a report, for a second try", "asynccp push ./config -l app=web:/etc/app --report run.json"),
     ),
     "diff": (
         ("which pods have another configuration", "asynccp diff ./config -l app=web:/etc/app"),
@@ -40,6 +41,14 @@ EXAMPLES = {
         ("to a pod", "asynccp cp ./app.toml web-0:/etc/app/app.conf"),
         ("from a pod", "asynccp cp web-0:/var/log ./web-0"),
         ("from pod to pod", "asynccp cp web-0:/var/log web-1:/tmp/log"),
+    ),
+    "retry": (
+        ("what failed, was interrupted or never begun", "asynccp retry run.json"),
+        ("the same, with more patience", "asynccp retry run.json --timeout 600"),
+    ),
+    "report": (
+        ("once more, as text", "asynccp report run.json"),
+        ("as a page for a browser", "asynccp report run.json --html run.html"),
     ),
     "check": (
         ("every pod with a label", "asynccp check -l app=web"),

@@ -29,6 +29,7 @@ FLEET = "push diff pull"
 FLEET_AND_CHECK = "push diff pull check"
 COPIES = "push diff pull cp"
 EVERY = "push diff pull cp check"
+FLEET_AND_RETRY = "push diff pull retry"
 PUSHES = "push diff"
 MOVES = "push pull"
 
@@ -187,10 +188,12 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "Narrow -l and KIND/NAME by fields, as kubectl does.",
             "SELECTOR",
         ),
-        Flag("--context", EVERY, "server.context", "The kubeconfig context to use.", "NAME", knob=Knob.CONTEXT),
+        Flag(
+            "--context", f"{EVERY} retry", "server.context", "The kubeconfig context to use.", "NAME", knob=Knob.CONTEXT
+        ),
         Flag(
             "--kubeconfig",
-            EVERY,
+            f"{EVERY} retry",
             "server.kubeconfig",
             "Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account.",
             "FILE",
@@ -416,7 +419,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "--timeout",
-            COPIES,
+            f"{COPIES} retry",
             "options.deadlines.stall_after_s",
             "End a pod's transfer when nothing moved for so long.",
             "SECONDS",
@@ -424,11 +427,12 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "--retries",
-            COPIES,
+            f"{COPIES} retry",
             "options.failures.retries",
             "Further attempts for a pod whose connection failed.",
             "N",
         ),
+        Flag("--anyway", "retry", "anyway", "Push what the sources are now, also where they have changed since."),
         Flag("--fail-fast", FLEET, "options.failures.fail_fast", "End the run when the first pod fails."),
         Flag("--strict", FLEET, "options.failures.strict", "A pod that was matched but skipped counts as failed."),
     ),
@@ -533,21 +537,46 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         Flag("--exit-code", "push", "showing.exit_code", "With --dry-run: exit with 4 when something differs."),
         Flag(
             "-o --output",
-            EVERY,
+            f"{EVERY} retry report",
             "showing.output",
             "The report, or the plan, on stdout: text or json.",
             "FORMAT",
         ),
         Flag(
             "--report",
-            FLEET,
+            FLEET_AND_RETRY,
             "showing.report",
-            "Write the report to this file too, as JSON.",
+            "Write the report to this file too, as JSON; of a retry instead of the one that it is of.",
             "FILE",
             read=Path,
         ),
-        Flag("-q --quiet", FLEET, "showing.quiet", "Only what failed, was left out or skipped, and the exit code."),
-        Flag("-v --verbose", COPIES, "showing.verbose", "A line for each pod that starts and ends; -vv: a trace."),
+        Flag(
+            "--html",
+            f"{FLEET_AND_RETRY} report",
+            "showing.html",
+            "Write the report to this file too, as one page for a browser.",
+            "FILE",
+            read=Path,
+        ),
+        Flag(
+            "--events",
+            FLEET_AND_RETRY,
+            "showing.events",
+            "Write what happens to this file while it does, a line of JSON each; - is stdout.",
+            "FILE",
+        ),
+        Flag(
+            "-q --quiet",
+            FLEET_AND_RETRY,
+            "showing.quiet",
+            "Only what failed, was left out or skipped, and the exit code.",
+        ),
+        Flag(
+            "-v --verbose",
+            f"{COPIES} retry",
+            "showing.verbose",
+            "A line for each pod that starts and ends; -vv: a trace.",
+        ),
     ),
 }
 FLAGS = tuple(flag for panel in PANELS.values() for flag in panel)
@@ -574,9 +603,9 @@ def request_of(command: str, words: Mapping[str, Any], written: Sequence[str] = 
         if flag.kind is tuple:
             added.setdefault(flag.sets, {})[flag.parameter] = value
         else:
-            request = _with(request, flag.sets, value)
+            request = with_value(request, flag.sets, value)
     for field, values in added.items():
-        request = _with(request, field, _in_order(values, written))
+        request = with_value(request, field, _in_order(values, written))
     return request
 
 
@@ -586,7 +615,7 @@ def _in_order(values: Mapping[str, Sequence[object]], written: Sequence[str]) ->
     return (*first, *chain.from_iterable(rest.values()))
 
 
-def _with(group: Any, path: str, value: object) -> Any:
+def with_value(group: Any, path: str, value: object) -> Any:
     """Return a group with another value for the field at a dotted path."""
     field, _, rest = path.partition(".")
-    return group._replace(**{field: _with(getattr(group, field), rest, value) if rest else value})
+    return group._replace(**{field: with_value(getattr(group, field), rest, value) if rest else value})

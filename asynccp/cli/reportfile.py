@@ -1,4 +1,4 @@
-"""The report's file (`--report`): tried before the first byte, written when all is over, whole or not at all.
+"""The report's file (`--report`): tried before the first byte, written when all is over, whole or not at all; read.
 
 A new file takes the old one's place by a rename, so that a full disk costs no report of yesterday. What can't be
 replaced, or would be another thing then, is written to as it stands: a pipe, a device, a file of somebody else or with
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TextIO
 
 from asynccp.cli import streams
-from asynccp.errors import AsyncCpError, PlanError
+from asynccp.errors import AsyncCpError, PlanError, UsageError
+from asynccp.report import Report
 from asynccp.text import printable
 
 
 def try_report(path: Path) -> None:
     """Find out whether a report can be written. Nothing changes: what is there is not opened. Raises PlanError."""
-    hint = "nothing was copied; --report takes a file that may be written, in a directory that is there"
+    hint = "nothing was copied; a report goes to a file that may be written, in a directory that is there"
     try:
         there = _status(path)
         if there is None:
@@ -50,6 +51,19 @@ def write_report(path: Path, text: str) -> None:
             path.write_text(text)
     except OSError as exc:
         raise AsyncCpError(_not_written(path, _cause(exc))) from None
+
+
+def read_report(path: Path) -> Report:
+    """Return the report of a file. Raises UsageError."""
+    from asynccp.reportjson import load_report  # here: a copy has no use for it
+
+    try:
+        return load_report(path.read_bytes())
+    except OSError as exc:
+        why = "there is no such file" if isinstance(exc, FileNotFoundError) else exc.strerror
+        raise UsageError(f"the report {printable(str(path))} can't be read: {why}") from None
+    except UsageError as exc:
+        raise UsageError(f"{printable(str(path))} can't be used: {exc}", hint=exc.hint) from None
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -36,7 +36,8 @@ class Showing(NamedTuple):
     """What is shown of a run, and where.
 
     dry_run: show the plan, or what a push would change, and end. report: a file that gets the report
-    too, as JSON. exit_code: it tells whether anything differs. unified: show how the text of small files does.
+    too, as JSON; html: one that gets it as a page. events: a file that gets what happens while it does, `-` for stdout.
+    exit_code: it tells whether anything differs. unified: show how the text of small files does.
     quiet: nothing of what went well. verbose: 1 for a line when a pod starts and ends; 2 for a trace (`cli.trace`).
     """
 
@@ -45,6 +46,8 @@ class Showing(NamedTuple):
     unified: bool = False
     output: Output = Output.TEXT
     report: Path | None = None
+    html: Path | None = None
+    events: str = ""
     quiet: bool = False
     verbose: int = 0
 
@@ -99,7 +102,7 @@ class Request(NamedTuple):
     command: whose flags a hint may name. labels: as written for -l, a path perhaps behind each. where: a selection that
     has no selectors yet. template: where a pull's copies land; empty: as usual. archive: the file that they go into;
     empty: a directory. since: when; `dated` makes a moment of it. logs: of containers. preserve: of cp: keep modes in
-    the container.
+    the container. anyway: of a second try: also when the sources have changed.
     """
 
     command: str = ""
@@ -113,6 +116,7 @@ class Request(NamedTuple):
     since: Since = Since()
     logs: LogWords = LogWords()
     preserve: bool = True
+    anyway: bool = False
 
     @property
     def compares(self) -> bool:

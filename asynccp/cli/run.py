@@ -10,6 +10,7 @@ import functools
 import json
 import shlex
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,24 +21,29 @@ from anyio import to_thread
 
 from asynccp.cli import interrupt, streams
 from asynccp.cli.hints import hearing_flags, result_in_flags
+from asynccp.cli.record import Asked, recorded
 from asynccp.cli.reportfile import try_report, write_report
 from asynccp.cli.request import Output, Request, Server, Showing
 from asynccp.cli.trace import verbosity
 from asynccp.engine.planning import plan_cp_from, plan_cp_to, plan_forward, plan_pull, plan_push
-from asynccp.errors import AsyncCpError, Interrupted, UsageError
+from asynccp.errors import AsyncCpError, Interrupted, PlanError, UsageError
+from asynccp.events import to_all
 from asynccp.kube.base import Cluster
 from asynccp.kube.cluster import connect
 from asynccp.plan.plan import PullPlan, PushPlan, unit
 from asynccp.report import Report
-from asynccp.target import Selection, Selector, parse_selectors
+from asynccp.target import STANDARD_OUTPUT, Selection, Selector, parse_selectors
+from asynccp.text import printable
 from asynccp.ui.opening import opening
 from asynccp.ui.printer import draw_while, observer_for
 from asynccp.ui.text import closing, quiet_closing
 
 if TYPE_CHECKING:
     from asynccp.plan.forward import ForwardPlan
+    from asynccp.ui.events import EventLines
 
-AnyPlan = TypeVar("AnyPlan", PushPlan, PullPlan, "ForwardPlan")
+_STDOUT = "-"  # as the file of --events
+AnyPlan = TypeVar("AnyPlan", bound="PushPlan | PullPlan | ForwardPlan")
 
 
 async def push(request: Request, sources: Sequence[str], selection: Selection) -> int:
@@ -47,36 +53,26 @@ async def push(request: Request, sources: Sequence[str], selection: Selection) -
         return await diff(request, sources, selection)
     if request.showing.unified:
         raise UsageError("--unified shows what a push would change, but this one changes it", hint="add --dry-run")
-    attributes, filtering = request.options.attributes, request.options.filtering
-    return await _perform(
-        request,
-        lambda cluster: plan_push(cluster, sources, selection, attributes=attributes, filtering=filtering),
-        push_plan,
-    )
+    asked = Asked(request, tuple(sources), selection)
+    return await perform(request, functools.partial(push_plan_of, asked), push_plan, asked)
 
 
 async def diff(request: Request, sources: Sequence[str], selection: Selection) -> int:
     """Show what a push would change; of a push's dry run that is no more than what it would do."""
     from asynccp.engine.diff import diff as compare
 
-    attributes, filtering = request.options.attributes, request.options.filtering
+    asked = Asked(request, tuple(sources), selection)
     extras = request.command != "push" or request.options.sync.delete
-    return await _perform(
-        request,
-        lambda cluster: plan_push(cluster, sources, selection, attributes=attributes, filtering=filtering),
-        functools.partial(compare, extras=extras, unified=request.showing.unified),
-    )
+    look = functools.partial(compare, extras=extras, unified=request.showing.unified)
+    return await perform(request, functools.partial(push_plan_of, asked), look, asked)
 
 
 async def pull(request: Request, destination: str, selection: Selection) -> int:
     from asynccp.engine.pull import pull as pull_plan
 
-    template, is_archive = request.template, bool(request.archive)
-    return await _perform(
-        request,
-        lambda cluster: plan_pull(cluster, destination, selection, template=template, is_archive=is_archive),
-        functools.partial(pull_plan, worded=functools.partial(result_in_flags, command=request.command)),
-    )
+    asked = Asked(request, (destination,), selection)
+    carry_out = functools.partial(pull_plan, worded=functools.partial(result_in_flags, command=request.command))
+    return await perform(request, functools.partial(pull_plan_of, asked), carry_out, asked)
 
 
 async def cp(request: Request, source: str | Selector, destination: str | Selector) -> int:
@@ -92,40 +88,61 @@ async def cp(request: Request, source: str | Selector, destination: str | Select
         from asynccp.engine.forward import forward
 
         of, to = selection(source), selection(destination)
-        return await _perform(request, lambda cluster: plan_forward(cluster, of, to), forward)
+        return await perform(request, lambda cluster: plan_forward(cluster, of, to), forward)
     if isinstance(destination, Selector):
         from asynccp.engine.push import push as push_plan
 
         local, to = str(source), selection(destination)
-        return await _perform(
+        return await perform(
             request, lambda cluster: plan_cp_to(cluster, local, to, preserve=request.preserve), push_plan
         )
     from asynccp.engine.pull import pull as pull_plan
 
     assert isinstance(source, Selector)
     of = selection(source)
-    return await _perform(request, lambda cluster: plan_cp_from(cluster, of, destination), pull_plan)
+    return await perform(request, lambda cluster: plan_cp_from(cluster, of, destination), pull_plan)
 
 
-async def _perform(
+async def push_plan_of(asked: Asked, cluster: Cluster) -> PushPlan:
+    options = asked.request.options
+    return await plan_push(
+        cluster, asked.local, asked.selection, attributes=options.attributes, filtering=options.filtering
+    )
+
+
+async def pull_plan_of(asked: Asked, cluster: Cluster) -> PullPlan:
+    template, is_archive = asked.request.template, bool(asked.request.archive)
+    return await plan_pull(cluster, asked.local[0], asked.selection, template=template, is_archive=is_archive)
+
+
+async def perform(
     request: Request,
     make_plan: Callable[[Cluster], Awaitable[AnyPlan]],
     carry_out: Callable[..., Awaitable[Report]],
+    asked: Asked | None = None,
 ) -> int:
-    """Plan, show, carry out, report; return the exit code."""
+    """Plan, show, carry out, report; return the exit code. asked: what the report is to keep of the request."""
     show = request.showing
+    if show.events == _STDOUT and (show.output is Output.JSON or (asked and asked.local == (STANDARD_OUTPUT,))):
+        raise UsageError("stdout is for the events, or for the report, or for an archive", hint="write one to a file")
     options = request.options._replace(want_size=sys.stderr.isatty() and not show.quiet)
-    if show.report:
-        await to_thread.run_sync(try_report, show.report)
+    for path in filter(None, (show.report, show.html)):
+        await to_thread.run_sync(try_report, path)
+    began_s = time.time()
     async with contextlib.AsyncExitStack() as stack:
         with given_up_by_signal():
             cluster = await stack.enter_async_context(connect(request.server.kubeconfig, request.server.context))
             plan = await make_plan(cluster)
-        if show.dry_run and not request.compares:
+            looks = show.dry_run and not request.compares
+            events = await _opened_events(show.events, stack) if show.events and not looks else None
+        if looks:
             _print(plan, show.output)
             return 0
         if not show.quiet:
             typer.echo(opening(plan, compares=request.compares), err=True)
+        requested = None
+        if asked and isinstance(plan, PushPlan | PullPlan):  # before the first byte: then nothing can go wrong any more
+            requested = recorded(asked, plan, began_s=began_s, namespace=cluster.namespace, context=cluster.context)
         stop = anyio.Event()
         printer = observer_for(
             sys.stderr,
@@ -135,32 +152,63 @@ async def _perform(
             unit=unit(plan.transfers),
             expected_total=plan.expected_total,
         )
-        heard = hearing_flags(printer, request.command)
-        work = functools.partial(carry_out, cluster, plan, options=options, observer=heard, stop=stop)
+        observers = [hearing_flags(one, request.command) for one in (printer, events) if one]
+        work = functools.partial(carry_out, cluster, plan, options=options, observer=to_all(observers), stop=stop)
+        drawn = functools.partial(draw_while, printer, work)
         with _signal_calls(stop.set):
-            report = await draw_while(printer, work)
+            report = await (draw_while(events, drawn) if events else drawn())
+    report.request = requested or report.request
     report.tells_differences = show.exit_code
     report.results = [result_in_flags(one, request.command) for one in report.results]
-    return await _report(show, report)
+    is_told = await told(show, report)
+    if events and (why := streams.lost(events.stream)) and show.events != _STDOUT:
+        streams.tell(f"asynccp: the events could not be written to {printable(show.events)}: {why}")
+        is_told = False
+    return report.exit_code or (0 if is_told else streams.UNTOLD)
 
 
-async def _report(show: Showing, report: Report) -> int:
-    """Write the report to its file, then show it: a pipe that nobody reads costs no report. Return the exit code."""
-    unwritten: AsyncCpError | None = None
-    if show.report:
+async def _opened_events(path: str, stack: contextlib.AsyncExitStack) -> "EventLines":
+    """Return what writes events to a file, or to stdout. Raises PlanError."""
+    from asynccp.ui.events import EventLines  # few need it
+
+    if path == _STDOUT:
+        return EventLines(streams.for_data())
+    try:
+        stream = await to_thread.run_sync(streams.opened, path, abandon_on_cancel=True)  # a pipe waits for its reader
+    except OSError as exc:
+        why = f"the events can't be written to {printable(path)}: {exc.strerror}"
+        raise PlanError(why, hint="nothing was copied") from None
+    stack.callback(stream.close)
+    return EventLines(stream)
+
+
+async def told(show: Showing, report: Report) -> bool:
+    """Write the report to its files, then show it: a pipe that nobody reads costs no report. Tell whether all was."""
+    unwritten: list[AsyncCpError] = []
+    for path, text in ((show.report, _json), (show.html, _page)):
         try:
-            with interrupt.answered_by(_nothing):  # it is short, and would leave its temporary file
-                await to_thread.run_sync(write_report, show.report, report.dumps() + "\n")
+            if path:
+                with interrupt.answered_by(_nothing):  # it is short, and would leave its temporary file
+                    await to_thread.run_sync(lambda path, text: write_report(path, text(report)), path, text)
         except AsyncCpError as exc:
-            unwritten = exc
+            unwritten.append(exc)
     if not show.quiet or show.output is Output.JSON:
-        _print(report, show.output)
+        _print(report, show.output, err=show.events == _STDOUT)
     if show.quiet and (words := quiet_closing(report)):
         typer.echo(words, err=True)
-    if unwritten:
-        streams.tell(f"asynccp: {unwritten}")
-        return report.exit_code or streams.UNTOLD
-    return report.exit_code
+    for one in unwritten:
+        streams.tell(f"asynccp: {one}")
+    return not unwritten
+
+
+def _json(report: Report) -> str:
+    return report.dumps() + "\n"
+
+
+def _page(report: Report) -> str:
+    from asynccp.ui.page import page  # few need it
+
+    return page(report)
 
 
 async def demonstrate(directory: Path, pods: int) -> int:
@@ -220,8 +268,8 @@ def _nothing() -> None:
     """Answer a signal with patience; a second one has none."""
 
 
-def _print(subject: "PushPlan | PullPlan | ForwardPlan | Report", output: Output) -> None:
+def _print(subject: "PushPlan | PullPlan | ForwardPlan | Report", output: Output, *, err: bool = False) -> None:
     if output is Output.JSON:
         streams.put_data(json.dumps(subject.to_json(), indent=2))
     else:
-        typer.echo(closing(subject) if isinstance(subject, Report) else subject.to_text())
+        typer.echo(closing(subject) if isinstance(subject, Report) else subject.to_text(), err=err)

@@ -32,6 +32,11 @@ def keep() -> None:
     sys.stdout, sys.stderr = _kept(1, sys.stdout), _kept(2, sys.stderr)
 
 
+def opened(path: str) -> TextIO:
+    """Open a file, new or emptied, to which likewise no write fails. Raises OSError."""
+    return io.TextIOWrapper(io.BufferedWriter(_Stream(path, "w")), "utf-8", "backslashreplace")
+
+
 def lost(stream: TextIO) -> str:
     """Return why a stream could not take what was written to it; empty when it could."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
@@ -47,9 +52,14 @@ def tell(words: str) -> None:
 
 def put_data(text: str) -> None:
     """Put on stdout what a program reads."""
+    _say(text, for_data())
+
+
+def for_data() -> TextIO:
+    """Return stdout, which from now on is for what a program reads."""
     global _has_data
     _has_data = True
-    _say(text, sys.stdout)
+    return sys.stdout
 
 
 def end(code: int) -> int:

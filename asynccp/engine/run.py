@@ -6,6 +6,7 @@ A failed transfer is a result; anything that is no TransferError is a defect of 
 import logging
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import anyio
@@ -81,17 +82,18 @@ class Run:
         self._states: dict[Transfer, TransferState] = {}  # in the order in which they were found
         self._results: dict[Transfer, Result] = {}
         self._skipped: list[Skipped] = []
+        self._begun = 0.0
         self._why_ended = ""  # before its time; empty when it was interrupted
 
     async def carry_out(self, plan: Plan, stop: anyio.Event | None = None) -> Report:
         """Return the report of a plan, in its order. Setting `stop` ends the run early."""
-        begun = anyio.current_time()
+        self._begun = anyio.current_time()
         await self._all(Once(plan.transfers, plan.skipped), stop or anyio.Event())
         for state in self._states.values():
             if state.transfer not in self._results:
                 self._over(state, self._unfinished(state))
         results = settled([self._results[transfer] for transfer in self._states])
-        seconds = anyio.current_time() - begun
+        seconds = anyio.current_time() - self._begun
         strict = self._options.failures.strict
         return Report(self._job.direction, results, self._skipped, plan.left_out, seconds, plan.not_kept, strict)
 
@@ -169,6 +171,8 @@ class Run:
         return state.result(outcome_of(error), words, hint, attempt.error_class)
 
     def _over(self, state: TransferState, result: Result) -> None:
+        if state.begun is not None:
+            result = replace(result, begun_s=state.begun - self._begun)
         self._results[state.transfer] = result = self._ledger.keep(result)
         state.forget()
         self._observer(Finished(result))

@@ -106,6 +106,7 @@ class KubernetesCluster:
         self.connect_s = math.inf
         self._credentials = Renewal(access, renew)
         self.namespace = access.namespace
+        self.context = access.context
         self._idle: list[tuple[Access, HttpConnection]] = []
         self._sessions = 0
         self._hops = Hops(lambda: hop_size(self._sessions))

@@ -19,7 +19,7 @@ from asynccp.ui.difference import difference_lines
 from asynccp.ui.entries import left_out_lines, not_kept_lines, tally_words
 from asynccp.ui.lines import MOST_ALIKE
 
-_DONE = {"push": "pushed to", "pull": "pulled from", "forward": "copied to", "diff": "compared"}
+DONE = {"push": "pushed to", "pull": "pulled from", "forward": "copied to", "diff": "compared"}
 _NAMES = 3  # of pods that are alike
 _LINES = 10  # of causes, of reasons, of places, of what was not kept
 _CAUSE_LIMIT = 500  # characters
@@ -44,7 +44,7 @@ def quiet_closing(report: Report) -> str:
     failed.
     """
     many = [group for group in groups(report.failed) if len(group.results) > MOST_ALIKE]
-    lines = [*left_out_lines(report.left_out), *_group_lines(many, _namer(report)), *_skipped(report)]
+    lines = [*left_out_lines(report.left_out), *_group_lines(many, namer(report)), *_skipped(report)]
     return "\n".join(lines)
 
 
@@ -72,7 +72,7 @@ def slowest(results: Sequence[Result]) -> tuple[list[Result], float]:
 def _summary(report: Report) -> str:
     results, pods = report.results, worst(report.results)
     counts = Counter(pods.values())
-    whole = f"{_DONE[report.direction]} {counts[Outcome.COMPLETE]} of {counted(len(pods), 'pod', 'pods')}"
+    whole = f"{DONE[report.direction]} {counts[Outcome.COMPLETE]} of {counted(len(pods), 'pod', 'pods')}"
     incomplete = [outcome for outcome in Outcome if counts[outcome] and outcome is not Outcome.COMPLETE]
     rest = [f"{counts[outcome]} {outcome.value}" for outcome in incomplete]
     rest += [f"{len({one.name for one in report.skipped})} skipped"] if report.skipped else []
@@ -141,7 +141,7 @@ def _absent(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _slowest(report: Report) -> Iterator[str]:
-    name, (slow, median) = _namer(report), slowest(report.results)
+    name, (slow, median) = namer(report), slowest(report.results)
     if slow:
         yield f"slowest: {', '.join(f'{name(one)} {one.seconds:.1f} s' for one in slow)} (median {median:.1f} s)"
 
@@ -160,7 +160,7 @@ def _places(report: Report) -> Iterator[str]:
 
 def _troubles(report: Report) -> Iterator[str]:
     found = groups(report.failed)
-    yield from _group_lines(found[:_LINES], _namer(report))
+    yield from _group_lines(found[:_LINES], namer(report))
     if rest := [one for group in found[_LINES:] for one in group.results]:
         pods = counted(len(_pods(rest)), "pod", "pods")
         yield f"{pods} for {counted(len(found) - _LINES, 'other cause', 'other causes')} (-o json has all)"
@@ -174,7 +174,7 @@ def _group_lines(found: Sequence[Group], name: Callable[[Result], str]) -> Itera
         yield what + (f": {printable(cause, _CAUSE_LIMIT)}" if cause else "") + f" ({who})"
 
 
-def _namer(report: Report) -> Callable[[Result], str]:
+def namer(report: Report) -> Callable[[Result], str]:
     """Return how pods are named: with the path only where not all have the same."""
     one_path = len({one.transfer.path for one in report.results}) < 2
     return _pod if one_path else lambda result: printable(str(result.transfer))

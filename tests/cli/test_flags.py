@@ -18,7 +18,7 @@ from asynccp.cli.flags import FLAGS, PANELS, Flag, flags_of, request_of
 from asynccp.cli.request import Output, Request, Since
 from asynccp.plan.filters import FILE_SIZE
 
-COMMANDS = ("push", "diff", "pull", "cp", "check")
+COMMANDS = ("push", "diff", "pull", "cp", "check", "retry", "report")
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,8 @@ def test_a_named_pod_that_is_missing_is_never_silently_dropped(fleet: Fleet, web
     ran = asynccp(fleet, "push", config, f"{pod}:/tmp/one-is-missing", "absent:/tmp/one-is-missing", "-o", "json")
     assert ran.code == 23
     assert ran.outcomes == {pod: "complete"}
-    assert ran.report["skipped"] == [{"pod": f"{fleet.namespace}/absent", "reason": "there is no such pod"}]
+    gone = {"pod": f"{fleet.namespace}/absent", "reason": "there is no such pod", "named": True}
+    assert ran.report["skipped"] == [gone]
 
 
 def test_a_pod_that_does_not_run_is_skipped_with_the_reason(fleet: Fleet, config: Path) -> None:

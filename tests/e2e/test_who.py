@@ -99,7 +99,7 @@ def test_23_when_some_pods_lack_the_container_that_was_asked_for(fleet: Fleet, f
     ran = asynccp(fleet, "push", file, "-l", f"{selector(labels)}:/tmp/c", "-c", "side", "-o", "json")
     assert (ran.code, ran.outcomes) == (23, {"has-side": "complete"})
     reason = "has no container 'side', only main"
-    assert ran.report["skipped"] == [{"pod": f"{fleet.namespace}/lacks-side", "reason": reason}]
+    assert ran.report["skipped"] == [{"pod": f"{fleet.namespace}/lacks-side", "reason": reason, "named": True}]
     ran = asynccp(fleet, "push", file, "-l", f"{selector(labels)}:/tmp/c", "-c", "third")
     assert ran.code == 3
     assert "has no container 'third', only main, side" in said(ran)

@@ -73,6 +73,18 @@ def failing(error: Exception) -> Copy:
     return copy
 
 
+async def test_a_result_says_when_it_began_and_one_that_never_did_does_not() -> None:
+    async def copy(state: TransferState) -> None:
+        await anyio.sleep(10)
+        raise SourceMissing("gone") if number_of(state) == 1 else CommandFailed("failed")
+
+    one_by_one = ONCE._replace(concurrency=Concurrency(sessions=1), failures=Failures(retries=0))
+    report = await run(copy, targets(3), one_by_one)
+    assert [one.begun_s for one in report.results] == pytest.approx([0, 10, 20], abs=0.5)
+    ended = await run(copy, targets(3), one_by_one._replace(failures=Failures(retries=0, fail_fast=True)))
+    assert [one.begun_s is None for one in ended.results] == [False, True, True]
+
+
 async def test_results_are_in_the_plans_order_whoever_is_first() -> None:
     async def copy(state: TransferState) -> None:
         await anyio.sleep(100 - number_of(state))
