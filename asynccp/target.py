@@ -594,7 +594,7 @@ def _why_not_running(status: Json, container: str) -> str:
 def _log_offer(status: Json, container: str) -> str:
     """Return what is still to be had of a container that has run."""
     state = next((one for one in _statuses(status) if one.get("name") == container), {})
-    return "; a pull has its log: --container-logs" if _has_log(state, previous=False) else ""
+    return "; its log can still be pulled" if _has_log(state, previous=False) else ""
 
 
 def _offer(others: tuple[str, ...]) -> str:

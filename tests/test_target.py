@@ -398,7 +398,7 @@ def with_others(found: dict[str, Any], key: str, name: str, state: dict[str, Any
     return found
 
 
-LOG = "; a pull has its log: --container-logs"
+LOG = "; its log can still be pulled"
 DIED = {"lastState": {"terminated": {"reason": "Error"}}}
 
 

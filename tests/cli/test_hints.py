@@ -78,6 +78,7 @@ SHORT_ONES = {
     "sinks/directory.py": "ulimit",
     "target.py": "the grammar of what is typed",
     "ui/entries.py": "what the command line shows",
+    "remote/tools.py": "the shell",
     "ui/lines.py": "what the command line shows",
     "ui/text.py": "what the command line shows",
 }

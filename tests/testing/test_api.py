@@ -116,7 +116,7 @@ async def test_a_pod_is_read_as_a_target() -> None:
         (FakePod("x", phase="Pending"), "container main is waiting (ContainerCreating)"),
         (
             FakePod("x", phase="Succeeded"),
-            "container main is terminated (Completed); a pull has its log: --container-logs",
+            "container main is terminated (Completed); its log can still be pulled",
         ),
         (
             FakePod("x", containers=[Container(waiting="CrashLoopBackOff")]),
@@ -124,7 +124,7 @@ async def test_a_pod_is_read_as_a_target() -> None:
         ),
         (
             FakePod("x", containers=[Container(terminated="Error")]),
-            "container main is terminated (Error); a pull has its log: --container-logs",
+            "container main is terminated (Error); its log can still be pulled",
         ),
         (FakePod("x", deleting=datetime.now(UTC)), "is being deleted"),
     ],
