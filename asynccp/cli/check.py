@@ -169,8 +169,10 @@ async def _tried(cluster: Cluster, target: Target) -> _Try:
         with anyio.fail_after(_TRY_TIMEOUT_S):
             found = await ability_of(cluster, target)
         return _Try(target, found.words, runs=True, ok=found.both_ways)
+    except ShellMissing as exc:
+        return _Try(target, f"{exc}: --ephemeral IMAGE copies from beside it", runs=True)
     except TransferError as exc:
-        return _Try(target, str(exc), runs=isinstance(exc, ShellMissing))
+        return _Try(target, str(exc))
     except TimeoutError:
         return _Try(target, f"a command there has not ended within {_TRY_TIMEOUT_S:.0f} s")
 

@@ -114,7 +114,7 @@ def test_each_image_is_tried_once_and_what_it_can_do_is_told(fleet: Fleet, label
     }  # fmt: skip
     assert tried["check-busybox"]["why"] == "by its tar, compares what is there, digests"
     assert tried["check-shell"]["why"] == "by its shell, without tar, compares what is there"
-    assert tried["check-bare"]["why"] == "there is no shell in the container"
+    assert tried["check-bare"]["why"] == "there is no shell in the container: --ephemeral IMAGE copies from beside it"
     assert ran.code == 1
 
 
