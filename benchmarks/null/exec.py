@@ -36,16 +36,17 @@ def serve(stream: Stream, argv: Sequence[str]) -> None:
     stdin.skip_one(int(size))
     path = PurePosixPath(directory, name)
     if "tar_options" in values:  # a push
-        _swallow(stream, stdin, token, path, records=int(values["records"]) + int(values["more_records"]))
+        taken = int(values["block"]) * (int(values["blocks"]) + int(values["more_blocks"]))
+        _swallow(stream, stdin, token, path, taken)
     else:
         _give(stream, stdin, token, path)
     stream.send(_SUCCESS + _CLOSE)
     stdin.end()
 
 
-def _swallow(stream: Stream, stdin: "_Stdin", token: str, path: PurePosixPath, records: int) -> None:
+def _swallow(stream: Stream, stdin: "_Stdin", token: str, path: PurePosixPath, size: int) -> None:
     stream.send(_line(token, "hello count=dd sum=none"))
-    stdin.skip(records * RECORD_SIZE)
+    stdin.skip(size)
     _meet(path)
     stream.send(_line(token, "received rc=0 sentinel=yes"))
     stdin.expect(b"go\n")
