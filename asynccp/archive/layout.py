@@ -6,8 +6,8 @@ for any pod at any time, from the same entries.
 
     entry, entry, …, the directories once more, sentinel, two zero blocks, zeros up to a whole number of `Blocks.size`
 
-That number is what the pod's `dd` counts. A small archive is filled up to tar's own blocks instead of to records: one
-changed file of some bytes was 64 KiB on the wire of each pod.
+That number is what the pod's `dd` counts. A small archive is filled up to smaller blocks than records: one changed file
+of some bytes was 64 KiB on the wire of each pod.
 
 Directories come twice, the same header both times. Writing into a directory changes its mtime; GNU tar and toybox
 set it when all is done, but BusyBox never does, and bsdtar doesn't where the directory existed before. And BusyBox
@@ -19,16 +19,18 @@ it proves that the pod's tar came to the archive's end, and the pod compares wha
 (`remote/scripts/receive.sh` removes it).
 """
 
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 from asynccp.archive.format import TAR, ArchiveFormat
-from asynccp.archive.header import BLOCK
 from asynccp.entry import Entry, Kind
 from asynccp.options import CHUNK_SIZE, RECORD_SIZE
+
+SMALL_BLOCK_SIZE = 4096
+"""Of an archive below RECORD_SIZE; not less, since toybox's head reads so many bytes at a time, and would take more of
+stdin than it hands on."""
 
 _LINKS = (Kind.HARDLINK, Kind.SYMLINK)
 
@@ -61,7 +63,8 @@ class ArchiveLayout:
         self.format = format
         self.entries = tuple(entries)
         self._members: list[Entry] = []
-        self._starts, self._stops = array("Q"), array("Q")
+        self._starts: list[int] = []
+        self._stops: list[int] = []
         self.size = 0
         again = [entry for entry in reversed(self.entries) if entry.kind is Kind.DIRECTORY]
         self.sent = _sent(self.entries)
@@ -111,7 +114,7 @@ class ArchiveLayout:
             size += self._size(member)
             if size > RECORD_SIZE:
                 return RECORD_SIZE
-        return BLOCK
+        return SMALL_BLOCK_SIZE
 
     def _append(self, members: Sequence[Entry], block_size: int) -> int:
         """Add one archive at the end; return its size."""

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Sequence
 
 from asynccp.archive.header import BLOCK, END, encode_header
+from asynccp.archive.layout import SMALL_BLOCK_SIZE
 from asynccp.entry import Entry, Kind
 from asynccp.options import RECORD_SIZE
 
@@ -40,5 +41,5 @@ def reference(entries: Sequence[Entry]) -> bytes:
     archives = [b"".join(map(member, [*entries, *again, last]))]
     if again and any(entry.kind in (Kind.HARDLINK, Kind.SYMLINK) and b"/" in entry.path for entry in entries):
         archives.append(b"".join(map(member, [*again, last])))
-    unit = BLOCK if sum(map(len, archives)) <= RECORD_SIZE else RECORD_SIZE
+    unit = SMALL_BLOCK_SIZE if sum(map(len, archives)) <= RECORD_SIZE else RECORD_SIZE
     return b"".join(one + END + bytes(-(len(one) + len(END)) % unit) for one in archives)

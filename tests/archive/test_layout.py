@@ -92,15 +92,16 @@ def test_sizes_are_whole_blocks(entries: list[Entry]) -> None:
 @pytest.mark.parametrize(
     ("content", "blocks"),
     [
-        (0, (512, 4, 0)),  # its header, the sentinel's and the end marker
-        (1, (512, 5, 0)),
-        (RECORD_SIZE - 2 * 512, (512, 130, 0)),  # two headers and it are a record: with the end marker it is none
+        (0, (4096, 1, 0)),  # its header, the sentinel's and the end marker are 2 KiB
+        (4096 - 4 * 512, (4096, 1, 0)),
+        (4096 - 4 * 512 + 1, (4096, 2, 0)),
+        (RECORD_SIZE - 2 * 512, (4096, 17, 0)),  # two headers and it are a record: with the end marker it is more
         (RECORD_SIZE - 2 * 512 + 1, (RECORD_SIZE, 2, 0)),
         (2 * RECORD_SIZE - 4 * 512, (RECORD_SIZE, 2, 0)),  # the end marker fills the record exactly
         (2 * RECORD_SIZE - 4 * 512 + 1, (RECORD_SIZE, 3, 0)),
     ],
 )
-def test_a_small_archive_is_filled_up_to_tars_blocks_and_any_other_to_records(
+def test_a_small_archive_is_filled_up_to_small_blocks_and_any_other_to_records(
     content: int, blocks: tuple[int, int, int]
 ) -> None:
     layout = ArchiveLayout([Entry(b"a", Kind.FILE, content)], TOKEN)

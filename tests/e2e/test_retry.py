@@ -291,7 +291,7 @@ def test_events_are_written_while_it_runs_to_a_file_or_to_stdout(pods: Pods, con
     kinds = events_of(to_file, (tmp_path / "events").read_text())
     assert (kinds.count("Started"), kinds.count("Finished")) == (3, 3)
     moved = [load_event(line) for line in (tmp_path / "events").read_text().splitlines()]
-    assert sum(getattr(one, "size", 0) for one in moved) >= 3 * 10240
+    assert sum(getattr(one, "size", 0) for one in moved) >= 3 * 4096
     to_stdout = asynccp(pods.fleet, *push, "--events", "-")
     assert events_of(to_stdout, to_stdout.out).count("Finished") == 3
     assert "pushed to 3 of 3 pods" in to_stdout.err

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from asynccp.archive.layout import ArchiveLayout
+from asynccp.archive.layout import SMALL_BLOCK_SIZE, ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.errors import UsageError
-from asynccp.options import RECORD_SIZE
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull, skipped_lines
 from asynccp.plan.template import parse_template, usual
 from asynccp.target import Skipped, Target, Transfer
@@ -43,7 +42,7 @@ def test_what_a_push_copies_and_how_much_it_is() -> None:
     plan = push_plan()
     assert [entry.path for entry in plan.entries] == [b"config", b"config/a\n", b"config/link"]
     assert plan.size == 1536
-    assert plan.expected_total == 2 * plan.layout.size == 4 * RECORD_SIZE
+    assert plan.expected_total == 2 * plan.layout.size == 6 * SMALL_BLOCK_SIZE
 
 
 def test_a_push_as_json() -> None:
@@ -59,7 +58,7 @@ def test_a_push_as_json() -> None:
             {"path": "config/link", "kind": "symlink", "bytes": 0, "mode": "0644"},
         ],
         "bytes": 1536,
-        "archive_bytes": 2 * RECORD_SIZE,
+        "archive_bytes": 3 * SMALL_BLOCK_SIZE,
         "pods": [{**pod, "pod": "web-0"}, {**pod, "pod": "web-1"}],
         "skipped": [{"pod": "shop/old", "reason": "is being deleted"}],
         "left_out": [{"path": "config/\\x1bpipe", "reason": "a FIFO, which is never copied"}],
@@ -79,7 +78,7 @@ def test_a_push_as_text() -> None:
         "→ shop/web-0:/etc/app",
         "→ shop/web-1:/etc/app",
         "skipped shop/old: is being deleted",
-        "would push 3 entries, 1.5 KiB (128.0 KiB on the wire) to each of 2 pods",
+        "would push 3 entries, 1.5 KiB (12.0 KiB on the wire) to each of 2 pods",
     ]
 
 
@@ -88,7 +87,7 @@ def test_a_push_to_one_container_of_several_names_it() -> None:
     plan = PushPlan(("a",), ArchiveLayout([Entry(b"a", Kind.FILE, 1)], TOKEN), (Transfer(target, "/etc"),))
     assert plan.to_text().splitlines()[1:] == [
         "→ shop/web-0/side:/etc",
-        "would push 1 entry, 1 B (64.0 KiB on the wire) to 1 pod",
+        "would push 1 entry, 1 B (4.0 KiB on the wire) to 1 pod",
     ]
 
 
