@@ -11,7 +11,7 @@ TOOLS = (
     *("[", "cat", "chmod", "chown", "cksum", "dd", "find", "grep", "gzip", "head", "ls", "md5sum", "nproc", "printf"),
     *("readlink", "rmdir", "sha256sum", "sleep", "stat", "test", "touch", "zstd"),
 )
-NEEDED = {"push": ("tar", "mkdir", "mv", "rm"), "pull": ("tar",)}
+NEEDED = ("mkdir", "mv", "rm")  # for a push
 
 
 def add_boxed(fleet: RealFleet, kind: str, labels: dict[str, str] | None = None) -> str:

@@ -151,8 +151,7 @@ def test_what_is_needed_is_asked_for_by_name_before_a_byte_moves(
     for pod in boxed:
         as_root(real_fleet, pod, "rm -rf tree; mkdir tree; echo a >tree/a")
     push: list[str | Path] = ["push", tree, "-l", f"{selector(labels)}:{VOLUME}/new/deeper"]
-    pull: list[str | Path] = ["pull", "-l", f"{selector(labels)}:{VOLUME}/tree", tmp_path / "out"]
-    cases = [(push, tool) for tool in NEEDED["push"]] + [(pull, tool) for tool in NEEDED["pull"]]
+    cases = [(push, tool) for tool in NEEDED]
     cases += [([*push, *flags], tool) for flags, tools in ASKED_FOR.items() for tool in tools]
     for arguments, tool in cases:
         without(real_fleet, boxed, [tool])
@@ -165,7 +164,28 @@ def test_what_is_needed_is_asked_for_by_name_before_a_byte_moves(
     for pod in boxed:
         if "busybox" not in pod:
             assert set(seen_by_side(real_fleet, pod, ".")).isdisjoint({b"new", b"new/deeper"})
-            assert not (tmp_path / "out" / pod / "tree" / "a").exists()
+
+
+def test_a_container_that_lost_its_tar_is_copied_to_and_from_by_its_shell(
+    real_fleet: RealFleet, boxed: list[str], labels: dict[str, str], tree: Path, tmp_path: Path
+) -> None:
+    """toybox's head takes more of stdin than it is told, so it can't stand in for dd."""
+    for pod in boxed:
+        as_root(real_fleet, pod, "rm -rf tree shelled; mkdir tree; echo a >tree/a")
+    without(real_fleet, boxed, ["tar"])
+    pushed = asynccp(
+        real_fleet, "push", tree, "-l", f"{selector(labels)}:{VOLUME}/shelled/", "-c", "main", "-o", "json"
+    )
+    pulled = asynccp(
+        real_fleet, "pull", "-l", f"{selector(labels)}:{VOLUME}/tree", tmp_path, "-c", "main", "-o", "json"
+    )
+    for pod in boxed:
+        assert (tmp_path / pod / "tree/a").read_text() == "a\n", pulled.err
+        if "toybox" in pod:
+            assert "there is no dd in the container" in pushed.errors[pod]
+        else:
+            seen = seen_by_side(real_fleet, pod, "shelled")
+            assert below(seen, b"tree/") == describe(tree), f"{pod}: {pushed.err}"
 
 
 @pytest.mark.parametrize("direction", ["push", "pull"])

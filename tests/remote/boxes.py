@@ -55,6 +55,9 @@ def _applets(program: str, *arguments: str) -> dict[str, str]:
 
 def _tarless(kind: str) -> dict[str, str]:
     """Return what is there besides tar: bash for a shell, or as the one that copies bytes nothing but head, or cat."""
+    if kind == "toybox":
+        programs = _applets("toybox") | {"sh": "dash"}
+        return {name: program for name, program in programs.items() if name not in ("tar", "dd")}
     without = {"head": ("dd",), "cat": ("dd", "head")}.get(kind, ())
     shell = "bash" if kind == "bash" else "dash"
     return _machine(shell, "tar", "tar", *without) | {"ln": "ln", "readlink": "readlink"}
@@ -67,7 +70,7 @@ def _programs(kind: str) -> dict[str, str]:
             return _applets("busybox", "--list")
         case "toybox":
             return _applets("toybox") | {"sh": "dash"}
-        case "no-tar" | "bash-no-tar" | "head-no-tar" | "cat-no-tar":
+        case "toybox-no-tar" | "no-tar" | "bash-no-tar" | "head-no-tar" | "cat-no-tar":
             return _tarless(kind.removesuffix("no-tar").strip("-"))
         case "no-dd":
             return _machine("dash", "tar", "dd")
@@ -91,7 +94,7 @@ def _programs(kind: str) -> dict[str, str]:
 
 
 WITH_TAR = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox", "toybox", "no-dd")
-WITHOUT_TAR = ("no-tar", "bash-no-tar", "head-no-tar", "cat-no-tar")
+WITHOUT_TAR = ("no-tar", "bash-no-tar", "head-no-tar", "cat-no-tar", "toybox-no-tar")
 ALL = (*WITH_TAR, *WITHOUT_TAR, "no-count", "no-find", "no-mv", "no-stat", "md5sum", "cksum", "no-sum")
 
 

@@ -7,7 +7,9 @@
 #
 # The sentinel is the last. A directory comes twice, as in each archive of ours: to be made, and at last for its mode and time.
 for c in chmod touch; do command -v $c >/dev/null || note "lacks $c"; done
-[ "$b" ] || head -c 0 </dev/null >/dev/null 2>&1 || refuse no-dd
+# is_exact: whether head takes no more of a pipe than it hands on: not BusyBox's, nor toybox's.
+is_exact() { printf 'a\nb\n' | { trap : TERM; head -c 2 >/dev/null 2>&1; read -r l && [ "$l" = b ]; }; }
+[ "$b" ] || is_exact || refuse no-dd
 if [ "$tar_options" = -xpf ]; then need chown; fi
 separator=$(printf '\001')
 tar() { # OPTIONS - -C DIRECTORY

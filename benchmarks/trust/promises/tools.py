@@ -17,8 +17,7 @@ DIRECTIONS = ("push", "pull")
 
 
 def measure(scale: float) -> list[Row]:
-    needed = {tool for tools in NEEDED.values() for tool in tools}
-    tools = [*TOOLS, *sorted(needed)][:: max(1, round(1 / scale))]
+    tools = [*TOOLS, "tar", *NEEDED][:: max(1, round(1 / scale))]
     ends, theirs = Counter[str](), 0
     with real_fleet() as (fleet, directory):
         tree = directory / "tree"
