@@ -186,6 +186,9 @@ def version(version: Annotated[bool, typer.Option("--version", help="Print the v
 def main() -> None:
     """Run the command line: every error is a sentence on stderr, and an exit code."""
     name = os.path.basename(sys.argv[0])
+    # typer makes every command of an app ready, with all flags, whichever is meant: a twentieth of a start.
+    meant = [one for one in app.registered_commands if one.callback and sys.argv[1:2] == [one.callback.__name__]]
+    app.registered_commands = meant or app.registered_commands
     code: Any = 0
     try:
         app(prog_name=name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "asynccp")

@@ -67,12 +67,18 @@ class Comparing:
         self._extras = extras or options.sync.delete
         self._room = options.limits.memory  # bytes for what pods have more
         self._filters = _filters_of(plan)
+        self._questions: dict[str, bytes] = {}  # by the path that a transfer was asked for
 
     def question(self, transfer: Transfer) -> bytes:
         """Return what a pod is asked, for its stdin: the names at the top of its destination, or everything there.
 
         An entry that may get a name of its own is asked for by both.
         """
+        if (found := self._questions.get(transfer.path)) is None:  # mostly the same for all pods
+            found = self._questions[transfer.path] = self._question(transfer)
+        return found
+
+    def _question(self, transfer: Transfer) -> bytes:
         plan = self._plan
         names = list(dict.fromkeys(entry.path.partition(b"/")[0] for entry in plan.entries))
         if plan.renames:

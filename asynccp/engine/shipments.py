@@ -47,7 +47,8 @@ class Shipments:
     @asynccontextmanager
     async def lent(self, entries: Sequence[Entry], format: ArchiveFormat) -> AsyncIterator[Shipment]:  # noqa: A002
         """Lend the archive of some of the entries, in their order, in a format."""
-        key = format, tuple(entry.path for entry in entries)  # hashed in no time: each bytes object knows its hash
+        # Hashed in no time: each bytes object knows its hash.
+        key = format, () if entries is self._whole.entries else tuple(entry.path for entry in entries)
         if key not in self._known:
             layout = self._whole
             if format is not layout.format or len(entries) != len(layout.entries):

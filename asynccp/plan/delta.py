@@ -10,7 +10,6 @@ directory the push goes through it, as `mv` and tar would; what is behind it was
 Names of one file (hard links) are sent together, or none of them.
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -117,10 +116,11 @@ def moved(delta: Delta) -> list[Difference]:
 
 def tally(delta: Delta) -> Tally:
     """Return the numbers of a delta."""
-    signs = Counter(one.sign for one in moved(delta))
+    signs = [one.sign for one in moved(delta)]
+    new = sum(sign is Sign.NEW for sign in signs)  # to count in a dictionary has each hashed, in Python
     return Tally(
-        new=signs[Sign.NEW],
-        changed=signs[Sign.CHANGED],
+        new=new,
+        changed=len(signs) - new,
         set=len({path for one in delta.settings for path in one.paths}),
         same=delta.same,
         removed=len(delta.remove),
