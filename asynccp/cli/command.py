@@ -90,6 +90,7 @@ def words(metavar: str, **more: Any) -> Any:
     return typer.Argument(metavar=metavar, show_default=False, hidden=True, **more)  # the usage has them
 
 
+@functools.cache  # several commands have it
 def _typed(flag: Flag) -> Any:
     """Return the annotation from which typer makes the parameter of a flag."""
     is_count = flag.kind is int and not flag.metavar
