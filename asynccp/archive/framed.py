@@ -17,6 +17,7 @@ decoder: what a pod packs is a tar, whatever packs it (`remote/scripts/pack.sh`)
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from asynccp.archive.format import ArchiveFormat
+from asynccp.archive.printf import for_printf
 from asynccp.entry import Entry, Kind
 
 SEPARATOR = b"\x01"
@@ -94,10 +95,7 @@ def _facts(entry: Entry) -> bytes:
 
 
 def _word(text: bytes) -> bytes:
-    """Return bytes as one word, as printf's %b reads it (POSIX printf: `\\0` and three octal digits)."""
-    if _PLAIN.issuperset(text):
-        return text
-    return b"".join(b"%c" % byte if byte in _PLAIN else b"\\0%03o" % byte for byte in text)
+    return for_printf(text, _PLAIN)
 
 
 FRAMED = Framed()

@@ -141,7 +141,8 @@ async def perform(
         if not show.quiet:
             typer.echo(opening(plan, compares=request.compares), err=True)
         requested = None
-        if asked and isinstance(plan, PushPlan | PullPlan):  # before the first byte: then nothing can go wrong any more
+        is_kept = show.report or show.html or show.output is Output.JSON
+        if asked and is_kept and isinstance(plan, PushPlan | PullPlan):  # before the first byte: then nothing can fail
             requested = recorded(asked, plan, began_s=began_s, namespace=cluster.namespace, context=cluster.context)
         stop = anyio.Event()
         printer = observer_for(

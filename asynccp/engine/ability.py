@@ -1,7 +1,5 @@
 """Ability: what one container can do its part of a copy by, found out by an exec that changes nothing."""
 
-from itertools import product
-
 from asynccp.errors import CommandFailed, ProtocolRefused, SessionLost, ShellMissing
 from asynccp.kube.base import Cluster
 from asynccp.kube.exec import V4, V5, Stderr, Stdout
@@ -15,14 +13,17 @@ from asynccp.text import printable
 
 async def ability_of(cluster: Cluster, target: Target) -> Ability:
     """Ask a target for its programs, by the first subprotocol and shell that will do. Raises TransferError."""
-    refusal: ProtocolRefused | ShellMissing | None = None
-    for protocol, shell in product((V4, V5), (SHELL, ABSOLUTE_SHELL)):
-        try:
-            return ability(await _programs(cluster, target, protocol, shell))
-        except (ProtocolRefused, ShellMissing) as exc:
-            refusal = exc
-    assert refusal
-    raise refusal
+    try:
+        return await _asked(cluster, target, V4)
+    except ProtocolRefused:
+        return await _asked(cluster, target, V5)
+
+
+async def _asked(cluster: Cluster, target: Target, protocol: str) -> Ability:
+    try:
+        return ability(await _programs(cluster, target, protocol, SHELL))
+    except ShellMissing:
+        return ability(await _programs(cluster, target, protocol, ABSOLUTE_SHELL))
 
 
 async def _programs(cluster: Cluster, target: Target, protocol: str, shell: str) -> set[str]:

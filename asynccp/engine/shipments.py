@@ -7,14 +7,14 @@ takes no more memory than one whose pods lack the same. Some that nobody uses ar
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from anyio import to_thread
+from anyio import Lock, to_thread
 
 from asynccp.archive.format import ArchiveFormat
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.engine.broadcast import Broadcast, Window
 from asynccp.entry import Entry
 from asynccp.local.pack import Packing
-from asynccp.local.read import is_text_file
+from asynccp.local.read import fitted
 
 MOST_IDLE = 8
 
@@ -42,6 +42,7 @@ class Shipments:
     def __init__(self, whole: ArchiveLayout) -> None:
         self._whole = whole
         self._window = Window()
+        self._making = Lock()
         self._known: dict[tuple[ArchiveFormat, tuple[bytes, ...]], Shipment] = {}
 
     @asynccontextmanager
@@ -49,14 +50,11 @@ class Shipments:
         """Lend the archive of some of the entries, in their order, in a format."""
         # Hashed in no time: each bytes object knows its hash.
         key = format, () if entries is self._whole.entries else tuple(entry.path for entry in entries)
-        if key not in self._known:
-            layout = self._whole
-            if format is not layout.format or len(entries) != len(layout.entries):
-                fitted = await to_thread.run_sync(format.fitted, entries, is_text_file)
-                layout = ArchiveLayout(entries, layout.token, fitted)
-            self._known.setdefault(key, Shipment(layout, self._window))  # another pod may have waited for the same
-        shipment = self._known[key]
-        shipment.users += 1
+        async with self._making:  # many pods lack the same at once: one has it made, and the others wait
+            if key not in self._known:
+                self._known[key] = Shipment(await self._layout(entries, format), self._window)
+            shipment = self._known[key]
+            shipment.users += 1
         try:
             yield shipment
         finally:
@@ -64,3 +62,9 @@ class Shipments:
             idle = [key for key, one in self._known.items() if not one.users]
             for one in idle[:-MOST_IDLE]:
                 del self._known[one]
+
+    async def _layout(self, entries: Sequence[Entry], format: ArchiveFormat) -> ArchiveLayout:  # noqa: A002
+        whole = self._whole
+        if format is whole.format and len(entries) == len(whole.entries):
+            return whole
+        return ArchiveLayout(entries, whole.token, await to_thread.run_sync(fitted, format, entries))

@@ -43,6 +43,11 @@ def status_message(body: bytes) -> str | None:
         return None
 
 
+def _said(code: int, body: bytes) -> str:
+    """Return what the server, or something on the way to it, says in an answer."""
+    return status_message(body) or printable(body.strip(), 300) or f"HTTP {code} without a reason"
+
+
 def retry_after_s(header: str) -> float:
     """Return the seconds that a Retry-After header asks for; 0 for none, and for a date, which no API server sends."""
     return min(float(header), MOST_WAIT_S) if header.isascii() and header.isdigit() else 0.0
@@ -65,8 +70,7 @@ def _asking(said: str) -> str:
 
 def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
     """Return the error that a refused exec upgrade means. retry_after: the header of that name."""
-    message = status_message(body)
-    said = message or printable(body.strip(), 300) or f"HTTP {code} without a reason"
+    message, said = status_message(body), _said(code, body)
     match code:
         case 401:
             return Refused(f"the API server refused exec: {said}", hint=_LOGIN)
@@ -91,7 +95,7 @@ def exec_refused(code: int, body: bytes, retry_after: str = "") -> TransferError
 
 def log_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
     """Return the error that a refused log means. retry_after: the header of that name."""
-    said = status_message(body) or printable(body.strip(), 300) or f"HTTP {code} without a reason"
+    said = _said(code, body)
     match code:
         case 401:
             return Refused(f"the API server refused the log: {said}", hint=_LOGIN)
@@ -107,7 +111,7 @@ def log_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
 
 def ephemeral_refused(code: int, body: bytes, retry_after: str = "") -> TransferError:
     """Return the error that a refused ephemeral container means. retry_after: the header of that name."""
-    said = status_message(body) or printable(body.strip(), 300) or f"HTTP {code} without a reason"
+    said = _said(code, body)
     match code:
         case 401:
             return Refused(f"the API server refused the ephemeral container: {said}", hint=_LOGIN)
@@ -130,7 +134,7 @@ def ephemeral_refused(code: int, body: bytes, retry_after: str = "") -> Transfer
 
 def list_refused(code: int, body: bytes, what: str, *, by_label: bool) -> Exception:
     """Return the error that a refused list of pods means."""
-    said = status_message(body) or printable(body.strip(), 300) or f"HTTP {code} without a reason"
+    said = _said(code, body)
     match code:
         case 400 if by_label:
             return UsageError(f"the selector can't be understood: {said}", hint="write it as for kubectl get pods -l")

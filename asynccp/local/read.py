@@ -10,8 +10,8 @@ context manager for each, and nothing of a header kept for the next one.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from asynccp.archive.format import ArchiveFormat
@@ -53,21 +53,29 @@ def read_slice(layout: ArchiveLayout, start: int, stop: int, *, before: bytes = 
 
 def read_content(entry: Entry) -> bytes:
     """Return all that a file has, which should be little. Raises SourceChanged."""
-    content = bytearray(entry.size)
     with Directories() as directories:
-        _read_file(memoryview(content), entry, 0, directories)
-    return bytes(content)
+        return _content(entry, directories)
 
 
-def is_text_file(entry: Entry) -> bool:
-    """Tell whether a file is text now. One that can't be read is none: it is told when it is sent."""
+def fitted(format: ArchiveFormat, entries: Sequence[Entry]) -> ArchiveFormat:  # noqa: A002 (the field's word)
+    """Return a format's form for an archive of some entries, which may ask which files are text now.
+
+    One that can't be read is none: it is told when it is sent.
+    """
+    with Directories() as directories:
+
+        def is_text_file(entry: Entry) -> bool:
+            with suppress(SourceChanged):
+                return is_text(_content(entry, directories))
+            return False
+
+        return format.fitted(entries, is_text_file)
+
+
+def _content(entry: Entry, directories: Directories) -> bytes:
     content = bytearray(entry.size)
-    try:
-        with Directories() as directories:
-            _read_file(memoryview(content), entry, 0, directories)
-    except SourceChanged:
-        return False
-    return is_text(bytes(content))
+    _read_file(memoryview(content), entry, 0, directories)
+    return bytes(content)
 
 
 def _fill(view: memoryview, piece: Piece, format: ArchiveFormat, directories: Directories) -> None:  # noqa: A002

@@ -61,6 +61,7 @@ def with_parts(parts: Sequence[str], *more: str) -> tuple[str, ...]:
 
 PLAIN = texts()
 
+TO_PUSH = ("mkdir", "mv", "rm")  # programs that no push can do without
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
 
@@ -132,7 +133,7 @@ class ListRequest(NamedTuple):
 
 def push_command(request: PushRequest, *, shell: str = SHELL, texts: Texts = PLAIN) -> Command:
     """Return the command that extracts the archives from stdin and puts them in their place."""
-    path, blocks, needed = request.directory, request.blocks or Blocks(1, 1, 1), ["mkdir", "mv", "rm"]
+    path, blocks, needed = request.directory, request.blocks or Blocks(1, 1, 1), [*TO_PUSH]
     if renames := may_rename(request):
         directory, name = _split(path)
     else:

@@ -19,6 +19,7 @@ pod that lies about its own files can't be caught by any of them. That a weaker 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from asynccp.archive.printf import for_printf
 from asynccp.errors import ProtocolViolation
 from asynccp.text import printable
 
@@ -54,7 +55,7 @@ def encode_names(paths: Iterable[bytes]) -> bytes:
 
 def encode_name(path: bytes) -> bytes:
     """Return a path as printf's `%b` reads it, and so that no program takes it for an option."""
-    return b"./" + _escaped(path)
+    return b"./" + for_printf(path, _PLAIN)
 
 
 class AnswerReader:
@@ -102,7 +103,3 @@ class AnswerReader:
                 if text.startswith(line) and all(map(self._word, words)):
                     return b" ".join(words).decode("ascii"), len(line)
         return None, 0
-
-
-def _escaped(path: bytes) -> bytes:
-    return b"".join(b"%c" % byte if byte in _PLAIN else b"\\0%03o" % byte for byte in path)

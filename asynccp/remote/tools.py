@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from asynccp.checksum import ALGORITHMS
+from asynccp.remote.commands import TO_PUSH
 from asynccp.remote.script import Command
 
-_PUSH = ("mkdir", "mv", "rm")
 _COUNTS, _COPIES = ("dd", "head"), ("dd", "head", "cat")
-_DIGESTS = ("sha256sum", "md5sum", "cksum")
-PROGRAMS = tuple(dict.fromkeys(("tar", *_PUSH, *_COPIES, *_DIGESTS, "stat", "chmod", "touch")))
+PROGRAMS = tuple(dict.fromkeys(("tar", *TO_PUSH, *_COPIES, *ALGORITHMS, "stat", "chmod", "touch")))
 MOST_SIZE = 4096  # bytes that their names may take
 _ASK = f"""\
 command set +kt 2>/dev/null
@@ -34,7 +34,7 @@ def ability(there: Collection[str]) -> Ability:
     way = "by its tar" if has_tar else "by its shell, without tar"
     words = [way] if has_tar or len(lacks) < 2 else ["it has no tar"]
     words += ["compares what is there"] if "stat" in there else []
-    words += ["digests"] if not set(there).isdisjoint(_DIGESTS) else []
+    words += ["digests"] if not set(there).isdisjoint(ALGORITHMS) else []
     if not has_tar:
         words += [f"keeps no {what}" for what, by in (("modes", "chmod"), ("times", "touch")) if by not in there]
     return Ability(not lacks, ", ".join(words + lacks))
@@ -43,7 +43,7 @@ def ability(there: Collection[str]) -> Ability:
 def _lacking(there: Collection[str]) -> Iterator[str]:
     """Yield why one direction can't be had."""
     has_tar = "tar" in there
-    push = [one for one in _PUSH if one not in there]
+    push = [one for one in TO_PUSH if one not in there]
     push += ["tar or dd"] if not has_tar and set(there).isdisjoint(_COUNTS) else []
     pull = [] if has_tar or "stat" in there else ["tar or stat"]
     pull += ["tar or dd"] if not has_tar and set(there).isdisjoint(_COPIES) else []

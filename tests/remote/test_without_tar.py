@@ -14,7 +14,7 @@ from asynccp.archive.layout import ArchiveLayout
 from asynccp.archive.tar import ArchiveEnd, Member, TarDecoder
 from asynccp.entry import Kind
 from asynccp.limits import DEFAULT_LIMITS
-from asynccp.local.read import is_text_file, read_chunk
+from asynccp.local.read import fitted, read_chunk
 from asynccp.local.scan import scan
 from asynccp.remote.commands import PullRequest, PushRequest, lesson, pull_command, push_command
 
@@ -49,7 +49,7 @@ class Framed:
 
     def __init__(self, source: Path) -> None:
         entries = scan([f"{source}/"]).entries
-        self.layout = ArchiveLayout(entries, TOKEN, FRAMED.fitted(entries, is_text_file))
+        self.layout = ArchiveLayout(entries, TOKEN, fitted(FRAMED, entries))
         self.bytes = b"".join(read_chunk(self.layout, index).data for index in range(self.layout.chunks))
         pieces = list(self.layout.pieces(0, self.layout.size))
         self.borders = sorted(

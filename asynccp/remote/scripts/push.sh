@@ -6,12 +6,10 @@ if [ -e "$d" ] && [ ! -d "$d" ]; then refuse not-a-directory; fi
 if [ "$compare" ]; then hear_names || end 1; fi
 need tar # not before: the names are there already
 if [ "$tarless" ] && [ ! "$z" ]; then count=sh; fi # what is framed tells its own end
-if [ "$compare" ]; then
-    if [ $count != none ]; then
-        wanted=$renames
-        sync
-        renames=$wanted
-    fi
+if [ "$compare" ] && [ $count != none ]; then
+    wanted=$renames
+    sync
+    renames=$wanted
 fi
 leave() { # CODE: nothing was put in place
     trap '' INT PIPE TERM # nor may what removes it be ended
