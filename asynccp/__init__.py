@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asynccp.difference import Difference
     from asynccp.engine.diff import diff
-    from asynccp.engine.planning import plan_pull, plan_push
+    from asynccp.engine.following import follow
+    from asynccp.engine.planning import plan_pull, plan_push, plan_rollback
     from asynccp.engine.pull import pull
     from asynccp.engine.push import push
+    from asynccp.engine.rollback import rollback
     from asynccp.errors import AsyncCpError, ClusterError, NoTargets, PlanError, TransferError, UsageError
     from asynccp.events import Event, Listener, Observer
     from asynccp.kube.base import Cluster
@@ -33,13 +35,21 @@ if TYPE_CHECKING:
         Ephemeral,
         Failures,
         Filtering,
+        OnFailure,
         Options,
         Publishing,
+        Rollout,
         Rule,
+        Share,
         Sync,
         Verification,
+        WaveBy,
+        Waves,
     )
     from asynccp.plan.plan import PullPlan, PushPlan
+    from asynccp.plan.rollback import RollbackPlan
+    from asynccp.relay.executor import Executor, Here
+    from asynccp.relay.workers import Workers
     from asynccp.report import Outcome, Report, Result, Tally
     from asynccp.target import Selection, Selector, Target, Transfer, parse_selectors
 
@@ -58,12 +68,15 @@ __all__ = [
     "Difference",
     "Ephemeral",
     "Event",
+    "Executor",
     "Failures",
     "Filtering",
+    "Here",
     "Limits",
     "Listener",
     "NoTargets",
     "Observer",
+    "OnFailure",
     "Options",
     "Outcome",
     "PlanError",
@@ -72,9 +85,12 @@ __all__ = [
     "PushPlan",
     "Report",
     "Result",
+    "RollbackPlan",
+    "Rollout",
     "Rule",
     "Selection",
     "Selector",
+    "Share",
     "Sync",
     "Tally",
     "Target",
@@ -82,23 +98,31 @@ __all__ = [
     "TransferError",
     "UsageError",
     "Verification",
+    "WaveBy",
+    "Waves",
+    "Workers",
     "connect",
     "diff",
+    "follow",
     "parse_selectors",
     "plan_pull",
     "plan_push",
+    "plan_rollback",
     "pull",
     "push",
+    "rollback",
 ]
 
 _PLACES = {
     "difference": ("Difference",),
     "engine.diff": ("diff",),
+    "engine.following": ("follow",),
     "kube.base": ("Cluster",),
     "kube.cluster": ("connect",),
-    "engine.planning": ("plan_pull", "plan_push"),
+    "engine.planning": ("plan_pull", "plan_push", "plan_rollback"),
     "engine.pull": ("pull",),
     "engine.push": ("push",),
+    "engine.rollback": ("rollback",),
     "errors": ("AsyncCpError", "ClusterError", "NoTargets", "PlanError", "TransferError", "UsageError"),
     "limits": ("Limits",),
     "options": (
@@ -112,12 +136,20 @@ _PLACES = {
         "Filtering",
         "Options",
         "Publishing",
+        "Rollout",
         "Rule",
         "Sync",
         "Verification",
+        "OnFailure",
+        "Share",
+        "WaveBy",
+        "Waves",
     ),
     "plan.plan": ("PullPlan", "PushPlan"),
+    "plan.rollback": ("RollbackPlan",),
     "events": ("Event", "Listener", "Observer"),
+    "relay.executor": ("Executor", "Here"),
+    "relay.workers": ("Workers",),
     "report": ("Outcome", "Report", "Result", "Tally"),
     "target": ("Selection", "Selector", "Target", "Transfer", "parse_selectors"),
 }

@@ -14,6 +14,11 @@ from asynccp.cli import interrupt
 def main() -> None:
     gc.disable()  # until the work begins (`cli._to_its_end`): nothing of what is loaded is ever garbage
     interrupt.listen()
+    if sys.argv[1:2] == ["__complete"]:  # asked by a shell, in which somebody waits
+        interrupt.end_after(interrupt.patience_s())
+        from asynccp.cli import complete
+
+        complete.main(sys.argv[2:])
     from asynccp.cli import streams
 
     streams.keep()

@@ -2,9 +2,10 @@
 
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from asynccp.text import counted, exact, printable
 
@@ -29,6 +30,9 @@ class Origin(NamedTuple):
     there, no component of which may be a link. With the size the numbers are the object's identity: inodes are given
     again, mtimes are often equal (`cp -p`, image layers, SOURCE_DATE_EPOCH), and ctime nobody can set back. The mtime
     of an entry is what its copy gets.
+
+    etag: of an object in a store, whose URL is `root`, and its key from there `below`; empty where the store has none.
+    It is the identity then. None: this is a file.
     """
 
     root: bytes
@@ -37,6 +41,7 @@ class Origin(NamedTuple):
     inode: int
     ctime_ns: int
     mtime_ns: int
+    etag: str | None = None
 
     @property
     def path(self) -> bytes:
@@ -44,16 +49,16 @@ class Origin(NamedTuple):
         return joined(self.root, self.below)
 
 
-@dataclass(slots=True, unsafe_hash=True)  # frozen takes four times as long: a tenth of a pulled file
-class Entry:
-    """One file-system object. Nobody changes one: what is to be different is another one (`dataclasses.replace`).
+class Entry(Struct, frozen=True):
+    """One file-system object. What is to be different is another one (`msgspec.structs.replace`).
 
     path: bytes as the file system has them, relative, `/` between components, no `.` or `..` component.
     size: content bytes; 0 for all but files.
     mode: permission bits, at most 0o7777.
     mtime_ns: nanoseconds since 1970. The tar header carries whole seconds.
     link: a symlink's text, or the path of the entry that a hard link is another name of.
-    origin: where the near end reads it; None for an entry that came out of an archive.
+    origin: where the near end reads it; None for an entry that came out of an archive. content: of a file that is not
+    read there any more, because it is kept (`local.kept`).
     """
 
     path: bytes
@@ -65,6 +70,7 @@ class Entry:
     gid: int = 0
     link: bytes = b""
     origin: Origin | None = None
+    content: bytes | None = None
 
     @property
     def mtime_s(self) -> int:
@@ -108,8 +114,7 @@ def joined(root: bytes, below: bytes) -> bytes:
     return root + (b"/" if root and below and not root.endswith(b"/") else b"") + below
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """An entry that was not copied, and why. count: how many it stands for, where not all of them are named."""
 
     path: bytes
@@ -123,8 +128,7 @@ class LeftOut:
         return {"path": exact(self.path), "reason": self.reason} | _more(self.count)
 
 
-@dataclass(frozen=True, slots=True)
-class NotKept:
+class NotKept(Struct, frozen=True):
     """An entry that was copied, but for something of it: set-id bits, extended attributes, a mode that can't be set.
 
     count: how many it stands for, where not all of them are named.

@@ -9,11 +9,14 @@
         ├── ConnectFailed       no session: network, or a server that is overloaded     retryable
         ├── Refused             no session: the server said why (RBAC, no such pod …)
         ├── SessionLost         the session ended before the pod had said its last word retryable
+        │   └── WorkerLost      the process that had it ended before it was over
         ├── Stalled             nothing moved for too long
         ├── ProtocolViolation   the far end sent what the protocol doesn't allow
         ├── CommandMissing      no shell (ShellMissing), or no tar, in the container
         ├── TargetUnreachable   an ephemeral container may not look into its target (OtherUser: as the wrong user)
         ├── CommandFailed       the command in the pod failed: exit code, its last words
+        │   └── HookFailed      it is one of the user's, before or after a push
+        ├── NoBackup            a rollback: nothing was kept
         ├── DestinationError    the place to write to, in the pod or here, can't be written
         ├── SourceShrank        a tar ended in a file that lost its end under its hands     retryable
         ├── DigestsDiffer       a file arrived, but it is not what was sent                 retryable
@@ -41,7 +44,11 @@ class Knob(StrEnum):
     """
 
     ALL_NAMESPACES = "Selection.all_namespaces"
+    ATOMIC = "Rollout.atomic"
+    BACKUPS = "Rollout.backups"
+    CANARY = "Waves.canary"
     CHECKSUM = "Verification.checksum"
+    CHOWN = "Attributes.chown"
     CONTAINER = "Selection.container"
     COPY_LINKS = "Filtering.copy_links"
     CONTEXT = "connect(context=…)"
@@ -66,6 +73,7 @@ class Knob(StrEnum):
     STALL_AFTER = "Deadlines.stall_after_s"
     STRICT_SOURCES = "Verification.strict_sources"
     TEMPLATE = "plan_pull(template=…)"
+    WAVE = "Waves.size"
 
 
 class AsyncCpError(Exception):
@@ -106,6 +114,9 @@ class TransferError(AsyncCpError):
 
     retryable: ClassVar[bool] = False
 
+    at_once: ClassVar[bool] = False
+    """Whether another attempt is best made without a pause: nobody is overloaded."""
+
     def __init__(self, message: str, *, hint: str = "", after_s: float = 0.0) -> None:
         super().__init__(message, hint=hint)
         self.after_s = after_s
@@ -129,6 +140,10 @@ class SessionLost(TransferError):
     """The session ended before the pod had said its last word."""
 
     retryable = True
+
+
+class WorkerLost(SessionLost):
+    """The process that had a transfer has ended before it was over (`relay.workers`)."""
 
 
 class Stalled(TransferError):
@@ -173,6 +188,14 @@ class DestinationError(TransferError):
     """The destination, in the pod or on this machine, can't be written."""
 
 
+class NoBackup(TransferError):
+    """Nothing that a push has replaced is kept in the pod, or not what was asked for."""
+
+
+class HookFailed(CommandFailed):
+    """A command of the user's, or a signal, failed in the pod."""
+
+
 class DigestsDiffer(TransferError):
     """A file here and in the pod is not the same, or one of the two can't tell."""
 
@@ -209,6 +232,7 @@ class SourceRotated(SourceChanged):
     """Logs were given other names while they were pulled by those that they had."""
 
     retryable = True
+    at_once = True  # the time until the next rotation is never longer than now
 
 
 class UnsafeEntry(TransferError):
@@ -219,3 +243,11 @@ class Interrupted(TransferError):
     """The run was ended from outside before this transfer was complete."""
 
     exit_code = 130
+
+
+def may_pass(error_class: str) -> bool:
+    """Tell whether a transfer that failed by an error of a class of this name may succeed later, as it is."""
+    kind = globals().get(error_class)
+    if not (isinstance(kind, type) and issubclass(kind, TransferError)):
+        return False
+    return kind.retryable or kind is Stalled

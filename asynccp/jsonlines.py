@@ -4,7 +4,7 @@
     load_event(line), load_plan(line)   what was written; or Malformed
 
 Nothing is lost, unlike in `to_json` of plans and reports, which is for people and scripts: that shows names escaped,
-and has no layout. The fields' own types are the schema, which msgspec reads from the dataclasses.
+and has no layout. The fields' own types are the schema, which msgspec reads from the classes.
 
     bytes       base64 (RFC 4648). Names on a disk have no encoding; to show as text those that are UTF-8 would take a
                 second rule for the others, and an escape in the first
@@ -18,10 +18,10 @@ keeps to the transfers of its own plan, and shows its words by `text.printable`,
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, get_args
 
 import msgspec
+from msgspec import Struct
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry
@@ -69,7 +69,7 @@ def _loaded(line: str | bytes, kinds: Mapping[str, type[Message]]) -> Message:
         message = msgspec.convert(document, kind, str_keys=True, dec_hook=_rebuilt)
     except (msgspec.ValidationError, RecursionError) as exc:
         raise Malformed(f"no {kind.__name__}: {printable(str(exc), 300)}") from None
-    # msgspec passes over fields that a dataclass doesn't know, and takes the default of one that is missing. Between
+    # msgspec passes over fields that a class doesn't have, and takes the default of one that is missing. Between
     # two versions of ours that would be silence where one of them said something.
     if json.loads(json.dumps(_plain(message))) != document:
         raise Malformed(f"no {kind.__name__}: it lacks fields, or has others")
@@ -81,8 +81,7 @@ def _plain(message: object) -> dict[str, Any]:
     return plain
 
 
-@dataclass(frozen=True, slots=True)
-class _Archive:
+class _Archive(Struct, frozen=True):
     """What an ArchiveLayout is a function of."""
 
     entries: tuple[Entry, ...]

@@ -97,12 +97,13 @@ class Deadlines(NamedTuple):
     stall_after_s: a transfer that moves no byte for so long is ended. A pod with a slow disk may be silent for a
         minute (the server does not even answer pings then), so it is twice that.
     late_after_s: of an archive whose tar has ended in the pod, what does not come for so long is not waited for: what
-        was under way came long ago. The pod may go then, and tells why.
+        was under way came long ago. The pod may go then, and tells why. So long it may take, too, until a tar ends
+        behind the end of its archive. A pod that stops early is told within 5 s: a look is a second late at most.
     open_timeout_s: from the request to the pod's first word. Nodes that start 200 processes at once need 15 s.
     """
 
     stall_after_s: float = 120.0
-    late_after_s: float = 5.0
+    late_after_s: float = 4.0
     open_timeout_s: float = 60.0
 
 
@@ -135,6 +136,9 @@ class Attributes(NamedTuple):
     """What is kept of an entry besides its bytes.
 
     preserve_owner: keep numeric owners; needs root at the writing end.
+    chown: of a push: USER:GROUP that owns everything, each a number, a name that the container knows, or nothing: its
+        own user. Empty: not asked for.
+    chmod: changes to modes (`asynccp.modes`), in their order; of a pull to what the umask leaves of them.
     preserve_modes: of a pull: keep modes as the pod has them, also what the umask forbids.
     dir_perms: of a push: directories that are there already get the source's mode and time as well.
     perms: modes; else a file is as a program makes it, one that its owner may run 0777 and another 0666, less 022 of a
@@ -149,6 +153,13 @@ class Attributes(NamedTuple):
     perms: bool = True
     times: bool = True
     follow: bool = True
+    chmod: tuple[str, ...] = ()
+    chown: str = ""
+
+    @property
+    def sets_owner(self) -> bool:
+        """Whether owners are set at all; else everything is the writer's."""
+        return self.preserve_owner or bool(self.chown)
 
 
 class Rule(NamedTuple):
@@ -186,6 +197,39 @@ class Publishing(NamedTuple):
 
     partial: bool = False
     in_place: bool = False
+
+
+class Rollout(NamedTuple):
+    """How a push takes its place where others use it meanwhile.
+
+    atomic: the directory that receives it is replaced at once, as a whole, by two renames; where it is a symbolic link,
+        by one. link: it is a link to a directory of the push's own, or is made one, so that it always is one rename.
+    backups: of what was replaced so many are kept in the pod, the newest; 0: none, and none is made.
+    before: a command that is run in each pod before anything is replaced: if it fails, nothing is. after: likewise when
+        all is in its place; with a backup, what was there before comes back if it fails.
+    signal: NAME or NAME:PROCESS, sent in each pod after that.
+    command_timeout_s: for how long one of these may run.
+    """
+
+    atomic: bool = False
+    link: bool = False
+    backups: int = 0
+    before: str = ""
+    after: str = ""
+    signal: str = ""
+    command_timeout_s: int = 60
+
+    @property
+    def swaps(self) -> str:
+        """How the directory is replaced: `link`, `directory`; empty if it isn't. What is run before sees all of it, and
+        what is kept is all of it, so both replace it."""
+        if self.link:
+            return "link"
+        return "directory" if self.atomic or self.backups or self.before else ""
+
+    @property
+    def has_hooks(self) -> bool:
+        return bool(self.before or self.after or self.signal)
 
 
 class Sync(NamedTuple):
@@ -238,6 +282,56 @@ class Ephemeral(NamedTuple):
     ttl_s: int = 15 * 60
 
 
+class Share(NamedTuple):
+    """So many pods; or so many percent of those of the run."""
+
+    number: int
+    is_percent: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.number}%" if self.is_percent else str(self.number)
+
+
+class WaveBy(StrEnum):
+    """What pods have in common that are in one wave: no wave has pods of two."""
+
+    NODE = "node"
+    ZONE = "zone"  # the node's label topology.kubernetes.io/zone
+    NAMESPACE = "namespace"
+
+
+class OnFailure(StrEnum):
+    """What is done when more pods of a run have failed than may: begin no further wave, or undo what it did as well."""
+
+    STOP = "stop"
+    ROLLBACK = "rollback"
+
+
+class Waves(NamedTuple):
+    """In which steps a copy goes through a fleet (`plan.waves`), and what ends it before its time.
+
+    canary: pods of the first wave. size: of the others; None: all there are. by: what a wave's pods have in common.
+    pause_s: from the end of a wave to the next.
+    most_failures: pods that may fail before no further one is begun; None: none may where there are waves, or what
+        was done is to be undone; else as many as there are.
+    settle_s: how long the pods of a wave must stay Ready, without a restart, before the next begins; one that does not
+        has failed. A probe's period is 10 s by default, and it fails three times before anybody hears of it.
+    """
+
+    canary: Share | None = None
+    size: Share | None = None
+    by: WaveBy | None = None
+    pause_s: int = 0
+    most_failures: Share | None = None
+    settle_s: int = 0
+    on_failure: OnFailure = OnFailure.STOP
+
+    @property
+    def divides(self) -> bool:
+        """Whether there may be more waves than one."""
+        return bool(self.canary or self.size or self.by)
+
+
 class Options(NamedTuple):
     """What a caller may choose about how a run is carried out: one group for each module, or two, that obeys it.
 
@@ -252,10 +346,12 @@ class Options(NamedTuple):
     attributes: Attributes = Attributes()
     filtering: Filtering = Filtering()
     publishing: Publishing = Publishing()
+    rollout: Rollout = Rollout()
     sync: Sync = Sync()
     collecting: Collecting = Collecting()
     compression: Compression = Compression.AUTO
     ephemeral: Ephemeral = Ephemeral()
+    waves: Waves = Waves()
     limits: Limits = DEFAULT_LIMITS
     want_size: bool = False
 

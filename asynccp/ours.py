@@ -4,6 +4,9 @@
     .asynccp-RRRRRRRR.report                a report, on this machine
     .asynccp-WHOSE-PROCESS.SINCE[.TOKEN]    all of a push, in a pod (`remote/scripts/stage.sh`)
 
+    .asynccp-backup                         what pushes have replaced, in a pod (`remote/scripts/swap.sh`)
+    .NAME.TIME-CHANCE                       what a link NAME that a push has swapped leads to, or has led to
+
     asynccp-N                               an ephemeral container in a pod (`kube/ephemeral.py`)
 
 What a killed run leaves goes when the next one comes, so who has a file of his own under such a name would lose it.
@@ -21,7 +24,8 @@ _PREFIX = b".asynccp-"
 _OURS = re.compile(rb"\.asynccp-([0-9a-f]+\.(partial|report)|.+-[0-9]+\.[0-9]*(\.[0-9a-f]+)?)", re.DOTALL)
 _PARTIAL = re.compile(rb"\.asynccp-([0-9a-f]{8})([0-9a-f]{8})\.partial")
 
-
+_REVISION = re.compile(rb"\.[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
+_LINKED = re.compile(rb"\..+\.[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}(\.[0-9]{1,3})?", re.DOTALL)
 EPHEMERAL = re.compile(r"asynccp-([0-9]{1,6})")
 
 
@@ -31,6 +35,16 @@ def ours_above(path: bytes) -> bytes | None:
         return None
     parts = path.split(b"/")
     return next((b"/".join(parts[: at + 1]) for at, name in enumerate(parts) if _OURS.fullmatch(name)), None)
+
+
+def is_kept(path: bytes) -> bool:
+    """Tell whether a path is what a push has replaced and keeps in a pod, or in that.
+
+    It is copied as anything else, but for a push of what it stands in it is nothing that there is too much.
+    """
+    if b".asynccp-backup" not in path and not _REVISION.search(path):
+        return False
+    return any(name == b".asynccp-backup" or _LINKED.fullmatch(name) for name in path.split(b"/"))
 
 
 def partial_name() -> bytes:

@@ -14,22 +14,28 @@ Exit codes (rsync's numbers where rsync has one):
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from asynccp.difference import Difference, Sign
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import Interrupted, NoSuchPath, NothingMatches, SourceChanged, TransferError
 from asynccp.target import Selector, Skipped, Target, Transfer
 from asynccp.text import exact
+from asynccp.wave import Passed
 
 SCHEMA_VERSION = 1
 """Of the JSON of reports and plans, which `report.schema.json` describes field by field. A new field leaves it as it
 is: who reads passes over what they don't know. A field that goes, that may be missing or null where it was always
 there, or that means something else, and a new word where the schema enumerates all (an outcome), make it the next.
 """
-ARCHIVED_NAME = "report.json"  # in the archive of a pull
+UNSETTLED = "Unsettled"  # the class of an error that came when all had been copied
+ARCHIVED_NAME = "report.json"  # in the archive of a pull, and in an object store
+MANIFEST_NAME = "manifest.jsonl"  # beside it there (`objects.manifest`)
+PARTS_NAME = ".asynccp-parts"  # there, while several processes pull into one prefix: what becomes the manifest
 _NAMES = 20  # of pods, in a group's JSON: each of them has its own place in `pods`
 
 
@@ -48,9 +54,13 @@ class Outcome(Enum):
         """Whether nobody has to do anything about it."""
         return self in (Outcome.ABSENT, Outcome.COMPLETE)
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether it counts where failures are counted: entries that are left out, and named, are none."""
+        return not self.is_good and self is not Outcome.PARTIAL
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+
+class Attempt(Struct, frozen=True):
     """One try that ended in an error, and after how many seconds. error_class: as `errors` has it."""
 
     error: str
@@ -90,8 +100,49 @@ class Tally(NamedTuple):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class HookRun(Struct, frozen=True):
+    """A command of the user's that was run in a pod, or a signal that was sent there.
+
+    when: `before` or `after` a push, or `signal`. output: the end of what it said.
+    """
+
+    when: str
+    exit_code: int
+    seconds: float
+    output: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"when": self.when, "exit_code": self.exit_code, "seconds": self.seconds, "output": self.output}
+
+
+class Revision(Struct, frozen=True):
+    """What a push, or a rollback, has replaced in a pod, and is kept there.
+
+    replaced: when, in UTC (RFC 3339). user, host: who did, from where. by: `push` or `rollback`. digest: of the sources
+    that replaced it; empty of a rollback. entries: how many are kept; None where the pod could not count.
+    """
+
+    name: str
+    replaced: str
+    user: str
+    host: str
+    by: str
+    digest: str
+    entries: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "revision": self.name,
+            "replaced": self.replaced,
+            "user": self.user,
+            "host": self.host,
+            "by": self.by,
+            "digest": self.digest or None,
+            "entries": self.entries,
+        }
+
+
+class Result(Struct, frozen=True):
     """How one transfer ended.
 
     size: content bytes that arrived whole; entries: how many.
@@ -110,6 +161,12 @@ class Result:
     how many more of them.
     landed: where it came to stand, when that was decided in the pod (a push of one file or directory); else empty.
     tally: None where nothing was compared. differences: what a comparison alone has found.
+    wave: the number of the wave that it belongs to; 0 where there are none.
+    hooks: the user's commands that were run. backup: the revision under which what was replaced is kept. restored: the
+    one that a rollback has brought back. rolled_back: a hook failed, and what was there before is there again.
+    revisions: of a history; None of all else.
+    rounds: how often it was made, of a fleet or of sources that are followed; bytes and entries are of all
+    times, all else is of the last.
     """
 
     transfer: Transfer
@@ -139,11 +196,20 @@ class Result:
     tally: Tally | None = None
     differences: tuple[Difference, ...] = ()
     begun_s: float | None = None
+    wave: int = 0
+    hooks: tuple[HookRun, ...] = ()
+    backup: str = ""
+    restored: str = ""
+    rolled_back: bool = False
+    revisions: tuple[Revision, ...] | None = None
+    rounds: int = 1
 
     def to_json(self) -> dict[str, Any]:
         return {
             **self.transfer.to_json(),
             "outcome": self.outcome.value,
+            **({"wave": self.wave} if self.wave else {}),
+            **({"rounds": self.rounds} if self.rounds > 1 else {}),
             "bytes": self.size,
             "entries": self.entries,
             "wire_bytes": self.wire_size,
@@ -166,6 +232,11 @@ class Result:
             "landed": exact(self.landed) or None,
             "tally": self.tally.to_json() if self.tally else None,
             **self._checksum_json(),
+            **({"hooks": [one.to_json() for one in self.hooks]} if self.hooks else {}),
+            **({"backup": self.backup} if self.backup else {}),
+            **({"restored": self.restored} if self.restored else {}),
+            **({"rolled_back": True} if self.rolled_back else {}),
+            **({"revisions": [one.to_json() for one in self.revisions]} if self.revisions is not None else {}),
         }
 
     def _checksum_json(self) -> dict[str, Any]:
@@ -176,6 +247,20 @@ class Result:
             "digests": {exact(path): one for path, one in self.digests.items()},
             **({"digests_unnamed": self.digests_unnamed} if self.digests_unnamed else {}),
         }
+
+
+def repeated(before: Result | None, now: Result) -> Result:
+    """Return the result of a transfer that was made once more: what it brought is added up."""
+    if before is None:
+        return now
+    return replace(
+        now,
+        size=before.size + now.size,
+        entries=before.entries + now.entries,
+        wire_size=before.wire_size + now.wire_size,
+        archive_size=before.archive_size + now.archive_size,
+        rounds=before.rounds + 1,
+    )
 
 
 def cause(result: Result) -> str:
@@ -237,8 +322,7 @@ def groups(results: Iterable[Result]) -> list[Group]:
     return sorted(found, key=lambda group: -len(group.results))
 
 
-@dataclass(frozen=True, slots=True)
-class Alike:
+class Alike(Struct, frozen=True):
     """Transfers of which a comparison has found the same differences."""
 
     differences: tuple[Difference, ...]
@@ -314,8 +398,7 @@ def settled(results: Sequence[Result]) -> list[Result]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What the sources of a push were: `PushPlan.digest`, how many entries, and bytes of content."""
 
     digest: str
@@ -326,8 +409,7 @@ class Sources:
         return {"digest": self.digest, "entries": self.entries, "bytes": self.size}
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(Struct, frozen=True):
     """What a command was asked for, so that it can be asked for again (`cli.record` makes and reads it).
 
     began: in UTC (RFC 3339). directory: where it ran. arguments: paths of this machine. context: of the kubeconfig.
@@ -356,8 +438,7 @@ class Requested:
         }
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """How all transfers of one run ended.
 
     left_out: entries of the local source that no pod was sent (devices, sockets, FIFOs). not_kept: what the archive
@@ -365,6 +446,8 @@ class Report:
     strict: a pod that was matched but skipped counts as failed.
     tells_differences: the exit code says whether a comparison has found some.
     request: what the run was asked for, if a command was.
+    waves: those of the run, also those that never began; none where all began at once.
+    sources: the last state of those that were followed.
     """
 
     direction: str
@@ -376,6 +459,18 @@ class Report:
     strict: bool = False
     tells_differences: bool = False
     request: Requested | None = None
+    waves: Sequence[Passed] = ()
+    sources: Sources | None = None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing was copied: each transfer failed, or was interrupted."""
+        return all(one.outcome in (Outcome.FAILED, Outcome.INTERRUPTED) for one in self.results)
+
+    @property
+    def stopped(self) -> Passed | None:
+        """The wave after which no other began, though there were more."""
+        return next((one for one in self.waves if one.stopped), None)
 
     @property
     def missed(self) -> list[Skipped]:
@@ -387,7 +482,8 @@ class Report:
         outcomes = {result.outcome for result in self.results} - {Outcome.ABSENT}
         if Outcome.INTERRUPTED in outcomes:
             return 130
-        if outcomes <= {Outcome.FAILED}:
+        stands = any(one.error_class == UNSETTLED and not one.rolled_back for one in self.results)
+        if outcomes <= {Outcome.FAILED} and not stands:
             return 1
         if outcomes & {Outcome.FAILED, Outcome.PARTIAL} or self.left_out or self.missed:
             return 23
@@ -415,6 +511,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             **({"strict": True} if self.strict else {}),
             **({"request": self.request.to_json()} if self.request else {}),
+            **({"waves": [one.to_json() for one in self.waves]} if self.waves else {}),
             "pods": [result.to_json() for result in self.results],
             "groups": [group.to_json() for group in groups(self.failed)],
             "skipped": [one.to_json() for one in self.skipped],

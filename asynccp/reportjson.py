@@ -3,7 +3,7 @@
     load_report(report.dumps())     the report again; or Unreadable
 
 The file may be of a later release (fields that are not known are passed over, as `report.schema.json` asks of every
-reader), cut, or something else altogether. Names that `to_json` has for its readers get those of the dataclasses, whose
+reader), cut, or something else altogether. Names that `to_json` has for its readers get those of the classes, whose
 own types then say what each may be. What no field of the JSON tells (a pod's uid, its image) is not there again.
 """
 
@@ -23,7 +23,7 @@ Json = Mapping[str, Any]
 
 _RENAMED = {"bytes": "size", "wire_bytes": "wire_size", "archive_bytes": "archive_size", "class": "error_class",
             "begun_seconds": "begun_s"}  # fmt: skip
-_DIRECTIONS = ("push", "pull", "forward", "diff")
+_DIRECTIONS = ("push", "pull", "forward", "diff", "rollback", "history")
 _MOST_DIGITS = 18  # some exabytes
 _TALLY = ("new", "changed", "set", "same", "removed", "saved_bytes", "passed_over")
 
@@ -74,6 +74,7 @@ def _report(document: Json) -> dict[str, Any]:
         "strict": document.get("strict", False),
         "tells_differences": document["exit_code"] == 4,
         "request": _request(document["request"]) if "request" in document else None,
+        "waves": [_wave(one) for one in document.get("waves", ())],
     }
 
 
@@ -84,6 +85,11 @@ def _request(it: Json) -> dict[str, Any]:
         "selectors": [[one[name] for name in Selector._fields] for one in it["selectors"]],
         "sources": {**sources, "size": sources["bytes"]} if sources else None,
     }
+
+
+def _wave(it: Json) -> dict[str, Any]:
+    own = {_RENAMED.get(name, name): value for name, value in it.items() if value is not None}
+    return {**own, "name": inexact(it["name"] or "")}
 
 
 def _result(it: Json, differences: Iterable[Json]) -> dict[str, Any]:
@@ -99,7 +105,12 @@ def _result(it: Json, differences: Iterable[Json]) -> dict[str, Any]:
         "landed": inexact(it["landed"] or ""),
         "tally": [tally[name] for name in _TALLY] if tally else None,
         "differences": [_difference(one) for one in differences],
+        "revisions": [_revision(one) for one in it["revisions"]] if "revisions" in it else None,
     }
+
+
+def _revision(it: Json) -> dict[str, Any]:
+    return {**it, "name": it["revision"], "digest": it["digest"] or ""}
 
 
 def _transfer(it: Json) -> dict[str, Any]:
@@ -123,4 +134,4 @@ def _path(shown: str) -> bytes:
 
 def _key(it: Json) -> tuple[object, ...]:
     """Return what tells one transfer from another."""
-    return tuple(it.get(name) for name in ("namespace", "pod", "container", "path", "log"))
+    return tuple(it.get(name) for name in ("context", "namespace", "pod", "container", "path", "log"))

@@ -14,8 +14,10 @@ exists on this machine (a log that is named by the time of day).
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from asynccp.errors import UsageError
 from asynccp.ours import EPHEMERAL
@@ -59,8 +61,10 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _BESIDE = ("initContainers", "ephemeralContainers")  # a pod's containers that aren't its regular ones
 _OFFERED = 5  # of the containers that run beside one that doesn't
 STANDARD_OUTPUT = "-"  # the destination of a pull: one archive
+STORES = ("s3://", "gs://", "az://")  # how the URL of an object store begins
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"  # kubectl's podcmd.go; the API server ignores it
 NODE_OS = "kubernetes.io/os"
+ZONE = "topology.kubernetes.io/zone"
 
 
 class Selector(NamedTuple):
@@ -132,14 +136,15 @@ class Selection(NamedTuple):
         return None in reached or len(reached) > 1
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One container. `uid` and `restarts` tell a pod from its replacement of the same name.
 
     others: the pod's other containers that run. ending: the pod is being deleted, and was named all the same.
     several: another container than this could have been meant, whether that one runs or not: so this one is named.
     labels: those of the pod that were asked for, each as KEY=VALUE: a thousand pods have many that nobody asks for.
     for_log: only what it has said is asked for, so it need not run, nor be the one that it was.
+    context: of the kubeconfig, where several are in play; else empty.
+    zone: of its node, where that was asked for, and is told.
     """
 
     namespace: str
@@ -154,11 +159,22 @@ class Target:
     several: bool = False
     labels: tuple[str, ...] = ()
     for_log: bool = False
+    zone: str = ""
+    context: str = ""
 
     @property
     def of_pod(self) -> str:
-        """NAMESPACE/POD: what several containers of it have in common."""
-        return f"{self.namespace}/{self.pod}"
+        """NAMESPACE/POD, behind its context: what several containers of it have in common."""
+        return f"{self._within}{self.namespace}/{self.pod}"
+
+    @property
+    def host(self) -> str:
+        """The node, behind its context: two clusters may have nodes of one name."""
+        return f"{self.context}/{self.node}" if self.context else self.node
+
+    @property
+    def _within(self) -> str:
+        return f"{printable(self.context)}/" if self.context else ""
 
     @property
     def label(self) -> str:
@@ -166,15 +182,14 @@ class Target:
         return f"{self.pod}/{self.container}" if self.several else self.pod
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.label}"
+        return f"{self._within}{self.namespace}/{self.label}"
 
     def label_value(self, key: str) -> str:
         """Return the value of a label that was asked for."""
         return next(value for found, _, value in (one.partition("=") for one in self.labels) if found == key)
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(Struct, frozen=True):
     """One target and one path in it: what one exec session copies. Or a log, and what that is called here."""
 
     target: Target
@@ -194,6 +209,7 @@ class Transfer:
     def to_json(self) -> dict[str, Any]:
         target = self.target
         return {
+            **({"context": target.context} if target.context else {}),
             "namespace": target.namespace,
             "pod": target.pod,
             "container": target.container,
@@ -204,11 +220,11 @@ class Transfer:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """A pod that was matched, or named, but isn't copied, and why.
 
-    pod: NAMESPACE/POD, or NAMESPACE/KIND/NAME of a workload that has none. named: it counts as failed, since it was
+    pod: NAMESPACE/POD, or NAMESPACE/KIND/NAME of a workload that has none; where there are several contexts, behind
+    that, or that alone. named: it counts as failed, since it was
     asked for by its own name, or lacks the container that was asked for. container: of a pod that is copied, the one
     that isn't.
     """
@@ -221,6 +237,11 @@ class Skipped:
     @property
     def name(self) -> str:
         return f"{self.pod}/{self.container}" if self.container else self.pod
+
+    @property
+    def is_context(self) -> bool:
+        """Whether it is a whole context that tells of no pod."""
+        return "/" not in self.pod
 
     def to_json(self) -> dict[str, str | bool]:
         which = {"container": self.container} if self.container else {}
@@ -237,7 +258,12 @@ def name_of(path: str) -> str:
 
 def is_remote(argument: str) -> bool:
     """Tell whether an argument means a path in pods, unless it exists here, rather than one on this machine."""
-    return ":" in argument and not argument.startswith((".", "/", "~"))
+    return ":" in argument and not argument.startswith((".", "/", "~", *STORES))
+
+
+def is_store(argument: str) -> bool:
+    """Tell whether an argument is the URL of an object store, rather than a path of this machine."""
+    return argument.startswith(STORES)
 
 
 def split_arguments(
@@ -467,6 +493,13 @@ def logs_of(pod: Json, selection: Selection, *, named: bool = False) -> list[Tra
     if found or not chosen:
         return found
     return [Skipped(_label_of(pod), f"{_why_not_running(status, chosen[0])}, and has no log", named)]
+
+
+def zones_of(nodes: Sequence[Json]) -> dict[str, str]:
+    """Return the zone of each of some nodes (v1.Node as JSON), by its name; one without a zone is left out."""
+    labels = (one.get("metadata") or {} for one in nodes)
+    found = {str(one.get("name", "")): str((one.get("labels") or {}).get(ZONE) or "") for one in labels}
+    return {name: zone for name, zone in found.items() if zone and _LABEL_VALUE.fullmatch(zone)}
 
 
 def what_became_of(target: Target, pod: Json | None) -> str:

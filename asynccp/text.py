@@ -19,8 +19,8 @@ _CONTROLS = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufef
 # What can't be seen: soft hyphen, zero-width space and joiners of words, annotations, tags. Not the joiners of letters
 # (U+200C, U+200D), which names in Persian and with emoji need.
 _INVISIBLE = "\xad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufff9-\ufffb\U000e0000-\U000e007f"
-_UNSAFE = re.compile(f"[{_CONTROLS}{_INVISIBLE}]")
-_INEXACT = re.compile(rf"[\\{_CONTROLS}{_INVISIBLE}]")
+_UNSAFE = f"[{_CONTROLS}{_INVISIBLE}]"  # to compile these takes 1 % of a start: it is done where a name needs it
+_INEXACT = rf"[\\{_CONTROLS}{_INVISIBLE}]"
 _ESCAPE = re.compile(r"\\(?:([\\nrt])|x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -30,7 +30,7 @@ def printable(text: str | bytes, limit: int = 1000) -> str:
     if isinstance(text, bytes):
         text = text[: 4 * (limit + 1)].decode("utf-8", "backslashreplace")
     shortened = text if len(text) <= limit else text[:limit] + "…"
-    return _UNSAFE.sub(_escaped, shortened)
+    return shortened if _is_plain(shortened) else re.sub(_UNSAFE, _escaped, shortened)
 
 
 def exact(path: str | bytes) -> str:
@@ -40,12 +40,17 @@ def exact(path: str | bytes) -> str:
     `\\UHHHHHHHH` are one character. A byte that is no UTF-8 may come as Python has it in text: as a lone surrogate.
     """
     text = path.decode("utf-8", "surrogateescape") if isinstance(path, bytes) else path
-    return _INEXACT.sub(_exactly, text)
+    return text if _is_plain(text) and "\\" not in text else re.sub(_INEXACT, _exactly, text)
 
 
 def inexact(text: str) -> str:
     """Return the path that `exact` has shown as `text`, with bytes that are no UTF-8 as lone surrogates."""
     return _ESCAPE.sub(_meant, text)
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text is of ASCII's printable characters alone, as nearly all names are."""
+    return text.isascii() and text.isprintable()
 
 
 def _meant(match: re.Match[str]) -> str:

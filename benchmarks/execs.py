@@ -19,6 +19,7 @@ from asynccp.kube.exec import V4
 from asynccp.status import ExitStatus
 from asynccp.target import Skipped, Transfer
 from asynccp.ui.text import closing
+from asynccp.wave import Wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class _Plan:
     skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     not_kept: tuple[NotKept, ...] = ()
+    waves: tuple[Wave, ...] = ()
 
 
 async def run_everywhere(namespace: str, selector: str, argv: list[str]) -> int:

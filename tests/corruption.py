@@ -7,7 +7,7 @@ its digest: in the pod for a push (what was received) and for a pull (the source
 
 import os
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,11 @@ from pathlib import Path
 from anyio import to_thread
 
 from asynccp.chunk import Chunk
+from asynccp.engine.around import SessionAround
 from asynccp.engine.planning import plan_pull, plan_push
 from asynccp.engine.pull import pull
 from asynccp.engine.push import push
-from asynccp.kube.base import Cluster, EphemeralContainer, Session, Wanted
+from asynccp.kube.base import Cluster, EphemeralContainer, Session, Wanted, Watched
 from asynccp.kube.cluster import connect
 from asynccp.kube.exec import Event, Stdout
 from asynccp.options import Failures, Options, Sync, Verification
@@ -74,7 +75,7 @@ class Corrupting:
     """A cluster whose sessions are struck once."""
 
     def __init__(self, cluster: Cluster, corruption: Corruption, here: Path, pod: Path) -> None:
-        self.namespace = cluster.namespace
+        self.context, self.members, self.namespace = cluster.context, cluster.members, cluster.namespace
         self.struck = False
         self._cluster = cluster
         self._corruption = corruption
@@ -90,6 +91,12 @@ class Corrupting:
 
     async def ephemeral(self, target: Target, wanted: Wanted) -> EphemeralContainer:
         return await self._cluster.ephemeral(target, wanted)
+
+    def watch_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[Watched]:
+        return self._cluster.watch_pods(selector, namespace, fields)
+
+    async def zones(self) -> Mapping[str, str]:
+        return await self._cluster.zones()
 
     async def find_pod(self, target: Target) -> Json | None:
         return await self._cluster.find_pod(target)
@@ -141,20 +148,12 @@ class Corrupting:
         return -1
 
 
-class _Session:
+class _Session(SessionAround):
     """A session between the engine and the cluster."""
 
     def __init__(self, session: Session, cluster: Corrupting) -> None:
-        self._session = session
+        super().__init__(session)
         self._cluster = cluster
-
-    @property
-    def protocol(self) -> str:
-        return self._session.protocol
-
-    @property
-    def ending(self) -> str:
-        return self._session.ending
 
     async def send(self, data: bytes | memoryview) -> None:
         if bytes(data).startswith(b"sum\n"):
@@ -164,17 +163,11 @@ class _Session:
     async def send_chunk(self, chunk: Chunk) -> None:
         await self.send(chunk.data)
 
-    async def close_stdin(self) -> None:
-        await self._session.close_stdin()
-
     async def receive(self) -> Event | None:
         event = await self._session.receive()
         if isinstance(event, Stdout):
             return Stdout(memoryview(self._cluster.on_the_wire("pull", bytes(event.data))))
         return event
-
-    async def ping(self) -> None:
-        await self._session.ping()
 
 
 async def carry_out(cluster: FakeCluster, kubeconfig: Path, corruption: Corruption, here: Path) -> tuple[bool, Report]:

@@ -1,6 +1,5 @@
 """Events and plans as lines of JSON: nothing is lost, and what nobody of ours has written is refused."""
 
-import dataclasses
 import json
 import types
 import typing
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut, Origin
@@ -67,7 +67,7 @@ def parts(plan: Plan) -> tuple[object, ...]:
     """Return what of a plan can be compared: a layout is no value, but a function of its entries and its token."""
     if not isinstance(plan, PushPlan):
         return (plan,)
-    return plan.entries, plan.layout.token, plan.layout.size, dataclasses.replace(plan, layout=NO_LAYOUT)
+    return plan.entries, plan.layout.token, plan.layout.size, replace(plan, layout=NO_LAYOUT)
 
 
 @given(values(Event))
@@ -105,7 +105,7 @@ def test_an_event_that_other_programs_can_read() -> None:
             "target": {
                 "namespace": "shop", "pod": "web-0", "container": "main", "node": "node-1", "uid": "uid-1",
                 "image": "sha256:0", "restarts": 3, "others": ["proxy"], "ending": True, "several": True,
-                "labels": ["app=web"], "for_log": False,
+                "labels": ["app=web"], "for_log": False, "zone": "", "context": "",
             },
             "path": "/etc/app",
             "log": None,

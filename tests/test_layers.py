@@ -21,6 +21,7 @@ VOCABULARY = {
     "errors",
     "events",
     "limits",
+    "modes",
     "options",
     "ours",
     "report",
@@ -29,6 +30,7 @@ VOCABULARY = {
     "target",
     "text",
     "times",
+    "wave",
 }
 MAY_KNOW = {
     "vocabulary": VOCABULARY,
@@ -38,30 +40,34 @@ MAY_KNOW = {
     "auth": VOCABULARY | {"auth", "net"},
     "kube": VOCABULARY | {"kube", "auth", "net"},
     "remote": VOCABULARY | {"remote", "archive", "plan.manifest"},
-    "local": VOCABULARY | {"local", "archive", "plan.filters", "plan.manifest"},
-    "sinks": VOCABULARY | {"sinks", "archive", "local", "plan.manifest"},
-    "engine": VOCABULARY | {"engine", "archive", "kube.base", "kube.exec", "local", "plan", "remote", "sinks"},
+    "local": VOCABULARY | {"local", "archive", "objects", "plan.filters", "plan.manifest"},
+    "objects": VOCABULARY | {"objects", "plan.filters", "plan.manifest"},
+    "sinks": VOCABULARY | {"sinks", "archive", "local", "objects", "plan.manifest"},
+    "engine": VOCABULARY
+    | {"engine", "archive", "kube.base", "kube.exec", "local", "objects", "plan", "remote", "sinks"},
+    "relay": VOCABULARY | {"relay", "archive", "engine", "jsonlines", "kube", "local", "objects", "plan", "sinks", ""},
     "ui": VOCABULARY | {"ui", "plan", "jsonlines"},
     "testing": VOCABULARY | {"testing", "kube.exec"},
     "jsonlines.py": VOCABULARY | {"plan", "archive"},
     "reportjson.py": VOCABULARY,
-    "cli": VOCABULARY | {"cli", "engine", "kube", "plan", "testing", "reportjson", "ui", ""},
+    "cli": VOCABULARY | {"cli", "engine", "kube", "plan", "relay", "testing", "reportjson", "ui", ""},
 }
 PROGRAM = {"__init__.py", "__main__.py"}
 INPUT_AND_OUTPUT = {"asyncio", "anyio", "aiohttp", "socket", "os", "time", "subprocess", "threading", "ssl", "select"}
 ONLY_IN = {
     "typer": ("cli/",),
     "tqdm": ("ui/bars.py",),
-    "yaml": ("auth/kubeconfig.py",),
+    "yaml": ("auth/kubeconfig.py", "relay/yamlfile.py"),
     "aiohttp": ("auth/oidc.py", "kube/apiclient.py", "testing/"),
     "kubernetes_asyncio": ("kube/",),  # by name alone but for apiclient.py; test_start.py has who loads it
     "h11": ("net/http.py",),
     "jsonschema": (),  # tests ask it whether reports are what report.schema.json says
-    "msgspec": ("jsonlines.py", "reportjson.py", "cli/record.py"),
+    "watchfiles": ("local/watch.py",),
     "websockets": ("net/websocket.py",),
     "backports": ("archive/zstd.py",),
+    "obstore": ("objects/store.py",),
     "compression": ("archive/zstd.py",),
-    "anyio": ("engine/", "net/", "auth/", "kube/", "ui/", "testing/", "cli/"),
+    "anyio": ("engine/", "net/", "relay/", "auth/", "kube/", "ui/", "testing/", "cli/"),
 }
 
 
@@ -103,9 +109,10 @@ def test_a_module_knows_only_what_its_layer_may_know(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", modules_of("vocabulary", "archive", "plan", "remote", "local", "sinks"))
-def test_the_lower_layers_need_only_the_standard_library(module: str) -> None:
-    known = {*sys.stdlib_module_names, "compression"}  # that from Python 3.14 on
-    assert others(module) - {"backports"} <= known, "3.14's zstd"
+def test_the_lower_layers_need_only_the_standard_library_and_what_values_are_made_of(module: str) -> None:
+    known = {*sys.stdlib_module_names, "compression", "msgspec"}  # the former from Python 3.14 on
+    others_than = {"local/watch.py": {"watchfiles"}}.get(module, set())
+    assert others(module) - {"backports"} - others_than <= known, "3.14's zstd"
 
 
 @pytest.mark.parametrize(
@@ -120,9 +127,23 @@ def test_a_library_is_imported_only_in_its_place(library: str, places: tuple[str
     assert [module for module in MODULES if library in others(module) and not module.startswith(places)] == []
 
 
+def test_only_who_reads_and_writes_json_has_values_converted() -> None:
+    of_msgspec = [
+        (module, ast.unparse(node))
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom) and "msgspec" in ast.unparse(node)
+    ]
+    makes = {"from msgspec import Struct", "from msgspec import Struct, field", "from msgspec.structs import replace"}
+    found = {module for module, line in of_msgspec if line not in makes}
+    assert found == {"jsonlines.py", "relay/lines.py", "reportjson.py", "cli/record.py"}
+
+
 def test_tasks_are_started_only_in_the_upper_layers() -> None:
     starts = [module for module, tree in MODULES.items() if "create_task_group" in ast.unparse(tree)]
-    assert [module for module in starts if not module.startswith(("engine/", "ui/", "testing/", "cli/"))] == []
+    assert [
+        module for module in starts if not module.startswith(("engine/", "relay/", "ui/", "testing/", "cli/"))
+    ] == []
     assert starts, "the name has changed"
 
 

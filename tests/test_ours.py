@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asynccp.ours import is_partial, ours_above, partial_name
+from asynccp.ours import is_kept, is_partial, ours_above, partial_name
 
 STAGE = b".asynccp-0f3b-main-123.4567"
 
@@ -50,3 +50,20 @@ def test_one_digit_that_is_another_makes_it_somebody_elses(at: int, digit: int) 
     at += len(b".asynccp-")
     altered = name[:at] + bytes([digit]) + name[at + 1 :]
     assert is_partial(altered) == (altered == name)
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        (b".asynccp-backup", True),
+        (b"a/.asynccp-backup/app/20261130T034501Z-0123ab/tree/x", True),
+        (b".app.20261130T034501Z-0123ab", True),
+        (b"a/.app.20261130T034501Z-0123ab.2/x", True),
+        (b"asynccp-backup", False),
+        (b".app.20261130T034501Z", False),
+        (b"app.20261130T034501Z-0123ab", False),
+        (b"x.asynccp-backup", False),
+    ],
+)
+def test_what_a_push_keeps_is_known_by_its_name(path: bytes, kept: bool) -> None:
+    assert is_kept(path) is kept

@@ -47,6 +47,7 @@ def report(*outcomes: Outcome, skipped: Sequence[Skipped] = (), left_out: Sequen
         (report(COMPLETE, skipped=[MATCHED]), 0),
         (report(FAILED), 1),
         (report(FAILED, FAILED), 1),
+        (Report("push", [result(FAILED), result(FAILED, "web-1", error_class="Unsettled")]), 23),  # it has the files
         (report(FAILED, skipped=[NAMED]), 1),
         (report(), 1),
         (report(COMPLETE, ABSENT), 0),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
 from asynccp import errors
 from asynccp.archive.layout import ArchiveLayout
@@ -18,13 +19,26 @@ from asynccp.difference import Difference, Sign, Text, Why
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.plan.forward import ForwardPlan
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
-from asynccp.report import SCHEMA_VERSION, Attempt, Outcome, Report, Requested, Result, Sources, Tally
+from asynccp.report import (
+    SCHEMA_VERSION,
+    Attempt,
+    HookRun,
+    Outcome,
+    Report,
+    Requested,
+    Result,
+    Revision,
+    Sources,
+    Tally,
+)
 from asynccp.target import Log, Selector, Skipped, Target, Transfer
+from asynccp.wave import Passed, Wave
 from tests.schema import SCHEMA, closed, conforming, mismatch
 
 TOKEN = "0123456789abcdef"
 HOSTILE = "a\x1b[2J\n\xe9\u202e\\x9b\udcff"
 WEB = Transfer(Target("shop", "web-0", "main", "node-1"), "/etc/app")
+ELSEWHERE = Transfer(Target("shop", "web-0", "main", context="prod-a"), "/etc/app")
 PENDING = Transfer(Target("shop", "web-1", "side", several=True), HOSTILE)
 LOG = Transfer(Target("shop", "web-0", "main", "node-1", for_log=True), "main.log", Log())
 BEFORE = Transfer(Target("shop", "web-0", "main", "node-1", for_log=True), "main.previous.log", Log(previous=True))
@@ -52,6 +66,15 @@ FULL = Result(
 )  # fmt: skip
 UNCOMPRESSED = Result(WEB, Outcome.COMPLETE, protocol="v4", compression_note="the node is busy", landed=HOSTILE)
 COMPARED = Result(WEB, Outcome.COMPLETE, tally=TALLY, differences=DIFFERENCES)
+PASSED = (Passed(1, HOSTILE, 1, 0.5, 2.25, 1, "1 pod failed"), Passed(2, "", 1))
+
+ROLLED_OUT = Result(
+    WEB, Outcome.FAILED, hooks=(HookRun("before", 0, 0.5), HookRun("after", 1, 0.25, "no\n\\x1b")),
+    backup="20261130T034501Z-0a1b2c", rolled_back=True,
+)  # fmt: skip
+KEPT = Revision("20261130T034501Z-0a1b2c", "2026-11-30T03:45:01Z", "ci", "runner", "push", 64 * "0", 7)
+RESTORED = Result(WEB, Outcome.COMPLETE, backup="20261130T034502Z-0a1b2c", restored="20261130T034501Z-0a1b2c")
+TOLD = Result(WEB, Outcome.COMPLETE, revisions=(KEPT, replace(KEPT, digest="", by="rollback", entries=None)))
 
 REPORTS = {
     "nothing": Report("pull"),
@@ -62,10 +85,17 @@ REPORTS = {
     "a pull of files and logs": Report("pull", [FULL, Result(LOG, Outcome.COMPLETE), Result(BEFORE, Outcome.ABSENT)]),
     "a pull whose archive is not whole": Report("pull", [FULL]).spoiled(errors.DestinationError("the disk is full")),
     "a forward": Report("forward", [FULL]),
+    "a push that was undone": Report("push", [ROLLED_OUT]),
+    "a rollback": Report("rollback", [RESTORED, Result(PENDING, Outcome.FAILED)]),
+    "a history": Report("history", [TOLD, Result(PENDING, Outcome.COMPLETE, revisions=())]),
     "a run of a command": Report("push", [FULL], [GONE_POD], request=REQUEST),
+    "a run that went on": Report("push", [FULL, replace(FULL, rounds=3)]),
+    "a run in waves": Report("push", [FULL, replace(FULL, wave=2)], waves=PASSED),
     "a comparison": Report("diff", [COMPARED, Result(PENDING, Outcome.FAILED)], tells_differences=True),
+    "a push to several contexts": Report("push", [Result(ELSEWHERE, Outcome.COMPLETE)], [Skipped("prod-b", "is down")]),
     "a comparison of nothing": Report("diff"),
 }
+WAVES = (Wave(1, 2, "canary", (WEB,)), Wave(2, 2, "", (PENDING,)))
 ENTRIES = [
     Entry(b"config", Kind.DIRECTORY, mode=0o755),
     Entry(b"config/a\n", Kind.FILE, 1536, 0o4600),
@@ -77,6 +107,9 @@ PLANS: dict[str, PushPlan | PullPlan | ForwardPlan] = {
     "a push": PushPlan(("config",), LAYOUT, (WEB, PENDING), SKIPPED, LEFT_OUT, not_kept=NOT_KEPT, excluded=2),
     "a push of nothing": PushPlan((), ArchiveLayout([], TOKEN), ()),
     "a pull": build_pull(f"./{HOSTILE}", [WEB, PENDING, LOG, BEFORE], SKIPPED, TOKEN),
+    "a pull from several contexts": build_pull("logs", [ELSEWHERE], (), TOKEN),
+    "a push in waves": PushPlan((), LAYOUT, (WEB, PENDING), waves=WAVES),
+    "a pull in waves": replace(build_pull("logs", [WEB, PENDING], (), TOKEN), waves=WAVES),
     "a pull to standard output": build_pull("-", [WEB], (), TOKEN),
     "a forward": ForwardPlan(WEB, PENDING, TOKEN),
 }
@@ -98,6 +131,8 @@ PROMISED = {
             "compression_note seconds tries attempts protocol error class hint left_out not_kept grown landed "
             "tally"
         ),
+        "passed_wave": "wave name pods begun_seconds seconds failed stopped",
+        "planned_wave": "wave name pods",
         "group": "outcome error hint count pods",
         "difference": "path difference why bytes",
         "text": "unified note pod_sha256",
@@ -106,6 +141,8 @@ PROMISED = {
         "request": "command began directory arguments selectors context settings",
         "selector": "kind name path namespace",
         "sources": "digest entries bytes",
+        "hook": "when exit_code seconds output",
+        "revision": "revision replaced user host by digest entries",
         "entry": "path kind bytes mode",
         "push_plan": "version direction entries bytes archive_bytes pods skipped left_out not_kept excluded",
         "gather": "namespace pod container node path directory lands_as",

@@ -1,14 +1,15 @@
 """Who is meant, and which container of a pod: tables of what a person writes and of what the API server says."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from asynccp.errors import UsageError
 from asynccp.target import (
     DEFAULT_CONTAINER,
     WORKLOADS,
+    ZONE,
     Log,
     Selection,
     Selector,
@@ -28,6 +29,7 @@ from asynccp.target import (
     pods_query,
     split_arguments,
     what_became_of,
+    zones_of,
 )
 
 
@@ -787,3 +789,11 @@ def test_selectors_in_words(selector: Selector, text: str) -> None:
 
 def test_a_transfer_in_words_escapes_its_path() -> None:
     assert str(Transfer(TARGET, "/a\nb")) == "shop/web-0:/a\\nb"
+
+
+@pytest.mark.parametrize(
+    ("labels", "zone"),
+    [({ZONE: "eu-1a"}, {"n": "eu-1a"}), ({}, {}), (None, {}), ({ZONE: ""}, {}), ({ZONE: "a\x1b"}, {})],
+)
+def test_the_zone_of_a_node_is_its_label(labels: object, zone: dict[str, str]) -> None:
+    assert zones_of([{"metadata": {"name": "n", "labels": labels}}]) == zone

@@ -4,8 +4,9 @@ import hashlib
 import io
 import os
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 SOME_TIME_S = 1_600_000_000
 
@@ -30,8 +31,7 @@ NAMES = [
 ]
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What must survive a copy. `same_as`: the first name, in order, of the file that this is a name of."""
 
     kind: str

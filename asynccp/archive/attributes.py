@@ -6,7 +6,8 @@ GNU tar with --xattrs) and as bits of the mode, which a pod must not set here.
 
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from asynccp.entry import Entry, Kind
 from asynccp.options import Attributes
@@ -48,8 +49,13 @@ def usual_mode(entry: Entry) -> int:
 
 def as_asked(entry: Entry, attributes: Attributes, now_ns: int) -> Entry:
     """Return an entry as an archive is to have it: with the usual mode, and the time of now, if its own aren't kept."""
-    if not attributes.perms and entry.kind is not Kind.SYMLINK:
-        entry = replace(entry, mode=usual_mode(entry) & USUAL_MASK)
+    if entry.kind is not Kind.SYMLINK and not (attributes.perms and not attributes.chmod):
+        mode = entry.mode if attributes.perms else usual_mode(entry) & USUAL_MASK
+        if attributes.chmod:
+            from asynccp.modes import mode_after  # few ask for it
+
+            mode = mode_after(mode, attributes.chmod, is_directory=entry.kind is Kind.DIRECTORY)
+        entry = replace(entry, mode=mode)
     return entry if attributes.times else replace(entry, mtime_ns=now_ns)
 
 

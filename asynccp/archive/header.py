@@ -13,7 +13,8 @@ What we read is GNU format and POSIX ustar, and nothing older: v7 headers have n
 import struct
 import zlib
 from functools import lru_cache
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolViolation
@@ -60,7 +61,7 @@ def encode_header(entry: Entry) -> bytes:
     return _encode_long(b"K", link) + _encode_long(b"L", name) + block
 
 
-class Header(NamedTuple):
+class Header(Struct, frozen=True):
     """The fields of one block.
 
     The numbers but for size are as they stand in the block, for `decode_number`: a pax record may replace one, and

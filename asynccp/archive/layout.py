@@ -24,6 +24,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from asynccp.archive.format import TAR, ArchiveFormat
 from asynccp.entry import Entry, Kind
 from asynccp.options import CHUNK_SIZE, RECORD_SIZE
@@ -35,7 +37,7 @@ stdin than it hands on."""
 _LINKS = (Kind.HARDLINK, Kind.SYMLINK)
 
 
-class Piece(NamedTuple):
+class Piece(Struct, frozen=True):
     """Part of one member, `start` to `stop` of it, that stands at `offset` of a slice of the archive.
 
     A member is its header, its content and its padding, in this order.
@@ -129,7 +131,8 @@ class ArchiveLayout:
         return size
 
     def _size(self, member: Entry) -> int:
-        return self.format.header_size(member) + member.size + self.format.padding(member.size)
+        size = self.format.encoded.get(member.path, member.size)
+        return self.format.header_size(member) + size + self.format.padding(size)
 
 
 def _sent(entries: Sequence[Entry]) -> str:

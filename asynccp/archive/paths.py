@@ -36,6 +36,7 @@ class Claims:
         self._ask = folds_case
         self._folds_case: bool | None = None
         self._names = Names()
+        self._parent: bytes | None = None  # of the last name, where it is a directory below what was asked for
         self._memory = 0
 
     @property
@@ -93,19 +94,25 @@ class Claims:
         return key
 
     def _check(self, path: bytes) -> None:
-        if self._requested and not (path + b"/").startswith(self._requested + b"/"):
-            raise UnsafeEntry(f"the archive has {printable(path) or '.'}, which was not asked for")
         parent = path.rpartition(b"/")[0]
-        while parent and (kind := self._names.get(key := self._key(parent))) != _FOLDER:
-            if kind:
-                raise UnsafeEntry(f"{printable(path)} would lie below {printable(parent)}, which is no directory")
-            self._names.add(key, _FOLDER)
-            parent = parent.rpartition(b"/")[0]
+        if parent != self._parent:  # names come directory by directory
+            self._check_parents(path)
         if self._memory + self._names.memory > self._most_memory:
             raise more_than_can_be_remembered()
         if self._names.count >= self._most:
             what = f"with {printable(path, 200)} the archive has more than {self._most} entries"
             raise UnsafeEntry(what, hint=raise_hint(Knob.ENTRIES))
+
+    def _check_parents(self, path: bytes) -> None:
+        if self._requested and not (path + b"/").startswith(self._requested + b"/"):
+            raise UnsafeEntry(f"the archive has {printable(path) or '.'}, which was not asked for")
+        above = parent = path.rpartition(b"/")[0]
+        while parent and (kind := self._names.get(key := self._key(parent))) != _FOLDER:
+            if kind:
+                raise UnsafeEntry(f"{printable(path)} would lie below {printable(parent)}, which is no directory")
+            self._names.add(key, _FOLDER)
+            parent = parent.rpartition(b"/")[0]
+        self._parent = above if (above + b"/").startswith(self._requested + b"/") or not self._requested else None
 
     def _key(self, path: bytes) -> int:
         """Return the same number for names that are one and the same to the file system."""

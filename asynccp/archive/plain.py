@@ -6,15 +6,15 @@ differs is taken in its usual form only. Anything else ends the run: the strict 
 it refuses it. So a run only accepts, and only what the strict decoder would have accepted, as the same entry;
 tests/archive/test_plain.py compares the two.
 
-Measured by turns, on two busy cores: to decode 10,000 files of 1 KiB takes 0.08 s of CPU instead of 0.25, to pull them
-into a directory on tmpfs 0.42 instead of 0.91 (with archives of bsdtar, BusyBox and toybox 0.56 to 0.61 of what it
-was). Names of more than 100 bytes, but for those with a prefix, come behind an extension, and are the strict decoder's.
+To decode 10,000 files of 1 KiB took 0.05 s of CPU instead of 0.13, and to extract them on tmpfs 0.25 instead of 0.91,
+where GNU tar took 0.12 and the bare system calls, with a rename for each file, 0.14. Names of more than 100 bytes, but
+for those with a prefix, come behind an extension, and are the strict decoder's.
 """
 
 import re
 import struct
-import zlib
 from typing import NamedTuple
+from zlib import adler32
 
 from asynccp.archive.header import BLOCK, padding
 from asynccp.entry import Entry, Kind
@@ -26,7 +26,6 @@ _MOST_FORMS = 8  # remembered: a tree has few modes and owners, and a hostile ar
 
 _FIELDS = struct.Struct("100s 24s 32s 356s")  # name; mode and owners; size, time and checksum; all from the typeflag on
 _NUMBERS = re.compile(rb"([0-7]{11})[\0 ]([0-7]{11})[\0 ]([0-7]{6})\0 ")
-_LEAF = re.compile(rb"(?!\.\.?\Z)[^/\0]+")
 
 
 class Whole(NamedTuple):
@@ -55,6 +54,9 @@ class _Form(NamedTuple):
     sum: int
 
 
+_NO_FORM = _Form(0, 0, 0, b"", 0)
+
+
 class PlainRuns:
     """Reads the runs of one archive."""
 
@@ -81,17 +83,20 @@ class PlainRuns:
         room: bytes of content that the archive may still have.
         """
         files, size_of_all = list[Whole](), 0
-        while start + BLOCK <= len(view) and len(files) < _MOST_FILES:
-            field, owner, numbers, tail = _FIELDS.unpack_from(view, start)
-            form, match = self._forms.get(owner + tail), _NUMBERS.fullmatch(numbers)
-            if form is None or match is None:
+        owner, tail, form, most = b"", b"", _NO_FORM, len(view) - BLOCK
+        while start <= most and len(files) < _MOST_FILES:
+            field, other, numbers, rest = _FIELDS.unpack_from(view, start)
+            if rest != tail or other != owner:
+                owner, tail, form = other, rest, self._forms.get(other + rest, _NO_FORM)
+            match = _NUMBERS.fullmatch(numbers)
+            if form is _NO_FORM or match is None:
                 break
-            size, mtime_s, checksum = (int(digits, 8) for digits in match.groups())
+            size, mtime_s, checksum = int(match[1], 8), int(match[2], 8), int(match[3], 8)
             path = self._path(form.prefix + field.rstrip(b"\0"))
             content, stop = start + BLOCK, start + BLOCK + size + padding(size)
             if not path or stop > len(view) or size > min(SMALL_SIZE, room - size_of_all):
                 break
-            if (zlib.adler32(view[start : start + 148]) & 0xFFFF) - 1 + form.sum != checksum:
+            if (adler32(view[start : start + 148]) & 0xFFFF) - 1 + form.sum != checksum:
                 break
             entry = Entry(path, Kind.FILE, size, form.mode, mtime_s * 1_000_000_000, form.uid, form.gid)
             files.append(Whole(entry, view[content : content + size]))
@@ -101,6 +106,8 @@ class PlainRuns:
     def _path(self, name: bytes) -> bytes | None:
         """Return the path of a file that stands beside the last one that was learned."""
         leaf = name[len(self._above) :]
-        if not name.startswith(self._above) or not _LEAF.fullmatch(leaf) or len(name) > self._max_path_size:
+        if not name.startswith(self._above) or b"/" in leaf or b"\0" in leaf or len(name) > self._max_path_size:
             return None
-        return None if ours_above(leaf) else self._folder + leaf
+        if leaf[:1] in (b"", b".") and (leaf in (b"", b".", b"..") or ours_above(leaf)):
+            return None
+        return self._folder + leaf

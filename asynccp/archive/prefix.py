@@ -13,7 +13,8 @@ somebody has changed meanwhile gives another digest, and the pull starts over.
 
 import hashlib
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from asynccp.options import RECORD_SIZE
 
@@ -23,8 +24,7 @@ KEPT_SIZE = 128 * 1024
 _STORED_COST = 150  # bytes of memory for a Stored: a sparse file may have some ten thousand
 
 
-@dataclass(slots=True)
-class Stored:
+class Stored(Struct):
     """`size` bytes of the archive that stand in the file `path`, from `offset` on."""
 
     path: bytes

@@ -15,15 +15,20 @@ isn't an error here, because only the caller knows that no more will come: `ende
 FIFOs and devices stand in healthy trees, so they are reported, not refused: the transfer is then partial, with the name
 of what is missing. Members of unknown kinds and of forgotten ones (typeflags `D` `M` `N` `S` `V`) are refused.
 
+A shell that packs in place of tar puts small files into bundles (`archive.bundle`), which come as Whole. They are read
+where they are expected; elsewhere they are of an unknown kind.
+
 Content is never copied: Data holds slices of the buffer that was fed. A member costs 20 µs, in a plain run 8, and 1 GiB
 in one file, fed 32 KiB at a time, 0.05 s.
 """
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from asynccp.archive.attributes import words_of_records
+from asynccp.archive.bundle import MAX_SIZE, TYPEFLAG, read_bundle
 from asynccp.archive.header import (
     BLOCK,
     NAME_SIZE,
@@ -52,8 +57,7 @@ _ZERO_BLOCK = bytes(BLOCK)
 _OCTAL_SIZE_LIMIT = 8**11  # bytes; from here on GNU tar leaves 0 in the header and gives the size in pax
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """An entry begins. `entry.path` is clean: relative, no `.` or `..`; empty for the directory that was archived.
 
     not_kept: what the archive has of it that is never set here, in words.
@@ -63,37 +67,31 @@ class Member:
     not_kept: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(Struct, frozen=True):
     """Content of the member under way; valid until the decoder is fed again."""
 
     data: memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Struct, frozen=True):
     """Zeros of the member under way that the archive does not hold: `size` bytes of them."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class MemberEnd:
+class MemberEnd(Struct, frozen=True):
     """The member under way is whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOver:
+class PassedOver(Struct, frozen=True):
     """A member that is left out with one above it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveEnd:
+class ArchiveEnd(Struct, frozen=True):
     """The two zero blocks have come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """Bytes behind the end marker."""
 
     data: memoryview
@@ -109,12 +107,13 @@ class TarDecoder:
     """Decodes one archive.
 
     Feed it until `ended`, and take all events of one `feed` before the next. After an error it is of no more use.
-    All limits but that for entries are kept here, before a member is told.
+    All limits but that for entries are kept here, before a member is told. bundles: some are expected.
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, bundles: bool = False) -> None:
         self.ended = False
         self._limits = limits
+        self._bundles = bundles
         self._size = 0  # of the content of all members so far, holes included
         self._offset = 0  # of what has been taken in, not counting what is collected
         self._collected = bytearray()
@@ -222,6 +221,9 @@ class TarDecoder:
         if header.typeflag in (b"L", b"K", b"x", b"g"):
             self._begin_extension(header)
             return ()
+        if header.typeflag == TYPEFLAG and self._bundles:
+            self._begin_bundle(header)
+            return ()
         return self._begin_member(header, block)
 
     def _read_zero_block(self) -> Iterable[Event]:
@@ -265,6 +267,29 @@ class TarDecoder:
         else:
             self._global = True
         return ()
+
+    def _begin_bundle(self, header: Header) -> None:
+        if self._records or not 0 < header.size <= MAX_SIZE:
+            raise ProtocolViolation(f"a bundle of files has {header.size} bytes, or something before it")
+        self._wanted = header.size + padding(header.size)
+        self._read = lambda decoder, payload: decoder._read_bundle(payload[: header.size])
+
+    def _read_bundle(self, payload: bytes) -> Iterable[Event]:
+        self._wanted, self._read = BLOCK, TarDecoder._read_header
+        events: list[Event] = []
+        for one in read_bundle(payload):
+            path, size = member_path(one.name, limits=self._limits), len(one.content)
+            self._count(path, size)
+            if abs(one.mtime_s) >= MAX_TIME_S:
+                raise ProtocolViolation(f"a bundle of files gives the time {one.mtime_s}")
+            self._path = path
+            if ours := ours_above(path):
+                events += self._leave_ours_out(ours)
+            else:
+                mtime_ns = one.mtime_s * 1_000_000_000
+                entry = Entry(path, Kind.FILE, size, one.mode, mtime_ns, one.uid, one.gid)
+                events.append(Whole(entry, one.content))
+        return events
 
     def _begin_member(self, header: Header, block: bytes) -> Iterable[Event]:
         records, self._records, self._records_size = self._records, {}, 0

@@ -14,7 +14,8 @@ while a tar reads it, of the same size, is a mixture that nobody tells of, unles
 import math
 from collections.abc import Collection
 from enum import Enum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from asynccp.entry import Entry, Kind
 
@@ -34,7 +35,7 @@ class Fate(Enum):
     REPLACED = "replaced"  # it came; when the pull ended it was not the same any more: no tar says so (`archive.watch`)
 
 
-class State(NamedTuple):
+class State(Struct, frozen=True):
     """Of an entry. size: in bytes; None for a directory, which has one of its own. time_s: of its last change, rounded
     down; None where it isn't known."""
 
@@ -86,6 +87,14 @@ class Watch:
         """A hole of the member under way: zeros of which nothing came."""
         self.ends_with_zero = True
         self._holes += size
+
+    def whole(self, entry: Entry, content: memoryview) -> int:
+        """A member that came whole; return as `end`."""
+        if not self._every and not self._pads and entry.mtime_ns < self._fresh_ns:
+            return 0
+        self.begin(entry)
+        self.ends_with_zero = bool(content) and not content[-1]
+        return self.end()
 
     def end(self) -> int:
         """The member is whole; return how many bytes of it are to be remembered."""

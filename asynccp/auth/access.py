@@ -13,7 +13,6 @@ import logging
 import os
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from ssl import SSLContext
@@ -40,8 +39,7 @@ _USER_FILES = ("client-certificate", "client-key", "tokenFile")
 Loaded = TypeVar("Loaded")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access(Endpoint):
+class Access(Endpoint, frozen=True, kw_only=True):
     """One cluster, one user, at one moment.
 
     proxy: `proxy-url` of the kubeconfig, else what HTTPS_PROXY and NO_PROXY say. headers: they prove who we are.
@@ -49,7 +47,7 @@ class Access(Endpoint):
     """
 
     namespace: str = "default"
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
     context: str | None = None
 
 

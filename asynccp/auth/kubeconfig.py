@@ -10,10 +10,11 @@ Values may be secret and so appear in no message: names, paths, fields and line 
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
+from msgspec import Struct
 
 from asynccp.auth.rewrite import rewrite
 from asynccp.errors import ClusterError, Knob
@@ -28,7 +29,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYA
 _GONE = {"gcp": "gke-gcloud-auth-plugin", "azure": "kubelogin"}  # auth providers that kubectl 1.26 took out
 
 
-class Choice(NamedTuple):
+class Choice(Struct, frozen=True):
     """What a context names. cluster, user: their fields, with every path absolute. user_file: where the user stands."""
 
     context: str
@@ -39,7 +40,7 @@ class Choice(NamedTuple):
     namespace: str
 
 
-class _Named(NamedTuple):
+class _Named(Struct, frozen=True):
     name: str
     fields: Fields
     file: str
@@ -56,6 +57,13 @@ def kubeconfig_paths(given: str | None, environment: str | None) -> list[str]:
 def read_kubeconfig(paths: Sequence[str], context: str | None) -> Choice:
     """Read files, merge them, and choose the context named, else the current one. Raises ClusterError."""
     return choose([(path, _read(path)) for path in paths if os.path.exists(path)], context)
+
+
+def context_names(paths: Sequence[str]) -> list[str]:
+    """Return the names of all contexts of some files. Raises ClusterError."""
+    documents = [_read(path) for path in paths if os.path.exists(path)]
+    entries = [entry for one in documents for entry in one.get("contexts") or ()]
+    return list(dict.fromkeys(str(entry["name"]) for entry in entries))
 
 
 def choose(documents: Sequence[tuple[str, Fields]], context: str | None) -> Choice:

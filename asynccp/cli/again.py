@@ -10,7 +10,7 @@ from asynccp.cli import streams
 from asynccp.cli.record import asked_again, refuse_changed
 from asynccp.cli.reportfile import read_report
 from asynccp.cli.request import Request
-from asynccp.cli.run import perform, pull_plan_of, push_plan_of, told
+from asynccp.cli.run import executed, perform, pull_plan_of, push_plan_of, told
 from asynccp.errors import UsageError
 from asynccp.kube.base import Cluster
 from asynccp.plan.again import is_done, merged, narrowed
@@ -43,14 +43,13 @@ async def retry(request: Request, file: Path) -> int:
             refuse_changed(before, plan)
         return narrowed(plan, before)
 
+    async def here(cluster: Cluster, plan: PushPlan | PullPlan, **how: Any) -> Report:
+        from asynccp.relay.executor import Here
+
+        return await Here(cluster).carry_out(plan, **how)
+
     async def carry_out(cluster: Cluster, plan: PushPlan | PullPlan, **how: Any) -> Report:
-        if isinstance(plan, PullPlan):
-            from asynccp.engine.pull import pull
-
-            return merged(before, await pull(cluster, plan, **how))
-        from asynccp.engine.push import push
-
-        return merged(before, await push(cluster, plan, **how))
+        return merged(before, await executed(asked.request, here)(cluster, plan, **how))
 
     showing = request.showing._replace(report=request.showing.report or file)
     return await perform(asked.request._replace(showing=showing), make_plan, carry_out)

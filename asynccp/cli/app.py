@@ -3,6 +3,7 @@
 What a copy needs is imported by the command that copies: --help and --version are there in a third of the time.
 """
 
+import copy
 import gc
 import os
 import sys
@@ -19,14 +20,15 @@ from asynccp.cli.command import Command, Program, with_flags, words
 from asynccp.cli.examples import example
 from asynccp.cli.hints import in_flags
 from asynccp.cli.request import Request
-from asynccp.target import nothing_local, parse_side, split_arguments
+from asynccp.target import is_store, nothing_local, parse_side, split_arguments
 from asynccp.text import printable
 
 DEMO = Path("asynccp-demo")
 
-app = typer.Typer(
+_app = typer.Typer(
     cls=Program,
     no_args_is_help=True,
+    add_completion=False,  # `asynccp completion` knows of clusters, and of words with = and : in them
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -34,8 +36,7 @@ app = typer.Typer(
 )
 
 
-@app.command(cls=Command, short_help="Copy files of this machine into pods.")
-@with_flags
+@_app.command(cls=Command, short_help="Copy files of this machine into pods.")
 def push(
     arguments: Annotated[list[str], words("SOURCE... [TARGET...]")],
     request: Request,
@@ -54,8 +55,7 @@ def push(
     _exit(run.push, request, sources, selection, verbose=request.showing.verbose)
 
 
-@app.command(cls=Command, short_help="Show in which pods files differ from those here.")
-@with_flags
+@_app.command(cls=Command, short_help="Show in which pods files differ from those here.")
 def diff(
     arguments: Annotated[list[str], words("SOURCE... [TARGET...]")],
     request: Request,
@@ -73,8 +73,7 @@ def diff(
     _exit(run.diff, request, sources, request.selection(remotes), verbose=request.showing.verbose)
 
 
-@app.command(cls=Command, short_help="Copy files of pods to this machine.")
-@with_flags
+@_app.command(cls=Command, short_help="Copy files of pods to this machine.")
 def pull(
     arguments: Annotated[list[str], words("[TARGET...] [DIRECTORY]", default_factory=list)],
     request: Request,
@@ -105,8 +104,7 @@ def pull(
     _exit(run.pull, request, directories[0], selection, verbose=request.showing.verbose)
 
 
-@app.command(cls=Command, short_help="Copy to, from or between single pods, as kubectl cp.")
-@with_flags
+@_app.command(cls=Command, short_help="Copy to, from or between single pods, as kubectl cp.")
 def cp(arguments: Annotated[list[str], words("SOURCE DESTINATION")], request: Request) -> None:
     """Copy a file or directory to, from or between single pods, in kubectl cp's own words.
 
@@ -115,6 +113,8 @@ def cp(arguments: Annotated[list[str], words("SOURCE DESTINATION")], request: Re
     """
     if len(arguments) != 2:
         raise UsageError("cp takes a source and a destination", hint=example("cp"))
+    if any(map(is_store, arguments)):
+        raise UsageError("an object store takes part in push and pull, not in cp", hint=example("push"))
     source, destination = (parse_side(one, is_here=os.path.lexists(one)) for one in arguments)
     if isinstance(source, str) and isinstance(destination, str):
         raise UsageError("one side of cp must be in a pod", hint="a pod's path is written [NAMESPACE/]POD:PATH")
@@ -123,8 +123,29 @@ def cp(arguments: Annotated[list[str], words("SOURCE DESTINATION")], request: Re
     _exit(run.cp, request, source, destination, verbose=request.showing.verbose)
 
 
-@app.command(cls=Command, short_help="Try again what a report says is not complete.")
-@with_flags
+@_app.command(cls=Command, short_help="Bring back what a push has replaced.")
+def rollback(arguments: Annotated[list[str], words("[TARGET...]", default_factory=list)], request: Request) -> None:
+    """Bring back what a push with --backup has replaced in every matched pod: all of it, or nothing in that pod.
+
+    The path is the directory that was pushed into. What is replaced now is kept in its stead, so that a second rollback
+    undoes the first. A pod that keeps nothing counts as failed.
+    """
+    selection = request.selection(arguments)
+    from asynccp.cli import run
+
+    _exit(run.rollback, request, selection, verbose=request.showing.verbose)
+
+
+@_app.command(cls=Command, short_help="List what pushes have replaced, and pods keep.")
+def history(arguments: Annotated[list[str], words("[TARGET...]", default_factory=list)], request: Request) -> None:
+    """List what every matched pod keeps for a rollback: when it was replaced, by whom, from where, by what."""
+    selection = request.selection(arguments)
+    from asynccp.cli import run
+
+    _exit(run.rollback, request, selection, verbose=request.showing.verbose)
+
+
+@_app.command(cls=Command, short_help="Try again what a report says is not complete.")
 def retry(arguments: Annotated[list[str], words("FILE")], request: Request) -> None:
     """Do what failed, was interrupted or never begun in the run whose --report FILE is, as it was asked for then.
 
@@ -136,8 +157,7 @@ def retry(arguments: Annotated[list[str], words("FILE")], request: Request) -> N
     _exit(again.retry, request, _file(arguments, "retry"), verbose=request.showing.verbose)
 
 
-@app.command(cls=Command, short_help="Show a report again, as text, JSON or a page.")
-@with_flags
+@_app.command(cls=Command, short_help="Show a report again, as text, JSON or a page.")
 def report(arguments: Annotated[list[str], words("FILE")], request: Request) -> None:
     """Show again what a run has written for --report FILE. No cluster is asked; the exit code is 0 for any report."""
     from asynccp.cli import again
@@ -145,8 +165,7 @@ def report(arguments: Annotated[list[str], words("FILE")], request: Request) -> 
     _exit(again.show, request, _file(arguments, "report"))
 
 
-@app.command(cls=Command, short_help="Ask whether a copy would work, and what is missing.")
-@with_flags
+@_app.command(cls=Command, short_help="Ask whether a copy would work, and what is missing.")
 def check(arguments: Annotated[list[str], words("TARGET...", default_factory=list)], request: Request) -> None:
     """Ask the cluster whether a copy would work: which pods match, what the user may, whether an exec comes through.
 
@@ -162,10 +181,56 @@ def check(arguments: Annotated[list[str], words("TARGET...", default_factory=lis
     _exit(look, request, selection)
 
 
-@app.command(short_help="Try both on a cluster inside this process.")
+@_app.command(cls=Command, short_help="Print what relays in a cluster need.")
+def relay(arguments: Annotated[list[str], words("manifest")], request: Request) -> None:
+    """Print what --relays makes in a cluster, as YAML: a service account, its role and binding, and the Job.
+
+    For who applies such things themselves: a template that names a service account (serviceAccountName) has that used,
+    and nothing but the Job is made. A role is needed in each namespace with pods that are copied to.
+    """
+    if arguments != ["manifest"]:
+        raise UsageError("relay prints a manifest, and does nothing else", hint=example("relay"))
+    from asynccp.cli.relays import print_manifest
+
+    raise typer.Exit(print_manifest(request))
+
+
+@_app.command(cls=Command, short_help="Show which settings hold, and where they come from.")
+def config(
+    arguments: Annotated[list[str], words("[COMMAND...] [@PROFILE]", default_factory=list)], request: Request
+) -> None:
+    """Show each setting that is no default, of all commands or of some, and where it comes from.
+
+    What is written comes first, then $ASYNCCP_FLAG, the profile, ./.asynccp.toml, and your own file.
+    """
+    from asynccp.cli import config as settings
+
+    raise typer.Exit(settings.config(request, arguments))
+
+
+@_app.command(short_help="Print what makes a shell complete words of a command line.")
+def completion(
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)],
+) -> None:
+    """Print a script that makes bash, zsh or fish complete commands, options, and the names that a cluster has.
+
+    Contexts, namespaces, labels, pods, containers, workloads, and paths in pods: within half a second, or not at all.
+    For bash: source <(asynccp completion bash)
+    """
+    from asynccp.cli.shells import script
+
+    typer.echo(script(shell), nl=False)
+
+
+def _of_demo(name: str, about: str, **more: Any) -> Any:
+    """Return what typer is told of an option of the demo, which isn't in the table of flags."""
+    return typer.Option(name, envvar=f"ASYNCCP_{name[2:].upper()}", show_envvar=False, help=about, **more)
+
+
+@_app.command(short_help="Try both on a cluster inside this process.")
 def demo(
-    pods: Annotated[int, typer.Option("--pods", metavar="N", min=1, help="How many pods the demo cluster has.")] = 8,
-    serve: Annotated[bool, typer.Option("--serve", help="Keep the cluster running, for commands of your own.")] = False,
+    pods: Annotated[int, _of_demo("--pods", "How many pods the demo cluster has.", metavar="N", min=1)] = 8,
+    serve: Annotated[bool, _of_demo("--serve", "Keep the cluster running, for commands of your own.")] = False,
     directory: Annotated[
         Path, typer.Argument(metavar="[DIRECTORY]", help="Where the pods, the kubeconfig and the result go.")
     ] = DEMO,
@@ -176,19 +241,31 @@ def demo(
     _exit(run.serve if serve else run.demonstrate, directory, pods)
 
 
-@app.callback(invoke_without_command=True)
+@_app.callback(invoke_without_command=True)
 def version(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
     if version:
         typer.echo(f"asynccp {__version__}")
         raise typer.Exit
 
 
+def program(command: str = "") -> typer.Typer:
+    """Return what reads a command line that is meant for one command; for any of them, if there is none of that name.
+
+    To make ready what has all the flags of every command took a twelfth of a start.
+    """
+    found = copy.copy(_app)
+    meant = [one for one in _app.registered_commands if one.callback and one.callback.__name__ == command]
+    found.registered_commands = [copy.copy(one) for one in meant or _app.registered_commands]
+    for one in found.registered_commands:
+        if one.cls is Command and one.callback:
+            one.callback = with_flags(one.callback)
+    return found
+
+
 def main() -> None:
     """Run the command line: every error is a sentence on stderr, and an exit code."""
     name = os.path.basename(sys.argv[0])
-    # typer makes every command of an app ready, with all flags, whichever is meant: a twentieth of a start.
-    meant = [one for one in app.registered_commands if one.callback and sys.argv[1:2] == [one.callback.__name__]]
-    app.registered_commands = meant or app.registered_commands
+    app = program(sys.argv[1] if len(sys.argv) > 1 else "")
     code: Any = 0
     try:
         app(prog_name=name.replace("kubectl-", "kubectl ") if name.startswith("kubectl-") else "asynccp")

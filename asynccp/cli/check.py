@@ -7,26 +7,28 @@ on one pod of each image, and by which of its programs can a copy be made; and i
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import anyio
 import typer
+from msgspec import Struct
 
 from asynccp.cli import streams
+from asynccp.cli.connecting import connected
 from asynccp.cli.request import Output, Request
 from asynccp.cli.run import given_up_by_signal
 from asynccp.engine.ability import ability_of
 from asynccp.engine.group import single_error
 from asynccp.engine.select import select
-from asynccp.errors import NoTargets, ShellMissing, TransferError
+from asynccp.errors import ClusterError, NoTargets, ShellMissing, TransferError
 from asynccp.kube.api_errors import Forbidden
 from asynccp.kube.base import Cluster
-from asynccp.kube.cluster import KubernetesCluster, connect
-from asynccp.kube.reviews import EXEC, Permission, Verdict, grants, review, to_copy, to_find, user_of
+from asynccp.kube.cluster import KubernetesCluster
+from asynccp.kube.reviews import EXEC, Permission, Verdict, grants, review, to_copy, to_find, to_relay, user_of
 from asynccp.plan.plan import skipped_lines
+from asynccp.relay.job import namespace_of
 from asynccp.target import Selection, Selector, Skipped, Target
-from asynccp.text import counted, listed
+from asynccp.text import counted, listed, printable
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -46,8 +48,7 @@ class Row(NamedTuple):
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What came of a check. ask_for: the commands that grant what is missing; none if that is no permission."""
 
     user: str
@@ -103,21 +104,43 @@ class _Try(NamedTuple):
 async def check(request: Request, selection: Selection) -> int:
     """Look, and tell; return the exit code: 0 when a copy would work, 1 when something is missing."""
     with given_up_by_signal():
-        async with connect(request.server.kubeconfig, request.server.context) as cluster:
-            checked = await checked_on(cluster, selection)
+        async with connected(request.server) as cluster:
+            members = cluster.members or {"": cluster}
+            relays = (request.relays.namespace,) if request.relays.number else ()
+            found = {context: await _checked(context, one, selection, relays) for context, one in members.items()}
+    is_ok = all(one.ok for one in found.values())
     if request.showing.output is Output.JSON:
-        streams.put_data(json.dumps(checked.to_json(), indent=2))
+        each = {context: one.to_json() for context, one in found.items()}
+        streams.put_data(json.dumps({"ok": is_ok, "contexts": each} if cluster.members else each[""], indent=2))
     else:
-        typer.echo(checked.to_text())
-    return 0 if checked.ok else 1
+        titled = (
+            f"context {printable(context)}:\n{one.to_text()}" if context else one.to_text()
+            for context, one in found.items()
+        )
+        typer.echo("\n\n".join(titled))
+    return 0 if is_ok else 1
 
 
-async def checked_on(cluster: KubernetesCluster, selection: Selection) -> Checked:
-    """Ask everything. Raises ClusterError, UsageError, as a copy does, for a server that can't be asked at all."""
+async def _checked(context: str, cluster: Cluster, selection: Selection, relays: Sequence[str]) -> Checked:
+    """Ask everything of one cluster. Of several, one that can't be asked is no reason to ask no other."""
+    try:
+        return await checked_on(cast(KubernetesCluster, cluster), selection, relays)
+    except ClusterError as exc:
+        if not context:
+            raise
+        return Checked("", [Row("API server", f"of context {printable(context)}", False, str(exc))], (), (), ())
+
+
+async def checked_on(cluster: KubernetesCluster, selection: Selection, relays: Sequence[str] = ()) -> Checked:
+    """Ask everything. relays: namespaces of those that are wanted; an empty one: where the pods are.
+
+    Raises ClusterError, UsageError, as a copy does, for a server that can't be asked at all.
+    """
     searches = [await _found(cluster, one, where) for one, where in _apart(selection, cluster.namespace)]
     async with cluster.api_client() as api:
         user = await user_of(api)
-        verdicts = await _each(_needed(searches), lambda permission: review(api, permission))
+        needed = [*_needed(searches), *_for_relays(relays, searches, cluster.namespace)]
+        verdicts = await _each(list(dict.fromkeys(needed)), lambda permission: review(api, permission))
     pods = list(dict.fromkeys(target for search in searches for target in search.pods))
     tries = await _each(_one_of_each_image(pods), lambda target: _tried(cluster, target))
     works = {one.target.namespace for one in tries if one.runs}
@@ -153,6 +176,14 @@ def _needed(searches: Iterable[_Search]) -> list[Permission]:
         for namespace in {one.namespace: None for one in search.pods} or [search.namespace]:
             found |= dict.fromkeys(to_copy(namespace, name))
     return list(found)
+
+
+def _for_relays(relays: Sequence[str], searches: Iterable[_Search], default: str) -> Iterator[Permission]:
+    """Yield what relays need where they would be, and there to reach each other."""
+    usual = namespace_of((one for search in searches for one in search.pods), default)
+    for one in relays:
+        namespace = one or usual
+        yield from (*to_relay(namespace), *to_copy(namespace))
 
 
 def _one_of_each_image(pods: Iterable[Target]) -> list[Target]:

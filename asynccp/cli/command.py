@@ -1,6 +1,6 @@
 """A command in typer: its parameters from the table of flags, its help in panels, as plain text.
 
-typer takes argv apart, and no more: what a word means the table says, in one way for flags and variables. So nothing
+typer takes argv apart, and no more: what a word means the table says, in one way for flags and settings. So nothing
 of pydantic is loaded, with which typer from 0.29 on makes each value (a push that finds no kubeconfig took 190 ms of
 CPU, and takes 137 so, as with 0.28), nor of rich, which would draw boxes.
 """
@@ -14,8 +14,10 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
+from asynccp.cli.configured import configured
 from asynccp.cli.examples import EXAMPLES
-from asynccp.cli.flags import PANELS, Flag, flags_of, request_of
+from asynccp.cli.flag import Flag
+from asynccp.cli.flags import PANELS, flags_of, request_of
 from asynccp.cli.hints import in_flags
 from asynccp.cli.request import Request
 from asynccp.errors import AsyncCpError
@@ -28,6 +30,7 @@ class Command(typer.core.TyperCommand):
         return _as_written(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        args = _with_words(str(self.name), args)
         *_, order = self.make_parser(ctx).parse_args(list(args))
         ctx.obj = [one.name for one in order]  # one for each word; the values below are by parameter
         return super().parse_args(ctx, args)
@@ -70,7 +73,8 @@ def with_flags(command: Callable[[list[str], Request], None]) -> Callable[..., N
     @functools.wraps(command)
     def called(ctx: typer.Context, arguments: list[str], **words: Any) -> None:
         try:
-            command(list(arguments), request_of(name, words, ctx.obj))
+            found = configured(name, arguments, [one for one, word in words.items() if word is not None], os.environ)
+            command(list(found.arguments), request_of(name, words, ctx.obj, found.settings))
         except AsyncCpError as exc:
             exc.hint = in_flags(exc.hint, name)
             raise
@@ -95,9 +99,7 @@ def _typed(flag: Flag) -> Any:
     """Return the annotation from which typer makes the parameter of a flag."""
     is_count = flag.kind is int and not flag.metavar
     of: Any = int if is_count else list[str] if flag.kind is tuple else str if flag.metavar else bool
-    option = typer.Option(
-        *flag.names.split(), envvar=flag.variable, metavar=flag.metavar or None, help=flag.help, count=is_count
-    )
+    option = typer.Option(*flag.names.split(), metavar=flag.metavar or None, help=flag.help, count=is_count)
     return Annotated[of | None, option]
 
 
@@ -107,6 +109,13 @@ def _as_written(parameters: Iterable[Any]) -> list[Any]:
     for one in found:
         one.process_value = functools.partial(_word, one)
     return found
+
+
+def _with_words(command: str, args: list[str]) -> list[str]:
+    """Return arguments in which a flag that needs no word has one."""
+    alone = {flag.long: f"{flag.long}={flag.alone}" for flag in flags_of(command) if flag.alone}
+    end = args.index("--") if "--" in args else len(args)
+    return [*(alone.get(one, one) for one in args[:end]), *args[end:]]
 
 
 def _word(parameter: Any, ctx: Any, value: Any) -> Any:
@@ -120,7 +129,9 @@ def _row(flag: Flag) -> tuple[str, str]:
     """Return a flag's row in a panel."""
     names = ", ".join(flag.names.split())
     default = flag.shown_default()
-    return f"{names} {flag.metavar}".rstrip(), flag.help + (f"  [default: {default}]" if default else "")
+    return f"{names}{'' if flag.alone else ' '}{flag.metavar}".rstrip(), flag.help + (
+        f"  [default: {default}]" if default else ""
+    )
 
 
 def _write_examples(command: str, formatter: Any) -> None:

@@ -5,12 +5,12 @@ import random
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Self
 
 from anyio import to_thread
+from msgspec import Struct
 
 from asynccp.errors import UsageError
 from asynccp.testing.kinds import Kind, available_kinds
@@ -21,8 +21,7 @@ from asynccp.text import printable
 LOG_SIZE = 2 * 1024 * 1024  # bytes, about, in each pod
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """Where things are: what may be pushed, where a pull may go, the pods' file systems, and how to reach them.
 
     cache: for kubectl's discovery, which it keeps under the server's whole address, secret and all; its own place is

@@ -8,22 +8,36 @@ So a new flag is a field of a group with its reason (`options`, or `cli.request`
 """
 
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import reduce
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from asynccp.cli import filters
+from asynccp.cli.flag import Flag
 from asynccp.cli.request import Request
 from asynccp.cli.since import changed_ns
-from asynccp.errors import Knob, UsageError
-from asynccp.limits import parse_size, size_word
-from asynccp.text import printable
+from asynccp.cli.words import (
+    changes,
+    image,
+    lasting,
+    owner,
+    relays,
+    share,
+    shell_command,
+    signal,
+    tolerated,
+    wave_by,
+    whole,
+    workers,
+)
+from asynccp.errors import Knob
+from asynccp.limits import parse_size
 from asynccp.times import parse_moment, parse_span
 
-DEFAULTS = Request()
+if TYPE_CHECKING:
+    from asynccp.cli.settings import Setting
 
 FLEET = "push diff pull"
 FLEET_AND_CHECK = "push diff pull check"
@@ -32,168 +46,63 @@ EVERY = "push diff pull cp check"
 FLEET_AND_RETRY = "push diff pull retry"
 PUSHES = "push diff"
 MOVES = "push pull"
-
-
-def whole(word: str) -> int:
-    """Return a whole number. Raises UsageError."""
-    try:
-        return int(word)
-    except ValueError:
-        raise UsageError(f"a whole number was expected, not '{printable(word)}'") from None
-
-
-def lasting(word: str) -> int:
-    """Return the seconds of a span of time, or of a number of them. Raises UsageError."""
-    return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else parse_span(word)
-
-
-def image(word: str) -> str:
-    """Return the name of an image; what no node can read would stay in a pod for ever. Raises UsageError."""
-    if not re.fullmatch(r"[a-z0-9][a-zA-Z0-9._/:@-]{0,510}", word):
-        raise UsageError(f"'{printable(word)}' is no image", hint="write it as in a pod: busybox:1.36")
-    return word
-
-
-class Flag(NamedTuple):
-    """One flag of some commands.
-
-    names: the short one first. on: the commands that have it. sets: the dotted path of a field of `Request`.
-    metavar: what stands for its word; a flag without one is a switch, or counts how often it was given.
-    least: the smallest value, of a number. read: what makes a value of its word, where the field's type can't tell; of
-        several words, of each.
-    knob: what a hint calls it, where that isn't the field's name.
-    """
-
-    names: str
-    on: str
-    sets: str
-    help: str
-    metavar: str = ""
-    least: float = 0
-    read: Callable[[str], object] | None = None
-    knob: str = ""
-
-    @property
-    def short(self) -> str:
-        return self.names.partition(" ")[0]
-
-    @property
-    def long(self) -> str:
-        return self.names.rpartition(" ")[2]
-
-    @property
-    def commands(self) -> list[str]:
-        """Those that have it."""
-        return self.on.split()
-
-    @property
-    def parameter(self) -> str:
-        """What typer calls it."""
-        return self.long.removeprefix("--").replace("-", "_")
-
-    @property
-    def variable(self) -> str:
-        return f"ASYNCCP_{self.parameter.upper()}"
-
-    @property
-    def default(self) -> Any:
-        return reduce(getattr, self.sets.split("."), DEFAULTS)
-
-    @property
-    def named(self) -> str:
-        """What a hint calls it: as a caller of the library knows it."""
-        *group, field = self.sets.split(".")
-        return self.knob or f"{type(reduce(getattr, group, DEFAULTS)).__name__}.{field}"
-
-    def shown_default(self) -> str:
-        """Return what --help says holds without the flag; empty where the flag's own words do."""
-        if not self.metavar or self.default in (None, "", 0, ()):
-            return ""
-        return size_word(self.default) if self.read is parse_size else format(self.default, _FORMATS.get(self.kind, ""))
-
-    @property
-    def kind(self) -> type:
-        return type(self.default)
-
-    def value(self, word: Any) -> Any:
-        """Return what a word means, or each of several; of a switch it is True, or how often it was given. Raises
-        UsageError.
-        """
-        if not self.metavar:
-            return self._switched(word)
-        if self.kind is tuple:
-            return tuple(map(self.read, word) if self.read else word)
-        value = self.read(word) if self.read else self._of_kind(word)
-        if isinstance(value, int | float) and not value >= self.least:
-            raise UsageError(f"{self.long} is at least {self.least:g}")
-        return value
-
-    def _of_kind(self, word: str) -> object:
-        if self.default is None:
-            return word
-        try:
-            return self.kind(word)
-        except ValueError:
-            wanted = _KINDS.get(self.kind) or f"one of {', '.join(iter(self.kind))}"  # type: ignore[call-overload]
-            raise UsageError(f"{self.long} is {wanted}, not '{printable(word)}'") from None
-
-    def _switched(self, word: Any) -> object:
-        """Return the value of a switch: what the default isn't. A variable has a word for it, or a number."""
-        times = _times(word) if isinstance(word, str) else int(word)
-        if times is None:
-            raise UsageError(f"{self.variable} is 1 or 0, not '{printable(word)}'")
-        return times if self.kind is int else self.default != bool(times)
-
-
-_FORMATS: Mapping[type, str] = {float: "g"}
-_KINDS: Mapping[type, str] = {int: "a whole number", float: "a number"}
-_YES, _NO = ("true", "t", "yes", "y", "on"), ("false", "f", "no", "n", "off")
-
-
-def _times(word: str) -> int | None:
-    if word.isdecimal():
-        return int(word)
-    return {**dict.fromkeys(_YES, 1), **dict.fromkeys(_NO, 0)}.get(word.lower())
-
+BACKWARDS = "rollback history"
+BACKUPS = 3  # that are kept where nobody says how many
 
 PANELS: Mapping[str, tuple[Flag, ...]] = {
     "Who": (
         Flag(
             "-l --selector",
-            FLEET_AND_CHECK,
+            f"{FLEET_AND_CHECK} {BACKWARDS}",
             "labels",
             "Pods with these labels. Repeatable: a union.",
             "SELECTOR[:PATH]",
             knob=Knob.LABELS,
         ),
-        Flag("-n --namespace", EVERY, "where.namespaces", "Look in this namespace. All but cp take several.", "NAME"),
-        Flag("-A --all-namespaces", FLEET_AND_CHECK, "where.all_namespaces", "Look for -l in all namespaces."),
+        Flag(
+            "-n --namespace",
+            f"{EVERY} {BACKWARDS}",
+            "where.namespaces",
+            "Look in this namespace. All but cp take several.",
+            "NAME",
+        ),
+        Flag(
+            "-A --all-namespaces",
+            f"{FLEET_AND_CHECK} {BACKWARDS}",
+            "where.all_namespaces",
+            "Look for -l in all namespaces.",
+        ),
         Flag(
             "-c --container",
-            EVERY,
+            f"{EVERY} {BACKWARDS}",
             "where.container",
             "Which one. Default: the one that the pod's annotation names, else its first.",
             "NAME",
         ),
         Flag(
             "--all-containers",
-            FLEET,
+            f"{FLEET} {BACKWARDS}",
             "where.all_containers",
             "Every container that runs; of a pull, of those that have the path.",
         ),
         Flag(
             "--field-selector",
-            FLEET_AND_CHECK,
+            f"{FLEET_AND_CHECK} {BACKWARDS}",
             "where.fields",
             "Narrow -l and KIND/NAME by fields, as kubectl does.",
             "SELECTOR",
         ),
         Flag(
-            "--context", f"{EVERY} retry", "server.context", "The kubeconfig context to use.", "NAME", knob=Knob.CONTEXT
+            "--context",
+            f"{EVERY} retry {BACKWARDS}",
+            "server.contexts",
+            "The kubeconfig context to use. Several, or a pattern such as 'prod-*': all but cp work in each.",
+            "NAME",
+            knob=Knob.CONTEXT,
         ),
         Flag(
             "--kubeconfig",
-            f"{EVERY} retry",
+            f"{EVERY} retry {BACKWARDS}",
             "server.kubeconfig",
             "Default: $KUBECONFIG, else ~/.kube/config, else the pod's own account.",
             "FILE",
@@ -320,6 +229,29 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "Keep numeric owners; needs root where the files are written.",
         ),
         Flag(
+            "--numeric-owner",
+            FLEET,
+            "options.attributes.preserve_owner",
+            "The same by tar's name for it: owners are numbers here, and are never looked up by name.",
+            knob="--numeric-owner",  # hints name the other one
+        ),
+        Flag(
+            "--chown",
+            PUSHES,
+            "options.attributes.chown",
+            "Give everything to this owner; names are those of the container. Needs root there.",
+            "USER:GROUP",
+            read=owner,
+        ),
+        Flag(
+            "--chmod",
+            FLEET,
+            "options.attributes.chmod",
+            "Change modes on the way, as rsync does: D755,F644 or Dg+s,ug+w,Fo-w,+X.",
+            "CHANGES",
+            read=changes,
+        ),
+        Flag(
             "--preserve-modes",
             "pull cp",
             "options.attributes.preserve_modes",
@@ -341,7 +273,8 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "--template",
             "pull",
             "template",
-            "Where each copy lands: '{namespace}/{pod}/{path}'; also {container}, {node}, {date}, {labels.NAME}.",
+            "Where each copy lands: '{namespace}/{pod}/{path}'; also {context}, {container}, {node}, {date}, "
+            "{labels.NAME}.",
             "TEMPLATE",
             knob=Knob.TEMPLATE,
         ),
@@ -378,6 +311,74 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             "Overwrite a file where it may be written but its directory may not; not atomic.",
         ),
     ),
+    "Roll-out": (
+        Flag(
+            "--atomic",
+            "push",
+            "options.rollout.atomic",
+            "Replace the directory that is pushed into at once, as a whole, or change nothing.",
+            knob=Knob.ATOMIC,
+        ),
+        Flag(
+            "--atomic-link",
+            "push",
+            "options.rollout.link",
+            "The same without a moment in which it is missing: DEST becomes a link to .DEST.REVISION.",
+        ),
+        Flag(
+            "--backup",
+            "push",
+            "options.rollout.backups",
+            f"Keep what is replaced in the pod, for rollback: the N newest; {BACKUPS} without =N. Implies --atomic.",
+            "[=N]",
+            least=1,
+            read=whole,
+            knob=Knob.BACKUPS,
+            alone=str(BACKUPS),
+        ),
+        Flag(
+            "--exec-before",
+            "push",
+            "options.rollout.before",
+            "Run this in each pod before anything is replaced, which it can prevent: the new directory is "
+            "$ASYNCCP_STAGED. Implies --atomic.",
+            "COMMAND",
+            read=shell_command,
+        ),
+        Flag(
+            "--exec-after",
+            "push rollback",
+            "options.rollout.after",
+            "Run this in each pod when all is in its place. If it fails so has the pod, and with --backup what was "
+            "there comes back.",
+            "COMMAND",
+            read=shell_command,
+        ),
+        Flag(
+            "--signal",
+            "push rollback",
+            "options.rollout.signal",
+            "Then send a signal: HUP to the container's first process, HUP:nginx to those of a name.",
+            "NAME[:PROCESS]",
+            read=signal,
+        ),
+        Flag(
+            "--exec-timeout",
+            "push rollback",
+            "options.rollout.command_timeout_s",
+            "End one of these commands after so many seconds, or 5m; it has failed then.",
+            "SPAN",
+            least=1,
+            read=lasting,
+        ),
+        Flag(
+            "--to",
+            "rollback",
+            "to",
+            "Bring back this revision, not the newest; `asynccp history` has them.",
+            "REVISION",
+        ),
+    ),
     "Logs": (
         Flag(
             "--container-logs",
@@ -392,14 +393,27 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
     "How": (
         Flag(
             "-j --concurrency",
-            FLEET,
+            f"{FLEET} {BACKWARDS}",
             "options.concurrency.sessions",
             "Pods at once, each of its paths counted.",
             "N",
             least=1,
         ),
         Flag(
-            "--per-node", FLEET, "options.concurrency.sessions_per_node", "As many of them on one node.", "N", least=1
+            "--per-node",
+            f"{FLEET} {BACKWARDS}",
+            "options.concurrency.sessions_per_node",
+            "As many of them on one node.",
+            "N",
+            least=1,
+        ),
+        Flag(
+            "--workers",
+            MOVES,
+            "workers",
+            "Processes that share the pods, for all cores of this machine; auto: as many as pay.",
+            "N|auto",
+            read=workers,
         ),
         Flag(
             "--bwlimit",
@@ -419,7 +433,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "--timeout",
-            f"{COPIES} retry",
+            f"{COPIES} retry {BACKWARDS}",
             "options.deadlines.stall_after_s",
             "End a pod's transfer when nothing moved for so long.",
             "SECONDS",
@@ -427,19 +441,112 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "--retries",
-            f"{COPIES} retry",
+            f"{COPIES} retry {BACKWARDS}",
             "options.failures.retries",
             "Further attempts for a pod whose connection failed.",
             "N",
         ),
         Flag("--anyway", "retry", "anyway", "Push what the sources are now, also where they have changed since."),
-        Flag("--fail-fast", FLEET, "options.failures.fail_fast", "End the run when the first pod fails."),
-        Flag("--strict", FLEET, "options.failures.strict", "A pod that was matched but skipped counts as failed."),
+        Flag(
+            "--fail-fast", f"{FLEET} {BACKWARDS}", "options.failures.fail_fast", "End the run when the first pod fails."
+        ),
+        Flag(
+            "--strict",
+            f"{FLEET} {BACKWARDS}",
+            "options.failures.strict",
+            "A pod that was matched but skipped counts as failed.",
+        ),
+    ),
+    "Going on": (
+        Flag(
+            "--follow",
+            "push",
+            "following.pods",
+            "Go on: pods that come, or are restarted, get the same. ^C ends it, with a report.",
+        ),
+        Flag(
+            "--watch",
+            "push",
+            "following.sources",
+            "Go on: what changes here is pushed as it does.",
+        ),
+        Flag(
+            "--follow",
+            "pull",
+            "following.every_s",
+            "Go on: pull what is new every so many seconds, or 5m. ^C ends it, with a report.",
+            "SPAN",
+            least=1,
+            read=lasting,
+        ),
+        Flag("--for", MOVES, "following.for_s", "Go on for so long: 2h.", "SPAN", least=1, read=lasting),
+    ),
+    "In waves": (
+        Flag(
+            "--canary",
+            "push",
+            "options.waves.canary",
+            "Begin with so many pods, or percent of all, and go on when they are well.",
+            "N|N%",
+            read=share,
+            knob=Knob.CANARY,
+        ),
+        Flag(
+            "--wave",
+            MOVES,
+            "options.waves.size",
+            "So many pods, or percent of all, at a time; the next when all of these are done.",
+            "N|N%",
+            read=share,
+            knob=Knob.WAVE,
+        ),
+        Flag(
+            "--wave-by",
+            MOVES,
+            "options.waves.by",
+            "No wave has pods of two nodes, zones or namespaces; without --wave each of these is one.",
+            "WHAT",
+            read=wave_by,
+        ),
+        Flag(
+            "--pause",
+            MOVES,
+            "options.waves.pause_s",
+            "Wait so many seconds, or 5m, between waves.",
+            "SPAN",
+            least=1,
+            read=lasting,
+        ),
+        Flag(
+            "--max-failures",
+            MOVES,
+            "options.waves.most_failures",
+            "Begin no other pod when more have failed. With waves, without this: when one has.",
+            "N|N%",
+            read=tolerated,
+        ),
+        Flag(
+            "--settle",
+            "push",
+            "options.waves.settle_s",
+            "Watch a wave's pods so long: one that stops being Ready, or restarts, has failed.",
+            "SPAN",
+            least=1,
+            read=lasting,
+        ),
+        Flag(
+            "--on-failure",
+            "push",
+            "options.waves.on_failure",
+            "When more have failed than may: stop, or rollback what this run did in all pods.",
+            "WHAT",
+        ),
+        Flag("--confirm", "push pull retry", "showing.confirm", "Ask before each wave; refused without a terminal."),
     ),
     "Without a shell": (
         Flag(
             "--ephemeral",
-            COPIES,
+            f"{COPIES} {BACKWARDS}",
             "options.ephemeral.image",
             "For containers without a shell: add an ephemeral container of this image, and copy through it. A pod is "
             "never rid of one.",
@@ -448,7 +555,7 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "--ephemeral-ttl",
-            COPIES,
+            f"{COPIES} {BACKWARDS}",
             "options.ephemeral.ttl_s",
             "It ends when no copy has used it for so many seconds, or 15m, 2h.",
             "SPAN",
@@ -531,20 +638,46 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
             read=parse_size,
         ),
     ),
+    "Relays": (
+        Flag(
+            "--relays",
+            f"{MOVES} relay",
+            "relays.number",
+            "So many pods of a Job carry it out in the cluster, near those that they copy to.",
+            "N",
+            read=relays,
+        ),
+        Flag("--relays", "check", "relays.number", "Whether relays may be made, too."),
+        Flag("--relay-image", f"{MOVES} relay", "relays.image", "Theirs, with asynccp in it.", "IMAGE", read=image),
+        Flag(
+            "--relay-namespace",
+            f"{MOVES} relay check",
+            "relays.namespace",
+            "Where they run; default: where the pods are.",
+            "NAME",
+        ),
+        Flag(
+            "--relay-template",
+            f"{MOVES} relay",
+            "relays.template",
+            "A file with a pod template, merged into theirs: tolerations, nodeSelector, env, pull secrets.",
+            "FILE",
+        ),
+    ),
     "Report": (
         Flag("--dry-run", "push pull cp", "showing.dry_run", "Show what would be done, and end; a push asks the pods."),
         Flag("--unified", PUSHES, "showing.unified", "Show how small text files differ; of a push with --dry-run."),
         Flag("--exit-code", "push", "showing.exit_code", "With --dry-run: exit with 4 when something differs."),
         Flag(
             "-o --output",
-            f"{EVERY} retry report",
+            f"{EVERY} retry report config {BACKWARDS}",
             "showing.output",
             "The report, or the plan, on stdout: text or json.",
             "FORMAT",
         ),
         Flag(
             "--report",
-            FLEET_AND_RETRY,
+            f"{FLEET_AND_RETRY} {BACKWARDS}",
             "showing.report",
             "Write the report to this file too, as JSON; of a retry instead of the one that it is of.",
             "FILE",
@@ -560,22 +693,28 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         ),
         Flag(
             "--events",
-            FLEET_AND_RETRY,
+            f"{FLEET_AND_RETRY} {BACKWARDS}",
             "showing.events",
             "Write what happens to this file while it does, a line of JSON each; - is stdout.",
             "FILE",
         ),
         Flag(
             "-q --quiet",
-            FLEET_AND_RETRY,
+            f"{FLEET_AND_RETRY} {BACKWARDS}",
             "showing.quiet",
             "Only what failed, was left out or skipped, and the exit code.",
         ),
         Flag(
             "-v --verbose",
-            f"{COPIES} retry",
+            f"{COPIES} retry {BACKWARDS}",
             "showing.verbose",
             "A line for each pod that starts and ends; -vv: a trace.",
+        ),
+        Flag(
+            "--no-config",
+            f"{EVERY} retry report config relay {BACKWARDS}",
+            "configured",
+            "Take no settings from files, ./.asynccp.toml and your own.",
         ),
     ),
 }
@@ -587,19 +726,27 @@ def flags_of(command: str) -> Iterator[Flag]:
     return (flag for flag in FLAGS if command in flag.commands)
 
 
-def request_of(command: str, words: Mapping[str, Any], written: Sequence[str] = ()) -> Request:
+def request_of(
+    command: str,
+    words: Mapping[str, Any],
+    written: Sequence[str] = (),
+    settings: Mapping[str, "Setting"] = MappingProxyType({}),
+) -> Request:
     """Return what a command was asked for. words: by parameter; None for what was not given. Raises UsageError.
 
     written: the parameters as their words came. Where several flags add to one field, it has their values so; those of
-    variables come behind, as the flags stand here.
+    settings come behind, as the flags stand here. settings: of flags that were not given.
     """
     request = Request(command=command)
     added: dict[str, dict[str, Sequence[object]]] = {}
     for flag in flags_of(command):
-        word = words.get(flag.parameter)
-        if word is None:
+        word, setting = words.get(flag.parameter), settings.get(flag.parameter)
+        if word is not None:
+            value = flag.value(word)
+        elif setting:
+            value = setting.value
+        else:
             continue
-        value = flag.value(word)
         if flag.kind is tuple:
             added.setdefault(flag.sets, {})[flag.parameter] = value
         else:

@@ -1,9 +1,11 @@
 """Hints: what helps against an error, in the words of the command that runs. The flags are those of the one table."""
 
-import dataclasses
 from typing import TYPE_CHECKING
 
-from asynccp.cli.flags import FLAGS, Flag
+from msgspec.structs import replace
+
+from asynccp.cli.flag import Flag
+from asynccp.cli.flags import FLAGS
 
 if TYPE_CHECKING:
     from asynccp.events import Event, Observer
@@ -20,7 +22,7 @@ def in_flags(hint: str, command: str = "") -> str:
 
 def result_in_flags(result: "Result", command: str) -> "Result":
     """Return a result whose hint names flags."""
-    return dataclasses.replace(result, hint=in_flags(result.hint, command)) if result.hint else result
+    return replace(result, hint=in_flags(result.hint, command)) if result.hint else result
 
 
 def hearing_flags(observer: "Observer", command: str) -> "Observer":

@@ -40,6 +40,19 @@ def listen() -> None:
             signal.signal(number, _take)
 
 
+def patience_s() -> float:
+    """Return the seconds that who completes a word waits for an answer: half a second, or $ASYNCCP_COMPLETE_S."""
+    with suppress(ValueError):
+        return max(0.1, min(60.0, float(os.environ.get("ASYNCCP_COMPLETE_S", ""))))
+    return 0.5
+
+
+def end_after(seconds: float) -> None:
+    """End the process in silence after so long, whatever it does by then."""
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
 def heard() -> bool:
     """Tell whether a signal has come."""
     return _first is not None

@@ -11,23 +11,28 @@ kubeconfig its path is kept.
 
 import json
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
-from asynccp.cli.flags import DEFAULTS, flags_of, with_value
+import msgspec
+from msgspec import Struct
+
+from asynccp.cli.flag import DEFAULTS
+from asynccp.cli.flags import flags_of, with_value
 from asynccp.cli.request import Request
 from asynccp.errors import PlanError, UsageError
 from asynccp.plan.plan import PullPlan, PushPlan
-from asynccp.report import Report, Requested, Sources
-from asynccp.target import STANDARD_OUTPUT, Selection
+from asynccp.report import Report, Requested
+from asynccp.target import STANDARD_OUTPUT, Selection, is_store
 from asynccp.text import counted, human_size, printable
 
 _SETTLED = ("options.collecting.newer_than_ns", "logs.since_s")  # what `Request.dated` makes of `since`
 
 
-class Asked(NamedTuple):
+class Asked(Struct, frozen=True):
     """A request, the paths of this machine that are its arguments, and who is asked for."""
 
     request: Request
@@ -36,12 +41,22 @@ class Asked(NamedTuple):
 
 
 def recorded(
-    asked: Asked, plan: PushPlan | PullPlan, *, began_s: float, namespace: str, context: str | None
+    asked: Asked,
+    plan: PushPlan | PullPlan,
+    *,
+    began_s: float,
+    namespace: str,
+    context: str | None,
+    contexts: Iterable[str] = (),
 ) -> Requested:
-    """Return what a report keeps of a command. began_s: since 1970. namespace, context: as they were found."""
+    """Return what a report keeps of a command. began_s: since 1970. namespace, context: as they were found.
+
+    contexts: where they are several, each of which has a namespace of its own.
+    """
     request, began = asked.request, datetime.fromtimestamp(int(began_s), UTC)
+    request = with_value(request, "server.contexts", tuple(contexts))
     request = with_value(request, "template", request.template.replace("{date}", began.date().isoformat()))
-    if not request.where.namespaces:
+    if not request.where.namespaces and namespace:
         request = with_value(request, "where.namespaces", (namespace,))
     found = {path: _at(request, path) for path in _kept(request.command)}
     settings = {path: value for path, value in found.items() if value != _at(DEFAULTS, path)}
@@ -53,7 +68,7 @@ def recorded(
         selectors=asked.selection.selectors,
         context=context,
         settings=json.loads(json.dumps(settings)),
-        sources=_sources(plan),
+        sources=None if isinstance(plan, PullPlan) else plan.as_sources,
     )
 
 
@@ -63,14 +78,13 @@ def asked_again(report: Report, given: Request) -> Asked:
     given: of the second try; what it says otherwise than usual takes precedence. Relative paths are those of the
     directory where the command ran.
     """
-    import msgspec  # here: a copy has no use for it
-
     request = report.request
     if not request:
         raise UsageError("it does not say what was asked for", hint="what push and pull write for --report does")
     if report.direction not in ("push", "pull"):
-        raise UsageError("it is of a comparison, which its own command makes again")
-    again, settings = given, {"server.context": request.context, **request.settings}
+        what = "comparison" if report.direction == "diff" else report.direction
+        raise UsageError(f"it is of a {what}, which its own command makes again")
+    again, settings = given, {**_context(request), **request.settings}
     try:
         if "server.kubeconfig" in settings:
             settings["server.kubeconfig"] = os.path.join(request.directory, settings["server.kubeconfig"])
@@ -85,14 +99,19 @@ def asked_again(report: Report, given: Request) -> Asked:
             "it is of a pull into one archive, to which nothing can be added",
             hint="pull what is missing into another one",
         )
-    local = tuple(os.path.join(request.directory, one) for one in request.arguments)
+    local = tuple(one if is_store(one) else os.path.join(request.directory, one) for one in request.arguments)
     return Asked(again, local, again.where._replace(selectors=request.selectors, logs=again.logs.logs()))
+
+
+def _context(request: Requested) -> dict[str, Any]:
+    """Return the one context of a request, as a setting; several are one of its settings."""
+    return {"server.contexts": [request.context]} if request.context else {}
 
 
 def refuse_changed(report: Report, plan: PushPlan) -> None:
     """Raise PlanError where the sources are not what they were when a report was written."""
-    then, now = report.request and report.request.sources, _sources(plan)
-    if then and now and then.digest != now.digest:
+    then, now = report.request and report.request.sources, plan.as_sources
+    if then and then.digest != now.digest:
         was, is_now = (f"{counted(one.entries, 'entry', 'entries')}, {human_size(one.size)}" for one in (then, now))
         how = f"{was} then, {is_now} now" if was != is_now else "names, times or modes are others now"
         raise PlanError(
@@ -110,13 +129,14 @@ def _working_directory() -> str:
 def _kept(command: str) -> list[str]:
     """Return the names of the settings that are kept."""
     paths = dict.fromkeys(flag.sets for flag in flags_of(command))
-    left = ("labels", "server.context")  # which have a place of their own
-    return [one for one in (*paths, *_SETTLED) if one not in left and not one.startswith(("showing.", "since."))]
+    left = ("labels", "configured")  # which have a place of their own, or are settled
+    groups = ("showing.", "since.", "following.")
+    return [one for one in (*paths, *_SETTLED) if one not in left and not one.startswith(groups)]
 
 
 def _kind(path: str, command: str) -> Any:
     """Return the type of a setting. Raises KeyError."""
-    if path not in ("server.context", *_kept(command)):
+    if path not in _kept(command):
         raise KeyError(path)  # of a later release
     group, _, field = path.rpartition(".")
     return type(_at(DEFAULTS, group)).__annotations__[field]
@@ -125,7 +145,3 @@ def _kind(path: str, command: str) -> Any:
 def _at(group: Any, path: str) -> Any:
     """Return what is at a dotted path."""
     return reduce(getattr, filter(None, path.split(".")), group)
-
-
-def _sources(plan: PushPlan | PullPlan) -> Sources | None:
-    return None if isinstance(plan, PullPlan) else Sources(plan.digest, len(plan.entries), plan.size)

@@ -26,10 +26,20 @@ _SECOND_NS = 1_000_000_000
 
 # Neither compared nor printed: each method that isn't made for a class saves a third of a millisecond of every start.
 class Server(NamedTuple):
-    """Which API server, and as whom: what `connect` takes. None: as kubectl finds it."""
+    """Which API server, and as whom; or several: a context may be a pattern. None: as kubectl finds it."""
 
     kubeconfig: str | None = None
-    context: str | None = None
+    contexts: tuple[str, ...] = ()
+
+    @property
+    def names_several(self) -> bool:
+        """Whether more than one cluster may be meant, whoever matches today."""
+        return len(self.contexts) > 1 or any(sign in one for one in self.contexts for sign in "*?[")
+
+    @property
+    def context(self) -> str | None:
+        """The one that counts where one is meant: the last, as for kubectl."""
+        return self.contexts[-1] if self.contexts else None
 
 
 class Showing(NamedTuple):
@@ -38,6 +48,7 @@ class Showing(NamedTuple):
     dry_run: show the plan, or what a push would change, and end. report: a file that gets the report
     too, as JSON; html: one that gets it as a page. events: a file that gets what happens while it does, `-` for stdout.
     exit_code: it tells whether anything differs. unified: show how the text of small files does.
+    confirm: somebody is asked before each wave.
     quiet: nothing of what went well. verbose: 1 for a line when a pod starts and ends; 2 for a trace (`cli.trace`).
     """
 
@@ -50,6 +61,7 @@ class Showing(NamedTuple):
     events: str = ""
     quiet: bool = False
     verbose: int = 0
+    confirm: bool = False
 
 
 class Since(NamedTuple):
@@ -96,13 +108,43 @@ class LogWords(NamedTuple):
         return (one, one._replace(previous=True)) if self.previous else (one,)
 
 
+class Following(NamedTuple):
+    """Whether a command goes on, and for how long.
+
+    pods: of a push: those that come, or are restarted, get the same. sources: all get what has changed here. every_s:
+    of a pull: seconds from one to the next; 0: there is one. for_s: until it ends by itself; 0: it does not.
+    """
+
+    pods: bool = False
+    sources: bool = False
+    every_s: int = 0
+    for_s: int = 0
+
+    @property
+    def goes_on(self) -> bool:
+        return self.pods or self.sources or self.every_s > 0
+
+
+class RelayWords(NamedTuple):
+    """Whether relays in the cluster carry a command out. number: of them; 0: none do.
+
+    image: with asynccp in it. namespace: empty: that of the pods. template: a file with a pod template.
+    """
+
+    number: int = 0
+    image: str = ""
+    namespace: str = ""
+    template: str = ""
+
+
 class Request(NamedTuple):
     """What a command was asked for, besides its arguments.
 
     command: whose flags a hint may name. labels: as written for -l, a path perhaps behind each. where: a selection that
     has no selectors yet. template: where a pull's copies land; empty: as usual. archive: the file that they go into;
-    empty: a directory. since: when; `dated` makes a moment of it. logs: of containers. preserve: of cp: keep modes in
-    the container. anyway: of a second try: also when the sources have changed.
+    empty: a directory. workers: processes that carry it out; 0: as many as pay. since: when; `dated` makes a moment of
+    it. logs: of containers. preserve: of cp: keep modes in the container. anyway: of a second try: also when the
+    sources have changed. configured: by files of settings, too. to: of a rollback: which revision.
     """
 
     command: str = ""
@@ -113,10 +155,15 @@ class Request(NamedTuple):
     showing: Showing = Showing()
     template: str = ""
     archive: str = ""
+    workers: int = 1
+    relays: RelayWords = RelayWords()
     since: Since = Since()
     logs: LogWords = LogWords()
     preserve: bool = True
     anyway: bool = False
+    following: Following = Following()
+    configured: bool = True
+    to: str = ""
 
     @property
     def compares(self) -> bool:

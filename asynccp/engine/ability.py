@@ -1,11 +1,12 @@
 """Ability: what one container can do its part of a copy by, found out by an exec that changes nothing."""
 
+from asynccp.engine.alone import has_trusted_tar
 from asynccp.errors import CommandFailed, ProtocolRefused, SessionLost, ShellMissing
 from asynccp.kube.base import Cluster
 from asynccp.kube.exec import V4, V5, Stderr, Stdout
 from asynccp.remote.dialogue import verdict
 from asynccp.remote.script import ABSOLUTE_SHELL, SHELL
-from asynccp.remote.tools import MOST_SIZE, PROGRAMS, Ability, ability, tools_command
+from asynccp.remote.tools import MOST_SIZE, PROGRAMS, TAR_ALONE, Ability, ability, tools_command
 from asynccp.status import ExitStatus
 from asynccp.target import Target
 from asynccp.text import printable
@@ -23,7 +24,13 @@ async def _asked(cluster: Cluster, target: Target, protocol: str) -> Ability:
     try:
         return ability(await _programs(cluster, target, protocol, SHELL))
     except ShellMissing:
+        pass
+    try:
         return ability(await _programs(cluster, target, protocol, ABSOLUTE_SHELL))
+    except ShellMissing:
+        if await has_trusted_tar(cluster, target, protocol):
+            return TAR_ALONE
+        raise
 
 
 async def _programs(cluster: Cluster, target: Target, protocol: str, shell: str) -> set[str]:

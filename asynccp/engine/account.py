@@ -4,21 +4,19 @@ Its tar's exit code and words, how many entries it has counted beside it and beh
 about what may have changed. Pull and forward share it; what is done with the archive is theirs.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection
 
 import anyio
 from anyio import to_thread
 
 from asynccp.archive.watch import Change, Fate, State, Watch, fate
 from asynccp.engine.conversation import Conversation
-from asynccp.engine.rotating import check_names
 from asynccp.engine.state import TransferState
 from asynccp.engine.verify import Comparison, begins_the_same, count_old, differing, digests_differ, states
 from asynccp.entry import LeftOut, is_pseudo
 from asynccp.errors import CommandFailed, ProtocolViolation, SourceMissing, SourceShrank, TransferError
 from asynccp.events import Sized
 from asynccp.options import SLOWEST_WALK_PER_S, Options
-from asynccp.plan.rotation import Named
 from asynccp.remote.census import missing
 from asynccp.remote.commands import pull_name
 from asynccp.remote.complaints import Complaint, Complaints, changed, failure, judge
@@ -38,14 +36,14 @@ class Account:
     """Hears the notes of one session, and judges it in the end. path: in the pod, as it was asked for.
 
     grown: files that were appended to while they were read, where that is no trouble.
-    witnesses: files that were listed, by path; none of them may have another's name in the end.
+    settles: called behind an archive that was chosen; raises SourceRotated if something in it may be another file's.
     """
 
     def __init__(
         self, conversation: Conversation, state: TransferState, ingest: Ingest, hello: Hello, *, path: str
     ) -> None:
         self.grown: list[bytes] = []
-        self.witnesses: Mapping[bytes, Named] = {}
+        self.settles: Callable[[], Awaitable[None]] | None = None
         self._conversation = conversation
         self._state = state
         self._ingest = ingest
@@ -58,6 +56,7 @@ class Account:
         self._can_tell = hello.has_stat
         self._trailer = LineReader(conversation.token, "done", after_zeros=True)
         conversation.brings = True
+        conversation.overdue = self._overdue
         conversation.complaints.requested = pull_name(path)
         conversation.complaints.goes_on = hello.names_all
         conversation.hear_notes(self._hear)
@@ -73,6 +72,15 @@ class Account:
         named = sum(not self._ingest.is_directory(one.path) for one in words.of(Fate.UNREADABLE))  # or it came, empty
         passed_over = named + words.unnamed[Fate.UNREADABLE]
         return missing(self._ingest.members, passed_over, self._there or "", self._old)
+
+    def _overdue(self) -> str:
+        """Behind the end of its archive a tar has nothing to do but end, whatever its disk."""
+        conversation = self._conversation
+        if self._ingest.ended and conversation.brings:
+            return f"the whole archive has come, but {conversation.worker.name} does not end"
+        if conversation.last_word and not conversation.ended:
+            return "the pod says that it is done, but not that all has come that its programs have said"
+        return ""
 
     def _hear(self, note: Note) -> None:
         """Take a note of the pod's: how many entries there are, and bytes."""
@@ -100,8 +108,8 @@ class Account:
         conversation.last_word, conversation.brings = Done.read(line.facts), False
         await conversation.hear_stderr_out()
         await self._ask(options, comparison)
-        if self.witnesses:
-            await check_names(conversation, self.witnesses)
+        if self.settles:
+            await self.settles()
         await conversation.acknowledge()
 
     async def _ask(self, options: Options, comparison: Comparison | None) -> None:
@@ -162,27 +170,29 @@ class Account:
     def error(self) -> TransferError | None:
         """Return why the transfer is not complete, None when it is, but for what is named as left out."""
         conversation, path = self._conversation, self._path
+        worker = conversation.worker
+        well = f"{worker.name} ended without an error"
         done = conversation.last_word if isinstance(conversation.last_word, Done) else None
         whole, code = self._ingest.ended and done is not None, tar_code(done, conversation.status)
         if not whole and (where := conversation.complaints.ended_early):
-            return SourceShrank(f"tar ended {where}: {self._ingest.describe()}; the rest was not read")
+            return SourceShrank(f"{worker.name} ended {where}: {self._ingest.describe()}; the rest was not read")
         if not whole or done is None or code not in (0, 1, 2):
             return conversation.error(whole=whole)
         outcome = judge(code, whole, conversation.complaints, self._harmless)
         if outcome is Outcome.FAILED:
-            return failure(code, conversation.complaints, path)
+            return failure(code, conversation.complaints, path, worker)
         if done.is_hidden:
             return SourceMissing(f"{path} has content, but its size is told as 0: no tar can copy it")
         if self._missing:
             told = counted(self._missing, "entry is", "entries are")
             return CommandFailed(
-                f"tar ended without an error, but {told} missing of the {self._there} that are in the container",
-                hint="is its tar a wrapper, or told by a variable to skip something?",
+                f"{well}, but {told} missing of the {self._there} that are in the container",
+                hint=worker.lost,
             )
         if lacking := self._ingest.awaited - {one.path for one in conversation.complaints.told}:
             told = counted(len(lacking), "entry has", "entries have")
             return CommandFailed(
-                f"tar ended without an error, but {told} not come: {listed(sorted(lacking), _NAMED, printable)}",
+                f"{well}, but {told} not come: {listed(sorted(lacking), _NAMED, printable)}",
                 hint="was it removed meanwhile? pull again",
             )
         return changed(conversation.complaints, self._harmless) if outcome is Outcome.CHANGED else None
@@ -193,5 +203,6 @@ class Account:
         left_out = [*ingest.left_out, *self.left_out]
         if ingest.entries or (ingest.members and not left_out):
             return None
-        why = printable(left_out[0].reason, 200) if left_out else "tar ended well, but with an empty archive"
+        empty = f"{self._conversation.worker.name} ended well, but with an empty archive"
+        why = printable(left_out[0].reason, 200) if left_out else empty
         return SourceMissing(f"nothing of {path} can be copied: {why}")

@@ -5,20 +5,23 @@ already; then the names of what is to be packed.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import to_thread
+from msgspec.structs import replace
 
 from asynccp.checksum import ALGORITHMS
+from asynccp.engine.proving import Proving
+from asynccp.engine.rotating import rotated
 from asynccp.engine.sessions import Greeted
 from asynccp.engine.state import TransferState
-from asynccp.engine.turns import in_turns
-from asynccp.engine.verify import Comparison, begins_the_same, differing
+from asynccp.engine.verify import Comparison, differing, digest_here, objects
 from asynccp.entry import Kind, LeftOut, above, is_pseudo, more_left_out
 from asynccp.errors import (
     CommandMissing,
+    Knob,
     NothingMatches,
     NothingWanted,
     ProtocolViolation,
@@ -28,11 +31,12 @@ from asynccp.errors import (
 )
 from asynccp.local.umask import umask
 from asynccp.options import Collecting, Options
-from asynccp.plan.collect import Collected, Room, collected
-from asynccp.plan.fetch import Beginning, Fetch, Rules, beginnings, decide, questionable, tally
+from asynccp.plan.collect import Bid, Collected, Room, bid, collected
+from asynccp.plan.fetch import Beginning, Fetch, Rules, Tail, beginnings, decide, ends, questionable, tally
 from asynccp.plan.filters import compiled, kept_of
 from asynccp.plan.manifest import Item, Manifest
-from asynccp.plan.rotation import Named, witnesses
+from asynccp.plan.proofs import Proofs
+from asynccp.plan.rotation import Named, family, gaps, seen_twice, sequences, stem, unseen, witnesses
 from asynccp.remote.dialogue import EVERYTHING, HEARD, pack_line
 from asynccp.remote.digests import encode_names
 from asynccp.remote.listing import ListingReader
@@ -52,29 +56,36 @@ ITEM_COST = 500
 """Bytes of memory for an item of a listing, besides its name."""
 
 
+NO_LIMIT = Room()
+
+
 class Asked(NamedTuple):
     """What one transfer asks for. name: in the archive; empty for a directory's contents. meant: what of these, by a
-    pattern. others: paths among these that other copies of the same pull have here.
+    pattern. others: paths among these that other copies of the same pull have here. room: what its content may take.
     """
 
     name: bytes
     meant: "Glob | None" = None
     others: Sequence[bytes] = ()
+    room: Room = NO_LIMIT
 
 
 class Choice(NamedTuple):
     """What of a directory is fetched. members: of the archive, by the paths that they have there.
 
     items: what the pod has, of what is completed or set. witnesses: files that tell whether what is fetched was rotated
-    meanwhile, by their paths in an archive. limited: what the user's own limits leave out; left_out: what
-    else is there, and is not copied. taken_size: bytes of what all pods may bring. is_compressed: so is most of what is
-    fetched whole, by its names.
+    meanwhile, by their paths in an archive; rotating: those that are fetched whole and may be; sized: the bytes of
+    those that may be truncated, by their paths in an archive. limited: what the user's own limits leave out;
+    left_out: what else is there, and is not copied. taken_size: bytes of what all pods may
+    bring. is_compressed: so is most of what is fetched whole, by its names.
     """
 
     fetch: Fetch
     members: frozenset[bytes]
     items: Mapping[bytes, Item]
     witnesses: Mapping[bytes, Named]
+    rotating: Mapping[bytes, Item]
+    sized: Mapping[bytes, int]
     limited: tuple[LeftOut, ...]
     left_out: tuple[LeftOut, ...]
     taken_size: int
@@ -88,14 +99,18 @@ class Choice(NamedTuple):
 class Choosing:
     """What one pull takes of its pods' directories."""
 
-    def __init__(self, options: Options, room: Room) -> None:
+    def __init__(self, options: Options) -> None:
         self._options = options
         self._filters = compiled(options.filtering.rules) if options.filtering.rules else None
-        self._room = room
 
     def check_single(self, hello: Hello, path: str) -> None:
         """Raise what stands in the way where a pod has nothing to choose from: what is asked for is no directory, which
         a filter may leave out, or its shell can't tell."""
+        if hello.is_alone:
+            raise CommandMissing(
+                "the container can't tell what it has, or leave any of it out: there is no shell in it",
+                hint=f"pull all of it, or copy through an ephemeral container: {Knob.EPHEMERAL} IMAGE",
+            )
         if hello.is_directory:
             raise CommandMissing(
                 "the container can't tell what it has: its runtime gives a command no process group of its own",
@@ -117,13 +132,14 @@ class Choosing:
         Raises NothingMatches, CommandMissing, and what else keeps the pod from telling.
         """
         is_needed = bool(asked.meant) or self._options.narrows_pulls
-        there = await listing.heard(asked.name, is_needed=is_needed)
-        if there is None:
+        told = await listing.heard(asked.name, is_needed=is_needed)
+        if told is None:
             return None
+        there = await listing.once(told, asked.name)
         listed, reasons = there, dict[bytes, str]()
         if self._options.filtering.copy_links:
             listed, reasons = await to_thread.run_sync(listing.followed, there)
-        chosen = await to_thread.run_sync(self._chosen, listed, asked.meant)
+        chosen = await to_thread.run_sync(self._chosen, listed, asked)
         wanted, hollow = self._without_pseudo(chosen.kept, listing.hollow)
         here = await to_thread.run_sync(self._standing, ingest, wanted)
         rules = await to_thread.run_sync(self._rules, listing, ingest, asked, listed)
@@ -135,38 +151,67 @@ class Choosing:
         def is_same(path: bytes) -> bool:
             return differ is not None and path not in differ
 
-        proved: list[Beginning] = []
+        proved, kept = list[Beginning](), dict[bytes, Tail]()
         if listing.can_prove:
-            told = await to_thread.run_sync(beginnings, wanted, here, rules, is_same)
-            proved = await listing.proved(ingest, asked.name, told)
-        fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same, proved)
+            rules = rules._replace(remembered=listing.proofs.paths)
+            likely = await to_thread.run_sync(beginnings, wanted, here, rules, is_same)
+            proving = listing.proving(ingest, asked.name)
+            proved = await proving.proved(likely, wanted, here) if likely else []
+            for path, at in ends(wanted, here, rules, proved).items():
+                item, had = wanted[path], here[at].size
+                end = await proving.end(path, at, item, had, rules.collecting.tail_size)
+                if end and end.kept == had and not end.size:
+                    proved.append(Beginning(path, at, had, item.size, item.size - had))
+                elif end and at == path:
+                    kept[path] = end
+        fetch = await to_thread.run_sync(decide, wanted, here, rules, is_same, proved, kept)
         if fetch.tails and not listing.has_parts:
             raise CommandMissing(
                 "the container can't send the end of a file, without head and tail",
                 hint="add them to the image, or pull whole files",
             )
         by_name = {*fetch.whole, *(one.path for one in fetch.moves), *(one.path for one in fetch.rest)}
-        asked_about = witnesses(listed, by_name) if listing.can_prove else {}
-        completed = [*(one.path for one in (*fetch.rest, *fetch.tails)), *fetch.set]
+        asked_about, rotating = dict[bytes, Named](), set[bytes]()
+        sized: Mapping[bytes, int] = {}
+        if listing.has_stat:
+            sized = await listing.check_seen(asked.name, told, by_name, frozenset(fetch.whole))
+        if listing.can_prove:
+            asked_about, rotating = await to_thread.run_sync(_at_stake, listed, by_name, frozenset(fetch.whole))
+        cut = {
+            one.path: one.had for one in proved if one.offset and one.path in fetch.set
+        }  # not as large as in the pod
+        completed = [*(one.path for one in fetch.rest), *(one.path for one in fetch.tails), *fetch.set]
         return Choice(
             fetch,
             frozenset(member(asked.name, path) for path in fetch.whole),
-            {path: wanted[path] for path in completed},
+            {path: wanted[path] for path in completed}
+            | {path: wanted[path]._replace(size=had) for path, had in cut.items()},
             {member(asked.name, path): one for path, one in asked_about.items()},
+            {path: wanted[path] for path in rotating},
+            sized,
             _named(asked.name, chosen.left_out),
             _named(asked.name, (*_because(reasons, fetch.left_out), *hollow, *listing.unlisted(wanted))),
             chosen.size,
             _is_compressed(wanted, fetch.whole),
         )
 
-    def give_back(self, choice: Choice) -> None:
-        """Let other pods have the room of one that failed."""
-        self._room.give_back(choice.taken_size)
+    async def bid(self, listing: "Listing", asked: Asked) -> Bid:
+        """Hear what is there, and return what of it a pull would bring. Raises as `choose`."""
+        there = await listing.heard(asked.name, is_needed=True)
+        assert there is not None
 
-    def _chosen(self, listed: Manifest, meant: "Glob | None") -> Collected:
-        there = _matched(listed, meant) if meant else listed
-        kept = kept_of(there, self._filters) if self._filters else there
-        return collected(kept, self._options.collecting, self._room)
+        def made() -> Bid:
+            listed = listing.followed(there)[0] if self._options.filtering.copy_links else there
+            return bid(self._kept(listed, asked), self._options.collecting)
+
+        return await to_thread.run_sync(made)
+
+    def _chosen(self, listed: Manifest, asked: Asked) -> Collected:
+        return collected(self._kept(listed, asked), self._options.collecting, asked.room)
+
+    def _kept(self, listed: Manifest, asked: Asked) -> Manifest:
+        there = _matched(listed, asked.meant) if asked.meant else listed
+        return kept_of(there, self._filters) if self._filters else there
 
     def _without_pseudo(self, kept: Manifest, hollow: Mapping[bytes, str]) -> tuple[Manifest, list[LeftOut]]:
         """Return what can be copied of `kept`, and what can't: it is on pseudo file systems. A directory itself can."""
@@ -190,6 +235,7 @@ class Choosing:
         collecting, filters = self._options.collecting, self._filters
         # Nobody has looked at what is in a directory on another file system.
         closed = mount_points(listed) if self._options.filtering.one_file_system else listing.hollow.keys()
+        is_masked = ingest.sink.masks_modes and not self._options.attributes.preserve_modes
         others, below = frozenset(asked.others), tuple(path + b"/" for path in asked.others)
 
         def is_protected(path: bytes, is_directory: bool) -> bool:
@@ -206,27 +252,33 @@ class Choosing:
             collecting=collecting._replace(mirror=collecting.mirror and listing.is_whole),
             attributes=self._options.attributes,
             checksum=self._options.verification.checksum,
-            modes=0o777 if self._options.attributes.preserve_modes else 0o777 & ~umask(),
+            modes=0o777 & ~umask() if is_masked else 0o777,
             protected=is_protected,
             folds_case=collecting.mirror and ingest.sink.folds_case(),
             always=self._options.sync.always,
+            whole=not ingest.sink.completes,
         )
 
 
 class Listing:
     """What one pod tells of what is asked for.
 
-    room: waits until there is memory for more.
+    room: waits until there is memory for more. proofs: what it has proved in attempts before.
     size: bytes of memory that it takes, as far as it has come. is_whole: the pod could tell of all that there is, but
     for what is in `hollow` ones, with their types: pseudo file systems.
-    has_parts: it can be asked for a part of a file. can_prove: and to prove what one begins with.
+    has_parts: it can be asked for a part of a file. has_stat: which file has a name. can_prove: what one begins with,
+    too.
     """
 
-    def __init__(self, found: Greeted, state: TransferState, room: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, found: Greeted, state: TransferState, room: Callable[[], Awaitable[None]], proofs: Proofs
+    ) -> None:
         self.size = 0
+        self.proofs = proofs
         self.is_whole = False
         self.has_parts = found.hello.parts
-        self.can_prove = self.has_parts and found.hello.has_stat and found.hello.checksum in ALGORITHMS
+        self.has_stat = found.hello.has_stat
+        self.can_prove = self.has_parts and self.has_stat and found.hello.checksum in ALGORITHMS
         self._algorithm = found.hello.checksum
         self.hollow: Mapping[bytes, str] = {}
         self._pseudo: Mapping[int, str] = {}
@@ -261,7 +313,7 @@ class Listing:
                 return None
         if reader.rest:
             raise ProtocolViolation("the pod said more than what is there")
-        if reader.how == "none":
+        if reader.how in ("none", "absent"):
             if not is_needed:
                 await conversation.send(HEARD)
                 return None
@@ -304,40 +356,59 @@ class Listing:
             named.append(LeftOut(b"", "something below it could not be listed, or went meanwhile"))
         return named + more_left_out(self._more_unlisted)
 
-    async def proved(self, ingest: Ingest, name: bytes, told: Iterable[Beginning]) -> list[Beginning]:
-        """Return those that the pod can prove; for one file, here or there, the first."""
-        found: list[Beginning] = []
-        settled: set[tuple[str, bytes]] = set()
-        for one in told:
-            ends = {("there", one.path), ("here", one.at)}
-            if settled.isdisjoint(ends) and await self._proves(ingest, name, one):
-                settled |= ends
-                found.append(one)
-        return found
+    async def once(self, there: Manifest, name: bytes) -> Manifest:
+        """Return what was listed, each file once: one that was renamed meanwhile may be there under both names."""
+        if not self.can_prove or not (twice := await to_thread.run_sync(seen_twice, there)):
+            return there
+        members = {member(name, path): path for path in twice}
+        now = {members[one]: found.inode for one, found in (await objects(self._conversation, members)).items()}
+        gone = {path for path in twice if now.get(path) != there[path].inode}
+        return {path: item for path, item in there.items() if path not in gone}
 
-    async def _proves(self, ingest: Ingest, name: bytes, beginning: Beginning) -> bool:
-        """Tell whether a file in the pod begins with what is here."""
+    async def check_seen(
+        self, name: bytes, there: Manifest, chosen: Collection[bytes], whole: Collection[bytes]
+    ) -> dict[bytes, int]:
+        """Raise SourceRotated if logs were renamed while they were listed, so that one may have been overlooked.
 
-        async def here(_path: bytes, algorithm: str) -> str | None:
-            steps = ingest.digest(member(name, beginning.at), algorithm)
-            return await in_turns(steps, self._conversation.record_progress) if steps else None
+        Return the sizes of those that are fetched whole, by their paths in the archive.
+        """
+        logs = await to_thread.run_sync(family, there, chosen)
+        ways = await to_thread.run_sync(sequences, logs) if logs else []
+        if not ways:
+            return {}
+        members = {member(name, path): path for way in ways for path in way}
+        told = await objects(self._conversation, members)
+        now = {members[one]: found for one, found in told.items()}
+        if paths := [path for way in ways for path in (*unseen(way, logs.values(), now, whole), *gaps(way, logs, now))]:
+            raise rotated(paths)
+        return {one: logs[path].size for one, path in members.items() if path in whole and path in logs}
 
-        comparison = Comparison(self._algorithm, here, {})
-        path = member(name, beginning.path)
-        return await begins_the_same(self._conversation, path, beginning.had, comparison, came=beginning.had)
+    def proving(self, ingest: Ingest, name: bytes) -> Proving:
+        """Return what asks the pod to prove what its files begin with."""
+        return Proving(
+            self._conversation, self._state, ingest, self.proofs, partial(member, name), algorithm=self._algorithm
+        )
 
     async def differing(self, ingest: Ingest, name: bytes, sizes: Mapping[bytes, int]) -> set[bytes]:
         """Return which files are not the same here. sizes: by their path below the directory."""
         state, conversation = self._state, self._conversation
 
         async def here(path: bytes, algorithm: str) -> str | None:
-            steps = ingest.digest(path, algorithm)
-            return await in_turns(steps, conversation.record_progress) if steps else None
+            return await digest_here(conversation, ingest, algorithm, path)
 
         paths = {member(name, path): path for path in sizes}
         comparison = Comparison(state.negotiated.checksum, here, state.digests)
         differ = await differing(conversation, {one: sizes[path] for one, path in paths.items()}, comparison)
         return {paths[one] for one in differ}
+
+
+def _at_stake(
+    listed: Manifest, by_name: Collection[bytes], whole: Collection[bytes]
+) -> tuple[dict[bytes, Named], set[bytes]]:
+    """Return witnesses of a rotation, and what of `whole` it may concern."""
+    found = witnesses(listed, by_name)
+    stems = set(map(stem, found))
+    return found, {path for path in family(listed, whole) if path in whole and stem(path) in stems}
 
 
 def _matched(there: Manifest, meant: "Glob") -> Manifest:

@@ -4,21 +4,23 @@ It is told in the exec that copies (`remote/scripts/push.sh`), before anything t
 don't have is not remembered, unless it is asked for: a destination may be a directory of millions.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from anyio import to_thread
+from msgspec import Struct
 
 from asynccp.difference import Why
 from asynccp.engine.conversation import Conversation
+from asynccp.engine.decisions import Decisions
 from asynccp.engine.digests import Digests
 from asynccp.engine.sessions import Greeted
 from asynccp.engine.state import TransferState
 from asynccp.engine.verify import Comparison, differing
 from asynccp.errors import CommandMissing, DestinationError, Knob, ProtocolViolation, SessionLost
 from asynccp.options import Options
-from asynccp.plan.delta import Delta, Rules, compare, questionable
-from asynccp.plan.manifest import Item
+from asynccp.plan.delta import Delta, Effect, Rules, questionable
+from asynccp.plan.manifest import Item, Same
 from asynccp.plan.plan import PushPlan
 from asynccp.remote.dialogue import HEARD
 from asynccp.remote.digests import encode_names
@@ -28,10 +30,13 @@ from asynccp.target import Transfer
 from asynccp.text import counted
 
 if TYPE_CHECKING:
+    from asynccp.engine.owners import Owners
     from asynccp.plan.filters import Filters
 
 MOST_NAMES = 100
 """Names at the top of a destination that are asked for one by one; of more, all that is there is listed."""
+
+Changed = Callable[[Transfer], Collection[bytes]]
 
 _SETTERS = {"chown": Why.OWNER, "chmod": Why.MODE, "touch": Why.TIME}
 
@@ -40,33 +45,39 @@ EXTRA_COST = 400
 `Limits.memory` allows."""
 
 
-class There(NamedTuple):
+class There(Struct, frozen=True):
     """What stands at a destination. mounts: the mount points below it."""
 
     manifest: Mapping[bytes, Item]
     mounts: tuple[bytes, ...]
 
 
-class Compared(NamedTuple):
-    """What a comparison has found. there: what the pod has, by our paths."""
+class Compared(Struct, frozen=True):
+    """What a comparison has found. effect: what the delta comes to. there: what the pod has, by our paths."""
 
     delta: Delta
+    effect: Effect
     there: Mapping[bytes, Item]
 
 
 class Comparing:
     """Compares the pods of one push with its sources.
 
-    extras: what a pod has more is looked for, too.
+    extras: what a pod has more is looked for, too. changed: files that are others than a pod was sent before.
     """
 
-    def __init__(self, plan: PushPlan, options: Options, *, extras: bool = False) -> None:
+    def __init__(
+        self, plan: PushPlan, options: Options, *, extras: bool = False, changed: Changed = lambda _: ()
+    ) -> None:
         self._plan = plan
         self._paths = frozenset(entry.path for entry in plan.entries)  # the same for a thousand pods
         self._options = options
         self._extras = extras or options.sync.delete
         self._room = options.limits.memory  # bytes for what pods have more
         self._filters = _filters_of(plan)
+        self._changed = changed
+        self._owners = owners_of(plan, options)
+        self._decisions = Decisions()
         self._questions: dict[str, bytes] = {}  # by the path that a transfer was asked for
 
     def question(self, transfer: Transfer) -> bytes:
@@ -87,10 +98,6 @@ class Comparing:
             names = [b""]
         return encode_names(names)
 
-    async def delta(self, found: Greeted, state: TransferState, digests: Digests) -> Delta:
-        """Return what is to be done, as `compared`."""
-        return (await self.compared(found, state, digests)).delta
-
     async def compared(self, found: Greeted, state: TransferState, digests: Digests) -> Compared:
         """Hear what is there, and decide.
 
@@ -109,21 +116,19 @@ class Comparing:
 
     async def _compared(self, found: Greeted, state: TransferState, digests: Digests) -> Compared:
         conversation, entries = found.conversation, self._plan.entries
+        if self._owners:
+            entries = await self._owners.entries(found.hello)
         aliases = self._aliases(found.hello, state.transfer)
         names = {ours: theirs for theirs, ours in aliases.items()}
         there = await self._there(conversation, state, aliases)
         await conversation.send(HEARD)
-        rules = self._rules(there, found.hello)
-        differ: set[bytes] | None = None
+        rules = self._rules(there, found.hello)._replace(changed=self._changed(state.transfer))
+        same: Same | None = None
         if sizes := questionable(entries, there.manifest, rules):
             comparison = Comparison(state.negotiated.checksum, digests.get, state.digests, names)
-            differ = set(await differing(conversation, sizes, comparison))
-
-        def is_same(path: bytes) -> bool:
-            return differ is not None and path not in differ
-
-        delta = await to_thread.run_sync(compare, entries, there.manifest, rules, is_same)
-        return Compared(delta._replace(names=names), there.manifest)
+            same = partial(_is_outside, set(await differing(conversation, sizes, comparison)))
+        delta, effect = await self._decisions.decided(entries, there.manifest, rules, same)
+        return Compared(delta._replace(names=names), effect, there.manifest)
 
     def _aliases(self, hello: Hello, transfer: Transfer) -> dict[bytes, bytes]:
         """Return what the one entry is called, by what the pod calls it."""
@@ -178,7 +183,10 @@ class Comparing:
             attributes=self._options.attributes,
             roots=tuple(self._plan.rules),
             extras=self._extras,
-            can_set=[why for program, why in _SETTERS.items() if program in hello.sets],
+            # What a new directory shares with the one that it is to replace is not set, but sent.
+            can_set=[
+                why for program, why in _SETTERS.items() if program in hello.sets and not self._options.rollout.swaps
+            ],
             protected=is_protected,
         )
 
@@ -192,6 +200,19 @@ class Comparing:
             if not root or path.startswith(root + b"/")
             for one in filters
         )
+
+
+def _is_outside(differ: Collection[bytes], path: bytes) -> bool:
+    return path not in differ
+
+
+def owners_of(plan: PushPlan, options: Options) -> "Owners | None":
+    """Return what gives the entries to who was asked for; None where nobody was."""
+    if not options.attributes.chown:
+        return None
+    from asynccp.engine.owners import Owners  # few ask for it
+
+    return Owners(plan.entries)
 
 
 def _filters_of(plan: PushPlan) -> Mapping[bytes, Sequence["Filters"]]:

@@ -4,9 +4,11 @@ A push is decided before it begins, by the way and by the sources; a pull by wha
 in the pods, and what compresses is the pods' own CPU.
 """
 
-from typing import NamedTuple
+import math
+from typing import Protocol
 
 from anyio import to_thread
+from msgspec import Struct
 
 from asynccp.archive.compression import CODECS, PROBE_SIZE, shrinks_to
 from asynccp.archive.layout import ArchiveLayout
@@ -32,7 +34,12 @@ SHRINKS = 0.6
 CPU-seconds, to unpack it the pods 6 to 7."""
 
 
-class Offer(NamedTuple):
+def is_far(connect_s: float) -> bool:
+    """Tell whether the way to a server is a slow one, by what a connection took; inf where none was made."""
+    return FAR_S <= connect_s < math.inf
+
+
+class Offer(Struct, frozen=True):
     """What a pod may compress or unpack with, the best first; when it is nothing, `reason` says why."""
 
     codecs: tuple[str, ...] = ()
@@ -97,12 +104,37 @@ def pull_pays(rate_per_s: float, busy: float, share: float) -> bool:
     return rate_per_s < SLOW_LINK_PER_S and busy < MOST_BUSY and share < MOST_SHARE
 
 
-class Pulls:
-    """What one run has seen of its pulls. `offer`: for the sessions that begin now."""
+class Link(Protocol):
+    """The way to a cluster, as far as earlier runs have seen it."""
 
-    def __init__(self, compress: Compression, now: float) -> None:
-        self.offer = Offer(compress.codecs)
+    @property
+    def is_slow(self) -> bool:
+        """Whether compression has paid lately."""
+
+    def found_slow(self) -> None:
+        """Hear that it pays."""
+
+
+class UnknownLink:
+    """One that nobody remembers anything of."""
+
+    is_slow = False
+
+    def found_slow(self) -> None:
+        """There is nowhere to keep it."""
+
+
+class Pulls:
+    """What one run has seen of its pulls. `offer`: for the sessions that begin now.
+
+    link: where it is known to be slow, all sessions are offered compression: to see it anew takes a second, and of each
+    pod a session.
+    """
+
+    def __init__(self, compress: Compression, now: float, link: Link | None = None) -> None:
+        self._link = link or UnknownLink()
         self._auto = compress is Compression.AUTO
+        self.offer = Offer(CODECS if self._auto and self._link.is_slow else compress.codecs)
         self._since = now
         self._size = 0
         self._cpu_s = 0.0
@@ -125,5 +157,6 @@ class Pulls:
         pays = pull_pays(self._size / took_s, self._cpu_s / took_s, shrinks_to(data[:PROBE_SIZE]))
         if pays:
             self.offer = Offer(CODECS)
+            self._link.found_slow()
         self._size, self._cpu_s, self._since = 0, 0.0, now
         return pays

@@ -14,7 +14,7 @@ import anyio
 from asynccp.chunk import Chunk
 from asynccp.engine.conversation import Conversation
 from asynccp.engine.group import single_error
-from asynccp.engine.placing import Placing, unsettled
+from asynccp.engine.placing import Placing, unsettled, unswapped
 from asynccp.engine.sessions import Greeted
 from asynccp.engine.state import Arrived, TransferState
 from asynccp.engine.steps import Step, take
@@ -22,7 +22,7 @@ from asynccp.entry import NotKept
 from asynccp.errors import ProtocolViolation, SessionLost
 from asynccp.events import Started
 from asynccp.options import CLOSE_GRACE_S, SLOWEST_WALK_PER_S
-from asynccp.remote.dialogue import NOTHING
+from asynccp.remote.dialogue import NOTHING, differs
 from asynccp.remote.messages import Done, Received
 
 
@@ -71,13 +71,15 @@ class Delivery:
         done = conversation.last_word
         error = conversation.error(whole=self._sender.whole, sent=self._supply.sent)
         if error or not isinstance(done, Done):
-            raise self._placing.refusal(done) or error or SessionLost("the session ended too early")
+            refusal = self._placing.refusal(done) or unswapped(done, conversation.stderr_tail)
+            raise refusal or error or SessionLost("the session ended too early")
         unset = unsettled(done, conversation.stderr_tail)
         not_kept = self._placing.not_kept(done, transfer.path)
         return Arrived(
             left_out=self._placing.left_out(done, transfer.path),
             not_kept=[*not_kept, *([NotKept(os.fsencode(transfer.path), unset)] if unset else [])],
             is_partial=bool(unset),
+            backup=done.kept,
         )
 
     async def _converse(self) -> None:
@@ -87,6 +89,8 @@ class Delivery:
         if received is None:
             return
         await self._sender.stop()
+        if self._sender.whole and differs(received, self._supply.sent):  # its script would not say that it has the last
+            conversation.last_word = received = received._replace(has_last=False)
         if received.code == 0 and received.has_last:
             if not self._sender.whole:
                 raise ProtocolViolation("the pod said that it has everything before everything was sent")

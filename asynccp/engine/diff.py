@@ -9,7 +9,7 @@ from asynccp.engine.comparing import Comparing
 from asynccp.engine.compression import Offer
 from asynccp.engine.delivery import settle
 from asynccp.engine.digests import Digests
-from asynccp.engine.push import negotiated, push_request
+from asynccp.engine.push import needed, negotiated, push_request
 from asynccp.engine.run import Run
 from asynccp.engine.sessions import Sessions
 from asynccp.engine.state import Arrived, Negotiated, TransferState
@@ -23,6 +23,7 @@ from asynccp.report import Report
 
 if TYPE_CHECKING:
     from asynccp.engine.texts import Texts
+    from asynccp.remote.commands import Swapping
 
 
 async def diff(
@@ -38,7 +39,8 @@ async def diff(
     """Return what a push of this plan would change, as the `differences` of each target's result.
 
     extras: also what the pods have and the sources don't, whether or not it would be removed. unified: with the text of
-    small files (`plan.unified`). Otherwise as `push`.
+    small files (`plan.unified`). Where the push would replace a directory as a whole, a pod in which that can't be has
+    failed. Otherwise as `push`.
     """
     options = options or Options()
     job = DiffJob(plan, Sessions(cluster, options, plan.layout.token), extras=extras, unified=unified)
@@ -58,11 +60,14 @@ class DiffJob:
         self._comparing = Comparing(plan, self._options, extras=extras)
         self._digests = Digests(plan.entries)
         self._texts = _texts(plan) if unified else None
+        self._swapping = _swapping(self._options, plan)
         # What many pods have in common is kept once.
         self._known: dict[tuple[Difference, ...], tuple[Difference, ...]] = {}
 
     async def attempt(self, state: TransferState) -> None:
         request = push_request(self._plan, state.transfer, self._options, Offer(), self._comparing)
+        if self._swapping:
+            request = request._replace(swapping=self._swapping, foresees=True)
         async with self._sessions.greeted(state.transfer, request) as found:
             state.negotiated = Negotiated(protocol=found.protocol)
             state.negotiated = negotiated(found, Offer(), self._options)
@@ -83,6 +88,17 @@ class DiffJob:
 
     async def release(self, state: TransferState) -> None:
         """Nothing is kept: an attempt starts over."""
+
+
+def _swapping(options: Options, plan: PushPlan) -> "Swapping | None":
+    """Return how the push would replace what is there; None where it would not."""
+    rollout = needed(options, plan)
+    if not rollout.swaps:
+        return None
+    from asynccp.remote.commands import Swapping, read_for_rollouts  # few ask for it
+
+    read_for_rollouts()
+    return Swapping(rollout.swaps, "", rollout.backups)
 
 
 def _texts(plan: PushPlan) -> "Texts":

@@ -5,9 +5,9 @@ processes run, where only the image knows.
 """
 
 from collections import defaultdict
-from dataclasses import replace
 
 import anyio
+from msgspec.structs import replace
 
 from asynccp.engine.place import Place
 from asynccp.errors import OtherUser, TransferError

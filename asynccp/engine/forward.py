@@ -30,11 +30,14 @@ from asynccp.events import Listener, Observer
 from asynccp.kube.base import Cluster
 from asynccp.options import CHUNK_SIZE, Options
 from asynccp.plan.forward import ForwardPlan
-from asynccp.remote.commands import PullRequest, PushRequest, pull_name
+from asynccp.remote.commands import PullRequest, PushRequest, pull_name, read_for_pulls, read_for_pushes
 from asynccp.report import Report
 from asynccp.sinks.ingest import Ingest
 from asynccp.sinks.recoded import RecodedSink
 from asynccp.target import Transfer
+
+read_for_pulls()
+read_for_pushes()
 
 
 async def forward(
@@ -123,7 +126,9 @@ class _Archive:
         name = pull_name(plan.source.path)
         self._sink = RecodedSink(name, taking.takes)
         watch = Watch(since_s=time.time(), pads=giving.hello.tar == "bsdtar")
-        self._ingest = Ingest(self._sink, name, limits=options.limits, watch=watch, resumes=False)
+        self._ingest = Ingest(
+            self._sink, name, limits=options.limits, watch=watch, resumes=False, bundles=giving.hello.by_shell
+        )
         self._account = Account(giving.conversation, state, self._ingest, giving.hello, path=plan.source.path)
         self.left_out: list[LeftOut] = []
 

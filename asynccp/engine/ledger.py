@@ -10,8 +10,9 @@ such bytes had a report of 100 MB, for which 240 MiB were taken.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import islice
+
+from msgspec.structs import replace
 
 from asynccp.entry import LeftOut, NotKept, more_left_out, more_not_kept
 from asynccp.report import Result

@@ -28,7 +28,7 @@ class SessionLimiter:
     async def slot(self, target: Target) -> AsyncIterator[None]:
         """Wait until a session with the target may begin, and hold its place."""
         # The node first, so that pods that wait for it don't hold places that other nodes' pods could use.
-        async with self._nodes[target.node], self._all:
+        async with self._nodes[target.host], self._all:
             apart_s = random.uniform(0.5, 1.5) / OPENS_PER_S  # noqa: S311 (not a secret)
             self._next_at = max(self._next_at, anyio.current_time() - OPENS_AT_ONCE / OPENS_PER_S) + apart_s
             await anyio.sleep_until(self._next_at)

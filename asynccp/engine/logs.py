@@ -17,7 +17,6 @@ from typing import IO, Protocol
 import anyio
 from anyio import to_thread
 
-from asynccp.engine.continuing import LINE_SIZE
 from asynccp.engine.pull import FULL_S, PullJob
 from asynccp.engine.state import Arrived, TransferState
 from asynccp.engine.writer import Work
@@ -26,6 +25,7 @@ from asynccp.errors import DestinationError, Knob, NoSuchPath, Stalled, UnsafeEn
 from asynccp.events import Started
 from asynccp.limits import raise_hint
 from asynccp.options import Collecting
+from asynccp.plan.fetch import LINE_SIZE
 from asynccp.plan.plan import Gather, PullPlan
 from asynccp.sinks.base import Place, Sink
 from asynccp.text import human_size

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import anyio
 
 from asynccp.chunk import Chunk
+from asynccp.engine.around import SessionAround
 from asynccp.kube.base import Session
 from asynccp.kube.exec import Event, Stderr, Stdout
 from asynccp.options import PART_SIZE, Options
@@ -40,8 +41,9 @@ class Pace:
     def __init__(self, rate_per_s: float) -> None:
         self._bucket = Bucket(rate_per_s)
 
-    def of(self, session: Session) -> Session:
-        """Return a session that keeps to it."""
+    def of(self, session: Session, sent_size: int = 0) -> Session:
+        """Return a session that keeps to it. sent_size: bytes that have gone over it already."""
+        self._bucket.take(sent_size, anyio.current_time())
         return _PacedSession(session, self._bucket)
 
     async def pieces(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -51,38 +53,24 @@ class Pace:
             yield piece
 
 
-class _PacedSession:
+class _PacedSession(SessionAround):
     def __init__(self, session: Session, bucket: Bucket) -> None:
-        self._session = session
+        super().__init__(session)
         self._bucket = bucket
 
-    @property
-    def protocol(self) -> str:
-        return self._session.protocol
-
-    @property
-    def ending(self) -> str:
-        return self._session.ending
-
     async def send(self, data: bytes | memoryview) -> None:
-        self._bucket.take(len(data), anyio.current_time())  # the script, a question, a line: it does not wait
+        self._bucket.take(len(data), anyio.current_time())  # a question, a line: it does not wait
         await self._session.send(data)
 
     async def send_chunk(self, chunk: Chunk) -> None:
         await self._turn(chunk.wire_size)
         await self._session.send_chunk(chunk)
 
-    async def close_stdin(self) -> None:
-        await self._session.close_stdin()
-
     async def receive(self) -> Event | None:
         event = await self._session.receive()
         if isinstance(event, Stdout | Stderr):
             await self._turn(len(event.data))
         return event
-
-    async def ping(self) -> None:
-        await self._session.ping()
 
     async def _turn(self, size: int) -> None:
         wait_s = self._bucket.take(size, anyio.current_time())

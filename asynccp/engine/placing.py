@@ -85,3 +85,13 @@ def unsettled(done: Done, said: str) -> str:
         return ""
     what = "the modes and times of directories that were there before could not all be set"
     return f"{what}: {said}" if said else what
+
+
+def unswapped(done: LastWord | None, said: str) -> TransferError | None:
+    """Return the error of a push whose place could not be replaced as a whole. said: why."""
+    if not isinstance(done, Done) or not done.swapped or done.code == 0:
+        return None
+    why = f": {said}" if said else ""
+    if done.swapped == "yes":
+        return None
+    return DestinationError(f"nothing was changed, because the directory could not be replaced{why}")

@@ -1,7 +1,8 @@
 """Which exec subprotocol a session offers. One function decides; the rest is memory of what was met."""
 
 from collections.abc import Container
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from asynccp.errors import ProtocolRefused, Refused, ShellMissing
 from asynccp.kube.exec import V4, V5
@@ -24,8 +25,7 @@ def choose(*, tried: Container[str], refused: Container[str], half_close: bool) 
     return min(left, key=lambda protocol: protocol in refused, default=None)
 
 
-@dataclass(slots=True)
-class Protocols:
+class Protocols(Struct):
     """What one run has learned of its server and of its images."""
 
     refused: set[str] = field(default_factory=set)

@@ -17,7 +17,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
@@ -26,15 +26,17 @@ from asynccp.archive.compression import Unpacker
 from asynccp.archive.prefix import Overlap
 from asynccp.archive.watch import Fate, Watch
 from asynccp.engine.account import Account
-from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Pulls
+from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Link, Pulls
 from asynccp.engine.delivery import settle
+from asynccp.engine.gate import Confirm, gate_of
 from asynccp.engine.group import let_go
 from asynccp.engine.memory import MUCH, Memory, Share, give_back
 from asynccp.engine.run import Job, Run
+from asynccp.engine.schedule import schedule_of
 from asynccp.engine.sessions import Greeted, Sessions
 from asynccp.engine.state import Arrived, Negotiated, TransferState
 from asynccp.engine.turns import in_turns
-from asynccp.engine.verify import Comparison, algorithm_of, check_watched
+from asynccp.engine.verify import Comparison, algorithm_of, check_watched, digest_here
 from asynccp.engine.writer import Work, Writer
 from asynccp.errors import (
     CommandFailed,
@@ -52,7 +54,7 @@ from asynccp.events import Listener, Observer, Started
 from asynccp.kube.base import Cluster
 from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Compression, Options
 from asynccp.plan.plan import Gather, PullPlan, fetched, glob
-from asynccp.remote.commands import PullRequest, pull_name
+from asynccp.remote.commands import PullRequest, pull_name, read_for_pulls
 from asynccp.remote.complaints import Complaint, Complaints, listed
 from asynccp.remote.dialogue import EVERYTHING, MAX_LINE_SIZE, MAX_PADDING_SIZE
 from asynccp.report import Report, Result
@@ -64,11 +66,16 @@ from asynccp.target import Transfer
 if TYPE_CHECKING:
     from asynccp.engine.choosing import Choice, Choosing, Listing
     from asynccp.engine.continuing import Continuing
+    from asynccp.engine.survey import Surveyed
     from asynccp.plan.collect import Room
+    from asynccp.plan.proofs import Proofs
+
+read_for_pulls()
 
 Bytes = bytes | memoryview
 _MOST_SHRUNK = 32  # times that honest logs shrink
 _MEMBER_COST = 250  # bytes of memory for one that was chosen, until it has come
+_PROOF_COST = 400  # bytes of memory for what a pod has proved of one file
 FULL_S = 0.05  # between two looks at a sink that is full
 
 
@@ -80,24 +87,35 @@ async def pull(
     observer: Observer | None = None,
     stop: anyio.Event | None = None,
     worded: Callable[[Result], Result] | None = None,
+    confirm: Confirm | None = None,
+    link: Link | None = None,
+    is_part: bool = False,
 ) -> Report:
     """Carry a pull out; return how it ended for each target, in the plan's order.
 
     Never raises for one target's trouble. Setting `stop` ends the run early: what isn't complete by then is reported as
     interrupted, and the remote commands are ended. worded: makes of each result the one that an archive tells.
+    confirm: asked before each wave. link: the way to the cluster; None: it is looked at anew. is_part: other processes
+    pull into the same store, and one of them concludes.
     """
-    options = options or Options()
-    destination = destination_of(plan.destination, options, is_archive=plan.is_archive)
+    options, observer = options or Options(), observer or Listener()
+    destination = destination_of(plan.destination, options, is_archive=plan.is_archive, is_part=is_part)
     async with Writer() as writer:
         sessions = Sessions(cluster, options, plan.token)
-        paths = PullJob(plan, sessions, destination, writer)
+        is_throttled = options.concurrency.rate_per_s > 0  # then it is not the way that is slow
+        paths = PullJob(plan, sessions, destination, writer, None if is_throttled else link)
         job: Job = paths
         if plan.has_logs:
             from asynccp.engine.logs import LogAttempts, WithLogs  # few need it
 
             job = WithLogs(paths, LogAttempts(plan, paths), paths.digests_size)
         try:
-            report = await Run(job, cluster, options, observer or Listener()).carry_out(plan, stop)
+            schedule = schedule_of(plan.waves, options.waves)
+            gate = gate_of(cluster, options.waves, observer, confirm)
+            run, begun = Run(job, cluster, options, observer, schedule=schedule, gate=gate), anyio.current_time()
+            stop = stop or anyio.Event()
+            await paths.survey(cluster, plan, stop)
+            report = await run.carry_out(plan, stop, begun=begun)
             report.results = [*map(worded, report.results)] if worded else report.results
             with anyio.CancelScope(shield=True):
                 report = await to_thread.run_sync(destination.finish, report)
@@ -112,7 +130,14 @@ class PullJob:
 
     direction = "pull"
 
-    def __init__(self, plan: PullPlan, sessions: Sessions, destination: Destination, writer: Writer) -> None:
+    def __init__(
+        self,
+        plan: PullPlan,
+        sessions: Sessions,
+        destination: Destination,
+        writer: Writer,
+        link: Link | None = None,
+    ) -> None:
         self.token = plan.token
         self.sessions = sessions
         self.destination = destination
@@ -120,18 +145,19 @@ class PullJob:
         self.options = options = sessions.options
         self.memory = Memory(options.limits.memory)
         self.inside = plan.inside() if options.collecting.mirror else {}
-        self.compression = Pulls(options.compression, anyio.current_time())
+        self.compression = Pulls(options.compression, anyio.current_time(), link)
         self.digests_size = options.limits.memory
         self._gathers = {one.transfer: one for one in plan.gathers}
         self._askers = Counter((one.target.of_pod, one.path) for one in plan.transfers)  # containers of a pod, by path
         self._kept: dict[Transfer, _PullTransfer] = {}
+        self._surveyed: Surveyed | None = None
 
     @functools.cached_property
     def choosing(self) -> "Choosing":
         """What is taken of a directory: in use where something is left out, or is here already."""
         from asynccp.engine.choosing import Choosing  # a first pull of everything doesn't need it
 
-        return Choosing(self.options, self.room)
+        return Choosing(self.options)
 
     @functools.cached_property
     def room(self) -> "Room":
@@ -140,9 +166,21 @@ class PullJob:
 
         return SharedRoom(self.options.collecting.most_total_size)
 
+    async def survey(self, cluster: Cluster, plan: PullPlan, stop: anyio.Event) -> None:
+        """Have all pods tell what they have, where they share what may be taken in all."""
+        if self.options.collecting.most_total_size:
+            from asynccp.engine.survey import survey  # likewise
+
+            self._surveyed = await survey(cluster, plan, self.sessions, self.choosing, self.room, stop)
+
+    def room_of(self, transfer: Transfer) -> "Room":
+        """Return what one transfer may still take."""
+        return (self._surveyed and self._surveyed.rooms.get(transfer)) or self.room
+
     async def attempt(self, state: TransferState) -> None:
         transfer = state.transfer
         if transfer not in self._kept:
+            state.wire_size += self._surveyed.wire_sizes.get(transfer, 0) if self._surveyed else 0
             self._kept[transfer] = _PullTransfer(self, state, self._gathers[transfer])
         try:
             await self._kept[transfer].attempt()
@@ -175,6 +213,7 @@ class _PullTransfer:
         self._listing: Listing | None = None
         self._choice: Choice | None = None
         self._continuing: Continuing | None = None
+        self._proofs: Proofs | None = None  # over all attempts
         self._is_complete = False
         self._ended_early = False  # once already, because a file changed under tar's hands
 
@@ -196,7 +235,7 @@ class _PullTransfer:
 
     def _taken(self) -> int:
         """Return the bytes of memory that what must be remembered takes."""
-        listed = self._listing.size if self._listing else 0
+        listed = (self._listing.size if self._listing else 0) + _PROOF_COST * len(self._proofs or ())
         return listed + self._complaints.memory + (self._ingest.memory if self._ingest else 0)
 
     async def attempt(self) -> None:
@@ -218,7 +257,7 @@ class _PullTransfer:
         self._share.release()  # at once: the end of a session takes its time, and others wait
         ingest, self._ingest = self._ingest, None
         if self._choice and not self._is_complete:
-            self._job.choosing.give_back(self._choice)
+            self._job.room_of(self._state.transfer).give_back(self._choice.taken_size)
         self._choice = self._listing = self._continuing = None
         if ingest:
             with anyio.CancelScope(shield=True):  # bounded: one temporary file, some descriptors, modes for a moment
@@ -301,7 +340,8 @@ class _PullTransfer:
         elif self._job.options.narrows_pulls or glob(state.transfer.path):
             self._job.choosing.check_single(hello, self._path)
         account = Account(conversation, state, self._ingest, hello, path=self._path)
-        account.witnesses = self._choice.witnesses if self._choice else {}
+        if self._choice and (self._choice.witnesses or self._choice.sized):
+            account.settles = functools.partial(self._check_read, found, self._choice, self._ingest)
         self._complaints = conversation.complaints
         self._complaints.has_room = self._share.has_room
         session = _PullSession(self._job, state, found, self._ingest, account, overlap, self._share, self._behind)
@@ -329,27 +369,76 @@ class _PullTransfer:
         """Hear what there is, and tell the pod what of it is to come; None for everything."""
         from asynccp.engine.choosing import Asked, Listing, member, packed
         from asynccp.engine.continuing import Continuing
-        from asynccp.engine.rotating import check_names
+        from asynccp.engine.rotating import renamed_now
+        from asynccp.plan.proofs import Proofs
 
         conversation, name = found.conversation, pull_name(self._path)
-        self._listing = Listing(found, self._state, self._share.room)
+        self._proofs = self._proofs or Proofs()
+        self._listing = Listing(found, self._state, self._share.room, self._proofs)
         others = self._job.inside.get(self._gather.directory, ()) if not self._gather.name else ()
-        asked = Asked(name, glob(self._state.transfer.path), others)
+        transfer = self._state.transfer
+        asked = Asked(name, glob(transfer.path), others, self._job.room_of(transfer))
         choice = self._choice = await self._job.choosing.choose(self._listing, ingest, asked)
         if choice is None:
             await conversation.send(EVERYTHING)
             return None
         self._listing.size = _MEMBER_COST * len(choice.members)
         self._continuing = Continuing(
-            conversation, self._state, ingest, self._job.writer, functools.partial(member, name)
+            conversation,
+            self._state,
+            ingest,
+            self._job.writer,
+            functools.partial(member, name),
+            self._proofs,
+            algorithm=self._algorithm(found),
+            tail_size=self._job.options.collecting.tail_size,
         )
-        await check_names(conversation, choice.witnesses)
         await self._continuing.before(choice.fetch, choice.items)
+        if choice.members and (paths := await renamed_now(conversation, choice.witnesses)):
+            choice = self._choice = await self._without_rotating(choice, paths)
         ingest.choose(choice.members)
         if choice.members:
-            await check_names(conversation, choice.witnesses)
             await conversation.send(packed(choice, name, is_directory=found.hello.is_directory))
         return choice
+
+    async def _without_rotating(self, choice: "Choice", paths: list[bytes]) -> "Choice":
+        """Fetch logs that are rotated now before anything is packed, and return what is left to pack.
+
+        Raises SourceRotated where it can't be proved that these are what was listed, or they are too many.
+        """
+        from asynccp.engine.choosing import member
+        from asynccp.engine.rotating import MOST_TAKEN, rotated
+
+        verification = self._job.options.verification
+        if verification.strict_sources or verification.checksum or len(choice.rotating) > MOST_TAKEN:
+            raise rotated(paths)
+        assert self._continuing
+        await self._continuing.take(choice.rotating)
+        name = pull_name(self._path)
+        return choice._replace(members=choice.members - {member(name, path) for path in choice.rotating}, rotating={})
+
+    def _algorithm(self, found: Greeted) -> str:
+        """Return by which digests a log proves that it was rotated, and not changed; empty where that is no excuse."""
+        return "" if self._job.options.verification.strict_sources else found.hello.checksum
+
+    async def _check_read(self, found: Greeted, choice: "Choice", ingest: Ingest) -> None:
+        """Raise SourceRotated if what came under its name may be another log."""
+        from asynccp.engine.choosing import member
+        from asynccp.engine.rotating import Read, check_read, rotated
+
+        came = {path: ingest.size_of(path) for path in choice.sized}
+        if shrunk := [path for path, size in came.items() if size is not None and size < choice.sized[path]]:
+            raise rotated(shrunk)
+        name = pull_name(self._path)
+        algorithm = self._algorithm(found)
+
+        here = functools.partial(digest_here, found.conversation, ingest, algorithm)
+
+        def read() -> list[Read]:
+            read = {member(name, path): one.inode for path, one in choice.rotating.items()}
+            return [Read(path, inode, ingest.size_of(path) or 0) for path, inode in read.items()]
+
+        await check_read(found.conversation, choice.witnesses, read, here, algorithm)
 
     async def _behind(self) -> None:
         """Do what is left when all that was fetched whole is here."""
@@ -409,6 +498,7 @@ class _PullTransfer:
             watch=watch,
             has_room=self._share.has_room,
             resumes=not hello.chooses,
+            bundles=hello.by_shell,
         )
 
 
@@ -459,7 +549,7 @@ class _PullSession:
         if conversation.last_word and self._ingest.ended:
             if not error:
                 await self._behind()
-            await self._worked(Work(self._ingest.finishing(), self._ingest.sink.is_full))
+            await self._finished()
         if error := error or self._account.nothing():
             raise error
 
@@ -468,13 +558,17 @@ class _PullSession:
         return Comparison(algorithm, self._digest, self._state.digests) if algorithm else None
 
     async def _digest(self, path: bytes, algorithm: str) -> str | None:
-        steps = self._ingest.digest(path, algorithm)
-        return await in_turns(steps, self._conversation.record_progress) if steps else None
+        return await digest_here(self._conversation, self._ingest, algorithm, path)
 
     async def _written(self, data: Bytes) -> tuple[int, bytes]:
         """Write what came; return how many bytes of archive it stood for, and what stands behind the archive's end."""
         work = Work(self._take(data), self._is_held)
-        await self._worked(work)
+        await self._sink_has_room()  # a hop may be less than a turn, at whose end it would be asked
+        while not await self._job.writer.run(work):
+            with self._conversation.at_rest():
+                await anyio.sleep(work.rest_s)
+                await self._share.room()
+            await self._sink_has_room()
         if self._unpacker is None:
             self._unseen_cpu_s += work.cpu_s
         return work.result
@@ -482,7 +576,13 @@ class _PullSession:
     def _is_held(self) -> bool:
         return self._share.is_used_up() or self._ingest.sink.is_full()
 
-    async def _worked(self, work: Work[Any]) -> None:
+    async def _sink_has_room(self) -> None:
+        while self._ingest.sink.is_full():
+            with self._conversation.at_rest():
+                await anyio.sleep(FULL_S)
+
+    async def _finished(self) -> None:
+        work = Work(self._ingest.finishing(), self._ingest.sink.is_full)
         while not await self._job.writer.run(work):
             with self._conversation.at_rest():
                 await anyio.sleep(FULL_S if self._ingest.sink.is_full() else work.rest_s)

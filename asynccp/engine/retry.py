@@ -5,7 +5,7 @@ was matched: a new pod of the same name is not the target. An attempt starts ove
 again, a pull renames whole files over whole files, so that repeating is always safe.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from asynccp.errors import TransferError
 
@@ -24,8 +24,7 @@ def delay_s(attempt: int, *, chance: float, after_s: float = 0.0) -> float:
     return max(after_s, longest * (0.5 + chance / 2))
 
 
-@dataclass(slots=True)
-class Budget:
+class Budget(Struct):
     """The retries that one run may make: `retries` for a transfer, and a share of all transfers together."""
 
     retries: int

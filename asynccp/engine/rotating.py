@@ -1,21 +1,111 @@
-"""Rotating: a pod is asked whether its logs still have the names that it told.
+"""Rotating: a pod is asked which names its logs have by now.
 
-Before anything here gets another name, since what a pod has proved it has proved of names; before its tar packs them,
-when nothing was written over yet; and behind the archive, before it is taken for what was chosen (`plan/rotation.py`).
+What is read by name may be another log's, if they were rotated since they were listed (`plan/rotation.py`). So a log
+whose rest is fetched is looked for first, by its inode; before a tar packs others the pod is asked whether they have
+the names that it told; and behind the archive again, before that is taken for what was chosen. What was read while its
+names changed may still be what was chosen: then the pod proves it, by the digest of the log under its new name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from asynccp.engine.conversation import Conversation
-from asynccp.engine.verify import objects
+from asynccp.engine.verify import both, objects
 from asynccp.errors import SourceRotated
-from asynccp.plan.rotation import Named, renamed
+from asynccp.plan.rotation import Named, names_after, renamed, stem
+from asynccp.remote.digests import Span
 from asynccp.text import listed, printable
+
+MOST_COPIES = 2
+"""Logs, at most, that a pod is asked about whether they are the copy of one that was truncated."""
+
+MOST_TAKEN = 32
+"""Logs of one pod that are fetched one by one, since they get other names all the time: each takes a round trip."""
 
 _NAMED = 3  # in an error
 
+Here = Callable[[bytes], Awaitable[str | None]]
+"""Returns the digest of a file here, by its path in the archive."""
 
-async def check_names(conversation: Conversation, witnesses: Mapping[bytes, Named]) -> None:
-    """Raise SourceRotated if files have each other's names by now. witnesses: some that were listed, by path."""
-    if paths := renamed(witnesses, await objects(conversation, witnesses)):
-        raise SourceRotated(f"logs were rotated while they were pulled: {listed(paths, _NAMED, printable)}")
+
+class Read(NamedTuple):
+    """What was read of a log, under the name that it had. size: bytes of it that are here, from its beginning on."""
+
+    name: bytes
+    inode: int
+    size: int
+
+
+async def renamed_now(conversation: Conversation, witnesses: Mapping[bytes, Named]) -> list[bytes]:
+    """Return the files that have another's name by now. witnesses: some that were listed, by path."""
+    return renamed(witnesses, await objects(conversation, witnesses)) if witnesses else []
+
+
+async def check_read(
+    conversation: Conversation,
+    witnesses: Mapping[bytes, Named],
+    read: Callable[[], Iterable[Read]],
+    here: Here,
+    algorithm: str,
+) -> None:
+    """Raise SourceRotated if files have each other's names by now, and those that were read may be others.
+
+    read: tells what was, asked for when it matters. algorithm: empty where a rotation counts as a change.
+    """
+    if paths := await renamed_now(conversation, witnesses):
+        stems = set(map(stem, paths))
+        if not algorithm or not await are_those(
+            conversation, [one for one in read() if stem(one.name) in stems], here, algorithm
+        ):
+            raise rotated(paths)
+
+
+async def are_those(conversation: Conversation, read: Sequence[Read], here: Here, algorithm: str) -> bool:
+    """Tell whether logs in the pod, wherever they are by now, begin with what was read of each."""
+    names = await names_now(conversation, read)
+    if len(names) < len(read):
+        return False
+    if not read:
+        return True
+    spans = [Span(names[one.name], 0, one.size) for one in read]
+    ours, theirs = await both(
+        conversation,
+        spans,
+        [partial(here, one.name) for one in read],
+        algorithm,
+        read_size=sum(one.size for one in read),
+    )
+    return ours == [told.digest if told else "" for told in theirs]
+
+
+async def is_in_one(conversation: Conversation, read: Read, here: Here, algorithm: str) -> bool:
+    """Tell whether a log in the pod begins with what was read: that one, or its copy, if it was truncated then."""
+    now = await objects(conversation, names_after(read.name))
+    names = sorted((one for one in now if now[one].size >= read.size), key=lambda one: now[one].inode != read.inode)
+    if not names[:MOST_COPIES]:
+        return False
+    spans = [Span(one, 0, read.size) for one in names[:MOST_COPIES]]
+    size = read.size * len(spans)
+    (ours,), theirs = await both(conversation, spans, [partial(here, read.name)], algorithm, read_size=size)
+    return ours in [told.digest for told in theirs if told]
+
+
+async def names_now(conversation: Conversation, files: Sequence[Read], *, copied: bool = False) -> dict[bytes, bytes]:
+    """Return where logs are now, by the names that they had; those that have lost their ends are no longer these.
+
+    copied: of a log that was truncated the next one is told, which may be the copy that was made before.
+    """
+    candidates = {one.name: names_after(one.name) for one in files}
+    now = await objects(conversation, dict.fromkeys(name for some in candidates.values() for name in some))
+    found = {}
+    for one in files:
+        large = [name for name in candidates[one.name] if name in now and now[name].size >= one.size]
+        those = [name for name in large if now[name].inode == one.inode]
+        if those or (large and copied):
+            found[one.name] = (those or large)[0]
+    return found
+
+
+def rotated(paths: Sequence[bytes]) -> SourceRotated:
+    return SourceRotated(f"logs were rotated while they were pulled: {listed(paths, _NAMED, printable)}")

@@ -1,9 +1,9 @@
 """Select: selectors → the containers that run now, and the pods that don't count, with the reason."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import anyio
+from msgspec import Struct, field
 
 from asynccp.engine.group import single_error
 from asynccp.errors import Knob, NoTargets, UsageError
@@ -31,8 +31,7 @@ _ELSEWHERE = f"{Knob.NAMESPACES} or {Knob.ALL_NAMESPACES} look elsewhere"
 _LOOK = f"kubectl get pods -A --show-labels shows what is there; {_ELSEWHERE}"
 
 
-@dataclass(slots=True)
-class _Search:
+class _Search(Struct):
     """What one selector found in one namespace (None: in all). exists: there is such a pod, or such a workload.
 
     matches: targets for its path, logs, and what doesn't count.
@@ -48,9 +47,12 @@ class _Search:
         return f"in namespace {self.namespace}" if self.namespace else "in all namespaces"
 
 
-async def select(cluster: Cluster, selection: Selection) -> tuple[list[Transfer], list[Skipped]]:
+async def select(
+    cluster: Cluster, selection: Selection, *, to_come: bool = False
+) -> tuple[list[Transfer], list[Skipped]]:
     """Return the transfers that are asked for (a union: none twice), sorted by namespace and pod, and the rest.
 
+    to_come: there need be none yet, but what pods belong to must be there.
     Raises NoTargets when there is nothing to do, UsageError and ClusterError as the cluster raises them.
     """
     if selection.container and selection.all_containers:
@@ -62,7 +64,7 @@ async def select(cluster: Cluster, selection: Selection) -> tuple[list[Transfer]
         async for page in cluster.list_pods(search.selector, search.namespace, selection.fields):
             search.exists = True
             for pod in page:
-                search.matches += _matched(pod, selection, search.selector.path, named=named)
+                search.matches += matched(pod, selection, search.selector.path, named=named)
 
     with single_error():
         async with anyio.create_task_group() as tasks:
@@ -75,14 +77,14 @@ async def select(cluster: Cluster, selection: Selection) -> tuple[list[Transfer]
             if not isinstance(match, Skipped):
                 one = match if isinstance(match, Transfer) else Transfer(match, search.selector.path)
                 transfers.setdefault((one.target.of_pod, one.target.container, one.path, one.log), one)
-    if not transfers:
+    if not transfers and not (to_come and all(_may_come(one) for one in searches)):
         raise _no_targets(searches, selection.fields)
     ordered = sorted(transfers.values(), key=lambda one: (one.target.namespace, one.target.pod, one.path))
     copied = {(one.target.of_pod, "" if one.log else one.path) for one in ordered}
     return ordered, _skipped(searches, copied)
 
 
-def _matched(pod: Json, selection: Selection, path: str, *, named: bool) -> list[Target | Transfer | Skipped]:
+def matched(pod: Json, selection: Selection, path: str, *, named: bool) -> list[Target | Transfer | Skipped]:
     """Return what of a pod takes part. Where its path does not, its logs may; then it is skipped all the same."""
     logs = logs_of(pod, selection, named=named) if selection.logs else []
     if not path:
@@ -91,6 +93,11 @@ def _matched(pod: Json, selection: Selection, path: str, *, named: bool) -> list
     if selection.all_containers:
         return [*there, *match_containers(pod, named=named, labels=selection.labels)]
     return [*there, match_pod(pod, selection.container, named=named, labels=selection.labels)]
+
+
+def _may_come(search: _Search) -> bool:
+    """Tell whether pods may still come that a search would find."""
+    return search.exists or search.selector.kind in ("labels", "pod")
 
 
 def _skipped(searches: Sequence[_Search], copied: Collection[_Place]) -> list[Skipped]:

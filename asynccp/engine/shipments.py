@@ -43,13 +43,15 @@ class Shipments:
         self._whole = whole
         self._window = Window()
         self._making = Lock()
-        self._known: dict[tuple[ArchiveFormat, tuple[bytes, ...]], Shipment] = {}
+        self._known: dict[tuple[ArchiveFormat, tuple[int, int] | None, tuple[bytes, ...]], Shipment] = {}
 
     @asynccontextmanager
     async def lent(self, entries: Sequence[Entry], format: ArchiveFormat) -> AsyncIterator[Shipment]:  # noqa: A002
         """Lend the archive of some of the entries, in their order, in a format."""
         # Hashed in no time: each bytes object knows its hash.
-        key = format, () if entries is self._whole.entries else tuple(entry.path for entry in entries)
+        paths = () if entries is self._whole.entries else tuple(entry.path for entry in entries)
+        # All are one owner's, or each its own (`engine.owners`); of nothing at all there is none.
+        key = format, (entries[0].uid, entries[0].gid) if entries else None, paths
         async with self._making:  # many pods lack the same at once: one has it made, and the others wait
             if key not in self._known:
                 self._known[key] = Shipment(await self._layout(entries, format), self._window)
@@ -65,6 +67,11 @@ class Shipments:
 
     async def _layout(self, entries: Sequence[Entry], format: ArchiveFormat) -> ArchiveLayout:  # noqa: A002
         whole = self._whole
-        if format is whole.format and len(entries) == len(whole.entries):
+        if format is whole.format and len(entries) == len(whole.entries) and entries[0] is whole.entries[0]:
             return whole
-        return ArchiveLayout(entries, whole.token, await to_thread.run_sync(fitted, format, entries))
+
+        def made() -> ArchiveLayout:
+            ordered = format.ordered(entries)
+            return ArchiveLayout(ordered, whole.token, fitted(format, ordered))
+
+        return await to_thread.run_sync(made)

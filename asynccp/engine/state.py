@@ -5,16 +5,16 @@ what a copy decides by are values that go from hand to hand.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import anyio
+from msgspec import Struct, field
 
 from asynccp.difference import Difference
 from asynccp.entry import LeftOut, NotKept
 from asynccp.errors import TransferError
 from asynccp.events import Advanced, Observer
-from asynccp.report import Attempt, Outcome, Result, Tally
+from asynccp.report import Attempt, HookRun, Outcome, Result, Revision, Tally
 from asynccp.target import Transfer
 
 
@@ -45,14 +45,17 @@ class Arrived(NamedTuple):
     is_partial: bool = False
     tally: Tally | None = None
     differences: Sequence[Difference] = ()
+    backup: str = ""
+    restored: str = ""
+    revisions: Sequence[Revision] | None = None
 
 
-@dataclass(slots=True)
-class TransferState:
+class TransferState(Struct):
     """One transfer.
 
     tries: which attempt is under way, from 1. begun: when the first began, None before; attempt_begun: this one.
-    digests: of the files that were found to be the same at both ends.
+    digests: of the files that were found to be the same at both ends. hooks: that were run, in the attempt under way.
+    rolled_back: the last of them failed, and what was there before is there again.
     """
 
     transfer: Transfer
@@ -63,9 +66,11 @@ class TransferState:
     attempt_begun: float = 0.0
     archive_size: int = 0
     wire_size: int = 0
-    negotiated: Negotiated = field(default=Negotiated())
-    arrived: Arrived = field(default=Arrived())
+    negotiated: Negotiated = Negotiated()
+    arrived: Arrived = Arrived()
     digests: dict[bytes, str] = field(default_factory=dict)
+    hooks: list[HookRun] = field(default_factory=list)
+    rolled_back: bool = False
 
     def advance(self, size: int, wire_size: int) -> None:
         """`size` more archive bytes have moved, as `wire_size` bytes on the wire."""
@@ -112,6 +117,11 @@ class TransferState:
             landed=arrived.landed,
             tally=arrived.tally,
             differences=tuple(arrived.differences),
+            hooks=tuple(self.hooks),
+            backup=arrived.backup,
+            restored=arrived.restored,
+            rolled_back=self.rolled_back,
+            revisions=None if arrived.revisions is None else tuple(arrived.revisions),
         )
 
     def forget(self) -> None:

@@ -1,13 +1,15 @@
 """TargetSource: where a run's transfers come from: all at once from a plan, or one by one as pods come and go."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from asynccp.target import Skipped, Transfer
 
 
-class Found(NamedTuple):
-    """Transfers that became known together, each once in a run, and pods that take no part."""
+class Found(Struct, frozen=True):
+    """Transfers that became known together, none of which is under way, and pods that take no part."""
 
     transfers: Sequence[Transfer]
     skipped: Sequence[Skipped] = ()
@@ -20,7 +22,7 @@ class TargetSource(Protocol):
         """Yield what is found, in the order of the report. Raises ClusterError, which ends the run."""
 
 
-class Once(NamedTuple):
+class Once(Struct, frozen=True):
     """What was found when the run was planned."""
 
     transfers: Sequence[Transfer]

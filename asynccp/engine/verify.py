@@ -8,21 +8,29 @@ that a pod says, which would have us wait for days.
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from asynccp.archive.watch import Change, State, change
 from asynccp.checksum import ALGORITHMS
 from asynccp.engine.conversation import Conversation
+from asynccp.engine.turns import in_turns
 from asynccp.errors import CommandMissing, DigestsDiffer, Knob, ProtocolViolation, SessionLost
 from asynccp.options import SLOWEST_DIGEST_PER_S
 from asynccp.plan.rotation import Named
 from asynccp.remote import stattime
-from asynccp.remote.digests import AnswerReader, encode_question, questions
+from asynccp.remote.digests import AnswerReader, Span, encode_question, encode_spans, questions
 from asynccp.remote.messages import Hello
 from asynccp.text import counted, listed, printable
 
+if TYPE_CHECKING:
+    from asynccp.sinks.ingest import Ingest
+
 Here = Callable[[bytes, str], Awaitable[str | None]]
+Ours = Callable[[], Awaitable[str | None]]
 _NAMES = 3  # of files that differ, in the error
 _OBJECT = re.compile(rb"(\d{1,20}) (\d{1,20}) (" + stattime.PATTERN + rb")")
 
@@ -52,7 +60,7 @@ def check_watched(hello: Hello) -> None:
         )
 
 
-class Comparison(NamedTuple):
+class Comparison(Struct, frozen=True):
     """How files here are compared with those in a pod.
 
     algorithm: the program in the pod that digests. here: returns the digest of a file on this machine, None when it
@@ -86,17 +94,44 @@ async def differing(conversation: Conversation, sizes: Mapping[bytes, int], comp
     return differ
 
 
+class Told(Struct, frozen=True):
+    """What a pod tells of a part of a file. inode: of the file that it has read; 0 where it can't tell."""
+
+    inode: int
+    digest: str
+
+
+async def digest_here(conversation: Conversation, ingest: "Ingest", algorithm: str, path: bytes) -> str | None:
+    """Return the digest of a file that came, by its path in the archive; None when it can't be read."""
+    steps = ingest.digest(path, algorithm)
+    return await in_turns(steps, conversation.record_progress) if steps else None
+
+
+async def both(
+    conversation: Conversation, spans: Sequence[Span], here: Sequence[Ours], algorithm: str, *, read_size: int
+) -> tuple[list[str | None], list[Told | None]]:
+    """Return the digests of some files here, and of parts of files in the pod, which are made meanwhile.
+
+    here: each returns one. read_size: bytes that the pod may have to read for it, in silence.
+    """
+    conversation.extra_stall_s = read_size / SLOWEST_DIGEST_PER_S
+    await conversation.send(encode_spans(spans))
+    ours = [await one() for one in here]
+    conversation.record_progress()
+    reader = AnswerReader(conversation.token, [one.path for one in spans], algorithm, before=1)
+    told = [one.split(" ", 1) if one else None for one in await _answer(conversation, reader)]
+    conversation.extra_stall_s = 0.0
+    return ours, [Told(int(one[0]) if one[0].isdigit() else 0, one[1]) if one else None for one in told]
+
+
 async def begins_the_same(
     conversation: Conversation, path: bytes, size: int, comparison: Comparison, *, came: int
 ) -> bool:
     """Tell whether the first `size` bytes of a file in the pod are all of the one here. came: less its holes."""
-    conversation.extra_stall_s = came / SLOWEST_DIGEST_PER_S
-    await conversation.send(encode_question([path], f"head {size}"))
-    ours = await comparison.here(path, comparison.algorithm)
-    conversation.record_progress()
-    (theirs,) = await answer(conversation, [path], comparison.algorithm)
-    conversation.extra_stall_s = 0.0
-    if ours is None or ours != theirs:
+    spans = [Span(path, 0, size)]
+    ours_too = partial(comparison.here, path, comparison.algorithm)
+    (ours,), (theirs,) = await both(conversation, spans, [ours_too], comparison.algorithm, read_size=came)
+    if ours is None or theirs is None or ours != theirs.digest:
         return False
     comparison.same[path] = ours
     return True
@@ -142,7 +177,10 @@ def digests_differ(paths: Sequence[bytes]) -> DigestsDiffer:
 
 async def answer(conversation: Conversation, paths: Sequence[bytes], algorithm: str) -> list[str | None]:
     """Return the pod's answer to a question about paths: a word or two for each, None for one that it leaves out."""
-    reader = AnswerReader(conversation.token, paths, algorithm)
+    return await _answer(conversation, AnswerReader(conversation.token, paths, algorithm))
+
+
+async def _answer(conversation: Conversation, reader: AnswerReader) -> list[str | None]:
     while (data := await conversation.stdout()) is not None:
         if found := reader.feed(data):
             digests, more = found

@@ -144,3 +144,22 @@ def list_refused(code: int, body: bytes, what: str, *, by_label: bool) -> Except
             return Forbidden(f"{what} can't be listed: {said}", hint=rbac_hint(said))
         case _:
             return ClusterError(f"{what} can't be listed: {said} (HTTP {code})")
+
+
+def watch_refused(code: int, body: bytes, what: str) -> Exception:
+    """Return the error that a refused watch of pods means."""
+    said = _said(code, body)
+    if code == 403:
+        return Forbidden(
+            f"{what} can't be watched: {said}", hint=f"the user needs the verb watch on pods{_asking(said)}"
+        )
+    return ClusterError(f"{what} can't be watched: {said} (HTTP {code})", hint=_LOGIN if code == 401 else "")
+
+
+def nodes_refused(code: int, body: bytes) -> ClusterError:
+    """Return the error that a refused list of nodes means, which tells their zones."""
+    said, what = _said(code, body), "nodes can't be listed, by which pods have a zone"
+    if code == 403:
+        hint = f"the user needs the verb list on nodes{_asking(said)}; a wave for each node needs it not"
+        return Forbidden(f"{what}: {said}", hint=hint)
+    return ClusterError(f"{what}: {said} (HTTP {code})", hint=_LOGIN if code == 401 else "")

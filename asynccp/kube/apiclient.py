@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
+import anyio
 from anyio import to_thread
 from kubernetes_asyncio.client import ApiClient, Configuration
 
@@ -27,10 +28,13 @@ from asynccp.auth.access import Access, tls_context, usable
 from asynccp.auth.renewal import Renewal
 from asynccp.errors import ClusterError
 from asynccp.kube.cluster import KubernetesCluster
+from asynccp.kube.connect_errors import unanswered
 from asynccp.net.endpoint import Endpoint
-from asynccp.net.http import MAX_ANSWER_SIZE, Answer, ProxyRefused, ProxyUnreachable, TooLarge
+from asynccp.net.http import MAX_ANSWER_SIZE, Answer, Headers, ProxyRefused, ProxyUnreachable, TooLarge
 from asynccp.net.proxy import environment_proxy
 from asynccp.text import printable
+
+ANSWER_TIMEOUT_S = 30.0
 
 _LOG = logging.getLogger("asynccp.kube")
 _OF_ONE_REQUEST = re.compile("user-agent|host|connection|upgrade|(accept|content-|sec-websocket-).*", re.IGNORECASE)
@@ -97,6 +101,18 @@ def server_of(api: ApiClient) -> Endpoint:
     return Endpoint(str(configuration.host or ""), server_hostname=name, proxy=proxy)
 
 
+async def answered(
+    api: ApiClient, method: str, path: str, body: object = None, *, content_type: str = "application/json"
+) -> Answer:
+    """As `asked`, within ANSWER_TIMEOUT_S. Raises ClusterError where no whole answer comes."""
+    try:
+        with anyio.move_on_after(ANSWER_TIMEOUT_S):
+            return await asked(api, method, path, body, content_type=content_type)
+        raise TimeoutError(f"no answer within {ANSWER_TIMEOUT_S:.0f} s")
+    except (OSError, ValueError) as exc:
+        raise unanswered(exc, server_of(api)) from None  # its words may hold a password
+
+
 async def asked(
     api: ApiClient, method: str, path: str, body: object = None, *, content_type: str = "application/json"
 ) -> Answer:
@@ -120,6 +136,40 @@ async def asked(
             return Answer(answer.status, headers, await _read(answer))
     except aiohttp.ClientError as exc:
         raise _plain(exc) from exc
+
+
+@asynccontextmanager
+async def lines_of(api: ApiClient, path: str) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+    """Ask for what comes in lines, as a watch does; yields the status, and the lines. Raises as `asked`, also in lines.
+
+    Of an answer that is refused the lines are its body.
+    """
+    where, _, query = path.partition("?")
+    proof = await _proof(api)
+    try:
+        answer = await api.call_api(
+            f"/{where}",
+            "GET",
+            query_params=parse_qsl(query),
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"] if proof else [],
+            _request_auth=proof,  # type: ignore[arg-type]
+            _preload_content=False,
+        )
+    except aiohttp.ClientError as exc:
+        raise _plain(exc) from exc
+
+    async def lines() -> AsyncIterator[bytes]:
+        try:
+            while line := await answer.content.readline():
+                yield line
+        except aiohttp.ClientError as exc:
+            raise _plain(exc) from exc
+
+    try:
+        yield answer.status, lines()
+    finally:
+        answer.close()
 
 
 def _plain(exc: aiohttp.ClientError) -> Exception:
@@ -157,7 +207,7 @@ class BroughtCluster(KubernetesCluster):
         """Return theirs; leaving the context does nothing to it."""
         return nullcontext(self._api)
 
-    async def _answer(self, access: Access, path: str) -> Answer:  # noqa: ARG002 (the client has its own)
+    async def _answer(self, access: Access, path: str, more: Headers = ()) -> Answer:  # noqa: ARG002 (its own)
         return await asked(self._api, "GET", path)
 
 

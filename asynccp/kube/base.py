@@ -4,9 +4,11 @@ Each clause below is a test in `tests/contracts`, which every implementation pas
 text and that of `ending` is escaped, and a method may be cancelled at any await.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 from asynccp.chunk import Chunk
 from asynccp.kube.exec import Event
@@ -63,19 +65,35 @@ class Wanted(NamedTuple):
     user: tuple[int, int] | None = None
 
 
-class EphemeralContainer(NamedTuple):
+class EphemeralContainer(Struct, frozen=True):
     """One that runs. target_id: by which the node's runtime knows the container that it is for; empty: nobody tells."""
 
     name: str
     target_id: str
 
 
+class Watched(Struct, frozen=True):
+    """News of pods. pods: how some are now. gone: some that are no more, as they were. whole: there are no others."""
+
+    pods: Sequence[Json]
+    gone: Sequence[Json] = ()
+    whole: bool = False
+
+
 class Cluster(Protocol):
     """The API server, as far as a copy needs it."""
 
     @property
+    def context(self) -> str | None:
+        """The kubeconfig's context that it was named by; None in a pod, and where it is several clusters."""
+
+    @property
+    def members(self) -> Mapping[str, "Cluster"]:
+        """The clusters that it is, by their contexts, which are those of their targets; empty where it is one."""
+
+    @property
     def namespace(self) -> str:
-        """The namespace that the configuration names, `default` when it names none."""
+        """The namespace that the configuration names, `default` when it names none; empty where it is several."""
 
     @property
     def connect_s(self) -> float:
@@ -91,8 +109,19 @@ class Cluster(Protocol):
         NoTargets for a workload or service whose pods nobody can tell.
         """
 
+    def watch_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[Watched]:
+        """Yield the pods that `list_pods` would, and then what becomes of them, for ever: none is passed over.
+
+        The first news are `whole`, and so are those after a time of which nothing is known. A pod that does not match
+        any more is gone. A connection that is lost is made anew. Raises as `list_pods`, in the beginning of all; later
+        only when the server refuses.
+        """
+
     async def find_pod(self, target: Target) -> Json | None:
         """Return the pod as it is now, None when it is gone. Raises ClusterError."""
+
+    async def zones(self) -> Mapping[str, str]:
+        """Return the zone of each node that has one, by what `Target.host` calls the node. Raises ClusterError."""
 
     def open_log(self, target: Target, log: Log) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Ask for what the node keeps of a container's output; yields it as it comes, until its end.

@@ -10,31 +10,32 @@ import logging
 import math
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from ssl import SSLContext
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import anyio
-from anyio import move_on_after
+from anyio import move_on_after, to_thread
+from msgspec import Struct
 
 from asynccp.auth.access import Access, load_access
 from asynccp.auth.renewal import Renewal
 from asynccp.errors import ClusterError, ConnectFailed, Knob, NoTargets, Refused, SessionLost, TransferError, UsageError
 from asynccp.kube import documents
-from asynccp.kube.api_errors import exec_refused, list_refused, log_refused, retry_after_s
-from asynccp.kube.base import EphemeralContainer, Session, Wanted
+from asynccp.kube.api_errors import exec_refused, list_refused, log_refused, nodes_refused, retry_after_s
+from asynccp.kube.base import Cluster, EphemeralContainer, Session, Wanted, Watched
 from asynccp.kube.buffers import Hops
 from asynccp.kube.connect_errors import unanswered, unreachable
 from asynccp.kube.log_errors import TAIL_SIZE, gave_up
 from asynccp.kube.session import WebSocket
-from asynccp.net.http import Answer, HttpConnection, Streamed, TooLarge, Upgraded, open_connection
+from asynccp.net.http import Answer, Headers, HttpConnection, Streamed, TooLarge, Upgraded, open_connection
 from asynccp.net.websocket import handshake, make_key, refused_handshake
 from asynccp.options import CLOSE_GRACE_S, hop_size
-from asynccp.target import WORKLOADS, Json, Log, Selector, Target, pods_query
+from asynccp.target import WORKLOADS, Json, Log, Selector, Target, pods_query, zones_of
 from asynccp.text import printable
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ _FEWER = "labels that match fewer pods, or a namespace, make it shorter, unless 
 _CONNECT_TIMEOUT_S = 30.0
 _ANSWER_TIMEOUT_S = 90.0  # the API server itself gives up after 60 s (kube-apiserver --request-timeout)
 _PLACE = re.compile("(&continue=)[^&]*")  # where a page ended: a kilobyte that nobody reads
+_METADATA = (("Accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"),)
 _BUSY_WAITS_S = (1.0, 3.0, 10.0)  # unlike exec, lists are under API priority and fairness, which answers 429
 
 
@@ -102,6 +104,8 @@ class KubernetesCluster:
     renew: loads the access anew when the server has refused its credentials.
     """
 
+    members: Mapping[str, Cluster] = MappingProxyType({})  # it is one
+
     def __init__(self, access: Access, renew: Callable[[], Awaitable[Access]] | None = None) -> None:
         self.connect_s = math.inf
         self._credentials = Renewal(access, renew)
@@ -124,67 +128,104 @@ class KubernetesCluster:
 
     def api_client(self) -> AbstractAsyncContextManager["ApiClient"]:
         """Return an ApiClient of kubernetes_asyncio that asks as we do, for all that is neither a list nor an exec."""
-        from asynccp.kube.apiclient import api_client_of  # here: it takes 0.45 s of CPU, and a copy needs none of it
-
-        return api_client_of(self._credentials)
+        return _api_client_of(self._credentials)
 
     async def list_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[list[Json]]:
-        where = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
         if selector.kind == "pod":
-            found = await self._get(f"api/v1/{where}pods/{selector.name}", {}, selector, documents.pod_of)
-            if found is not None:
+            path = f"api/v1/{_of(namespace)}pods/{selector.name}"
+            if (found := await self._get(path, {}, _refused(selector), documents.pod_of)) is not None:
                 yield [found]
-            return
-        labels = selector.name
+        elif wanted := await self._pods(selector, namespace, fields):
+            async for page in self._pages(wanted):
+                yield page.items
+
+    async def watch_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[Watched]:
+        from asynccp.kube import watch  # here: few need it, and it needs `api_client`
+
+        if selector.kind == "pod":  # one that does not exist yet may be watched
+            selector, fields = Selector("labels", "", ""), f"metadata.name={selector.name}"
+        wanted = await self._pods(selector, namespace, fields)
+        if wanted is None:
+            raise NoTargets(f"there is no {selector} in namespace {namespace}")
+        async with aclosing(watch.watched(partial(self._whole, wanted), self.api_client, wanted)) as news:
+            async for one in news:
+                yield one
+
+    async def _whole(self, wanted: "_List") -> documents.Page:
+        pages = [page async for page in self._pages(wanted)]
+        return pages[0]._replace(items=[one for page in pages for one in page.items])
+
+    async def _pods(self, selector: Selector, namespace: str | None, fields: str) -> "_List | None":
+        """Return the list of the pods of labels, a workload or a service; None if there is no such workload."""
+        where, refused, labels = _of(namespace), _refused(selector), selector.name
         if selector.kind in WORKLOADS:
             api, plural = WORKLOADS[selector.kind]
             read_owner = partial(documents.owner_of, plural)
-            owner = await self._get(f"{api}/{where}{plural}/{selector.name}", {}, selector, read_owner)
+            owner = await self._get(f"{api}/{where}{plural}/{selector.name}", {}, refused, read_owner)
             if owner is None:
-                return
+                return None
             if not (labels := pods_query(plural, owner)):  # which as a query would mean every pod
                 name = f"{selector.kind}/{selector.name}"
                 raise NoTargets(
                     f"{name} in namespace {namespace} has no selector, so no pods belong to it",
                     hint=f"name the pods, POD:PATH, or their labels with {Knob.LABELS}",
                 )
-        query = {"labelSelector": labels, "fieldSelector": fields}
-        async for page in self._pages(f"api/v1/{where}pods", query, selector):
-            yield page
+        query = {key: value for key, value in (("labelSelector", labels), ("fieldSelector", fields)) if value}
+        return _List(f"api/v1/{where}pods", query, str(selector), refused, documents.page_of)
 
-    async def _pages(self, path: str, query: dict[str, str], selector: Selector) -> AsyncIterator[list[Json]]:
-        """Yield a list page by page, in smaller ones where its pods are large. Raises ClusterError if it has no end."""
-        limit, pods, size, seen = PAGE_SIZE, 0, 0, {""}
-        given = {key: value for key, value in query.items() if value}
+    async def zones(self) -> Mapping[str, str]:
+        wanted = _List("api/v1/nodes", {}, "the nodes", nodes_refused, documents.nodes_of)
+        found: dict[str, str] = {}
+        async for page in self._pages(wanted):
+            found |= zones_of(page.items)
+        return found
+
+    async def objects(self, path: str) -> list[Json]:
+        """Return names and labels of the objects at a path of the API, of a page at most. Raises ClusterError.
+
+        It is asked once: for who completes a word, an answer that comes late is none.
+        """
+        access = self._credentials.access
+        try:
+            answer = await self._answer(access, f"{path}?limit={PAGE_SIZE}", _METADATA)
+        except (OSError, ValueError) as exc:
+            raise unanswered(exc, access) from None
+        if answer.status != 200:
+            raise ClusterError(f"the API server answered with HTTP {answer.status}")
+        return _document(answer.body, access, documents.objects_of).items
+
+    async def _pages(self, wanted: "_List") -> AsyncIterator[documents.Page]:
+        """Yield a list page by page, smaller ones where its items are large. Raises ClusterError if it has no end."""
+        limit, items, size, seen = PAGE_SIZE, 0, 0, {""}
         after = ""
         while True:
-            asked = {**given, "limit": str(limit), **({"continue": after} if after else {})}
+            asked = {**wanted.query, "limit": str(limit), **({"continue": after} if after else {})}
             try:
-                page = await self._get(path, asked, selector, documents.page_of) or documents.Page([], "", 0)
+                page = await self._get(wanted.path, asked, wanted.refused, wanted.read) or documents.Page([], "", 0)
             except _TooLarge:
                 if limit <= _LEAST_PAGE_SIZE:
                     raise
                 limit //= 10
                 continue
-            yield page.pods
-            after, pods, size = page.after, pods + len(page.pods), size + page.size
+            yield page
+            after, items, size = page.after, items + len(page.items), size + page.size
             if not after:
                 return
-            if after in seen or len(seen) > _MOST_PAGES or pods > _MOST_PODS or size > _MOST_SIZE:
-                raise ClusterError(f"the API server's list of {selector} has no end", hint=_FEWER)
+            if after in seen or len(seen) > _MOST_PAGES or items > _MOST_PODS or size > _MOST_SIZE:
+                raise ClusterError(f"the API server's list of {wanted.what} has no end", hint=_FEWER)
             seen.add(after)
 
     async def find_pod(self, target: Target) -> Json | None:
         selector = Selector("pod", target.pod, "", target.namespace)
         path = f"api/v1/namespaces/{target.namespace}/pods/{target.pod}"
-        return await self._get(path, {}, selector, documents.pod_of)
+        return await self._get(path, {}, _refused(selector), documents.pod_of)
 
     async def ephemeral(self, target: Target, wanted: Wanted) -> EphemeralContainer:
         from asynccp.kube import ephemeral  # here: few need it, and what adds one needs `api_client`
 
         selector = Selector("pod", target.pod, "", target.namespace)
         path = f"api/v1/namespaces/{target.namespace}/pods/{target.pod}"
-        look = partial(self._get, path, {}, selector, documents.inhabited)
+        look = partial(self._get, path, {}, _refused(selector), documents.inhabited)
         return await ephemeral.ephemeral(look, partial(ephemeral.add, self.api_client, path), target, wanted)
 
     @asynccontextmanager
@@ -272,9 +313,9 @@ class KubernetesCluster:
         return await self._on_connection(access, ask)
 
     async def _get(
-        self, path: str, query: dict[str, str], selector: Selector, read: Callable[[Any], Document]
+        self, path: str, query: dict[str, str], refused: "_Refusal", read: Callable[[Any], Document]
     ) -> Document | None:
-        """Return what is read of the JSON at `path`, None for a 404.
+        """Return what is read of the JSON at `path`, None for a 404. Raises what `refused` makes of a refusal.
 
         A server that says it is busy is asked again when it says so; one that refuses our credentials once more, if
         they can be renewed.
@@ -292,7 +333,7 @@ class KubernetesCluster:
                 renewed = True
                 continue
             if status not in (429, 503) or (wait_s := next(waits_s, None)) is None:
-                raise list_refused(status, body, str(selector), by_label=selector.kind == "labels")
+                raise refused(status, body)
             wait_s = min(asked_s or wait_s, _BUSY_WAITS_S[-1])
             _LOG.debug("the server is busy, and is asked again in %.1f s", wait_s)
             await anyio.sleep(wait_s)
@@ -314,11 +355,11 @@ class KubernetesCluster:
         _LOG.debug("GET %s: HTTP %d, %d bytes, %.3f s", what, answer.status, len(answer.body), _since(begun_s))
         return answer.status, answer.body, retry_after_s(answer.headers.get("retry-after", ""))
 
-    async def _answer(self, access: Access, path: str) -> Answer:
+    async def _answer(self, access: Access, path: str, more: Headers = ()) -> Answer:
         """Return what the server answers to a GET. No redirect is followed: our proof would go along."""
 
         async def ask(connection: HttpConnection) -> Answer:
-            return await connection.get(_host(access), _target(access, path), access.headers)
+            return await connection.get(_host(access), _target(access, path), (*access.headers, *more))
 
         return await self._on_connection(access, ask)
 
@@ -365,6 +406,42 @@ class KubernetesCluster:
                 return connection
             connection.abort()
         return None
+
+
+@asynccontextmanager
+async def _api_client_of(credentials: Renewal) -> AsyncIterator["ApiClient"]:
+    await to_thread.run_sync(_load_apiclient)
+    from asynccp.kube.apiclient import api_client_of  # here: a copy needs none of it
+
+    async with api_client_of(credentials) as api:
+        yield api
+
+
+def _load_apiclient() -> None:
+    import asynccp.kube.apiclient  # noqa: F401 (half a second of CPU, in which all else would wait)
+
+
+class _List(Struct, frozen=True):
+    """A list that is asked for. what: in words. read: makes a page of an answer."""
+
+    path: str
+    query: Mapping[str, str]
+    what: str
+    refused: "_Refusal"
+    read: Callable[[Any], documents.Page]
+
+
+_Refusal = Callable[[int, bytes], Exception]
+"""Makes the error of an answer's status and body."""
+
+
+def _of(namespace: str | None) -> str:
+    """Return the part of a path that is for one namespace; empty for all."""
+    return f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
+
+
+def _refused(selector: Selector) -> _Refusal:
+    return partial(list_refused, what=str(selector), by_label=selector.kind == "labels")
 
 
 @functools.lru_cache(maxsize=64)

@@ -7,7 +7,9 @@ in one place, before anybody looks for a field in it; of a pod, some 10 KiB as i
 import json
 from typing import Any, NamedTuple
 
-from asynccp.target import DEFAULT_CONTAINER, NODE_OS, Json
+from msgspec import Struct
+
+from asynccp.target import DEFAULT_CONTAINER, NODE_OS, ZONE, Json
 
 MAX_VALUES = 1_000_000  # in one document; in memory each may take a hundred times its bytes
 MAX_TOKEN_SIZE = 4096  # characters of a continue token: some hundred, in Kubernetes
@@ -25,7 +27,7 @@ _STATUS = {
     "state": {"running": {}, "waiting": {"reason": str}, "terminated": {"reason": str}},
     "lastState": {"terminated": {"reason": str}},
 }
-_POD = {
+_POD: dict[str, Any] = {
     "metadata": {
         "namespace": str,
         "name": str,
@@ -49,6 +51,10 @@ _POD = {
         "ephemeralContainerStatuses": [_STATUS],
     },
 }
+_CONDITION = {"type": str, "status": str, "lastTransitionTime": str, "reason": str, "message": str}
+_FOUND = {**_POD, "status": {**_POD["status"], "conditions": [_CONDITION]}}
+_OBJECT = {"metadata": {"namespace": str, "name": str, "labels": _LABELS}}
+_NODE = {"metadata": {"name": str, "labels": {ZONE: str}}}
 _STATE = {
     "running": {},
     "waiting": {"reason": str, "message": str},
@@ -86,11 +92,16 @@ class TooMany(ValueError):
 
 
 class Page(NamedTuple):
-    """after: where the next page begins, empty for the last one. size: bytes that the pods take in memory, about."""
+    """A part of a list: of pods, or of nodes.
 
-    pods: list[Json]
+    after: where the next page begins, empty for the last one. size: bytes that the items take in memory, about.
+    version: of the list, from which a watch goes on.
+    """
+
+    items: list[Json]
     after: str
     size: int
+    version: str = ""
 
 
 def parsed(body: bytes) -> Any:
@@ -105,16 +116,49 @@ def parsed(body: bytes) -> Any:
 
 def page_of(document: Any) -> Page:
     """Return a v1.PodList. Raises Unreadable."""
-    pods = _only(document, {"items": [_POD]}).get("items") or []
-    after = (_given(_given(document, dict).get("metadata") or {}, dict)).get("continue") or ""
+    return _page(document, _POD)
+
+
+def nodes_of(document: Any) -> Page:
+    """Return a v1.NodeList. Raises Unreadable."""
+    return _page(document, _NODE)
+
+
+def objects_of(document: Any) -> Page:
+    """Return a list of anything, of which names and labels are kept. Raises Unreadable."""
+    return _page(document, _OBJECT)
+
+
+def _page(document: Any, shape: Any) -> Page:
+    items = _only(document, {"items": [shape]}).get("items") or []
+    metadata = _given(_given(document, dict).get("metadata") or {}, dict)
+    after, version = metadata.get("continue") or "", metadata.get("resourceVersion") or ""
     if len(_given(after, str)) > MAX_TOKEN_SIZE:
         raise Unreadable
-    return Page(pods, after, _size(pods))
+    return Page(items, after, _size(items), _given(version, str)[:LONGEST])
+
+
+class News(Struct, frozen=True):
+    """One event of a watch. kind: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR. code: of an error."""
+
+    kind: str
+    pod: Json
+    version: str
+    code: int = 0
+
+
+def news_of(document: Any) -> News:
+    """Return a v1.WatchEvent of pods. Raises Unreadable."""
+    kind, found = _given(_given(document, dict).get("type"), str), _given(document.get("object"), dict)
+    if kind == "ERROR":
+        return News(kind, {}, "", _given(found.get("code") or 500, int))
+    metadata = _given(found.get("metadata") or {}, dict)
+    return News(kind, _only(found, _POD), _given(metadata.get("resourceVersion") or "", str)[:LONGEST])
 
 
 def pod_of(document: Any) -> Json:
-    """Return a v1.Pod. Raises Unreadable."""
-    pod: Json = _only(document, _POD)
+    """Return a v1.Pod, with its conditions, which no list keeps. Raises Unreadable."""
+    pod: Json = _only(document, _FOUND)
     return pod
 
 

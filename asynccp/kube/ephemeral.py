@@ -13,7 +13,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
-from anyio import to_thread
 
 from asynccp.errors import ClusterError, ConnectFailed, Refused, TransferError
 from asynccp.kube.api_errors import ephemeral_refused
@@ -38,9 +37,7 @@ MOST = 100  # of ours in one pod: each adds a kilobyte to what etcd has of it, w
 _USER = ("runAsUser", "runAsGroup")
 _PATCH = "application/strategic-merge-patch+json"
 
-# Reasons for which the kubelet has a container wait that don't pass by themselves, and what to do (pkg/kubelet/images,
-# kuberuntime_container.go). Others, such as ErrImagePull of the first try, become one of these, or pass.
-_STUCK = {
+STUCK = {
     "ImagePullBackOff": "is the image's name right, and may the node pull it? the node goes on trying, and a later run "
     "uses the container",
     "ErrImageNeverPull": "the image is not on the node, and may not be pulled",
@@ -49,6 +46,9 @@ _STUCK = {
     "CreateContainerError": "",
     "RunContainerError": "",
 }
+"""Reasons for which the kubelet has a container wait that don't pass by themselves, and what to do (pkg/kubelet/images,
+kuberuntime_container.go). Others, such as ErrImagePull of the first try, become one of these, or pass."""
+
 _AS_ROOT = (
     "only the target's image knows its user: name it in the pod, as runAsUser, or take an image that has the same user"
 )
@@ -163,9 +163,9 @@ def _found(name: str, image: str, status: Json) -> Found:
         return Found(name, runs=False, error=Refused(f"{what} ended at once: {_reason(state['terminated'])}"))
     waiting = state.get("waiting") or {}
     reason = str(waiting.get("reason") or "")
-    if reason not in _STUCK:
+    if reason not in STUCK:
         return Found(name, runs=False, waits_for=printable(reason, 60))
-    hint = _AS_ROOT if "runAsNonRoot" in str(waiting.get("message")) else _STUCK[reason]
+    hint = _AS_ROOT if "runAsNonRoot" in str(waiting.get("message")) else STUCK[reason]
     return Found(name, runs=False, error=Refused(f"{what} does not start: {_reason(waiting)}", hint=hint))
 
 
@@ -228,12 +228,11 @@ async def _looked(look: Look) -> Json:
 
 async def add(api_client: "Callable[[], AbstractAsyncContextManager[ApiClient]]", path: str, container: Json) -> Answer:
     """Ask for an ephemeral container, by a patch that names no other; return the answer. Raises TransferError."""
-    await to_thread.run_sync(_load)
-    from asynccp.kube.apiclient import asked, server_of
-    from asynccp.kube.connect_errors import unreachable
-
     patch = {"spec": {"ephemeralContainers": [container]}}
     async with api_client() as api:
+        from asynccp.kube.apiclient import asked, server_of
+        from asynccp.kube.connect_errors import unreachable
+
         try:
             with anyio.move_on_after(_ADD_TIMEOUT_S):
                 return await asked(api, "PATCH", f"{path}/ephemeralcontainers", patch, content_type=_PATCH)
@@ -243,7 +242,3 @@ async def add(api_client: "Callable[[], AbstractAsyncContextManager[ApiClient]]"
         except (OSError, ValueError) as exc:
             message, hint = unreachable(exc, server_of(api))
             raise ConnectFailed(f"the API server {message}", hint=hint) from None  # its words may hold a password
-
-
-def _load() -> None:
-    import asynccp.kube.apiclient  # noqa: F401 (half a second, in which the others would wait)

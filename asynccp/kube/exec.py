@@ -9,7 +9,9 @@ v4 can't close stdin, v5 can (`CLOSE_STDIN`). Servers send an empty message firs
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from asynccp.errors import ProtocolViolation
 from asynccp.status import ExitStatus
@@ -24,11 +26,11 @@ CLOSE_STDIN = bytes((CLOSE, STDIN))
 MAX_MESSAGE_SIZE = 1024 * 1024
 
 
-class Stdout(NamedTuple):
+class Stdout(Struct, frozen=True):
     data: memoryview
 
 
-class Stderr(NamedTuple):
+class Stderr(Struct, frozen=True):
     data: memoryview
 
 

@@ -6,14 +6,12 @@ to whoever is known at all (the role system:basic-user).
 
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import anyio
+from msgspec import Struct
 
 from asynccp.kube import documents
 from asynccp.kube.api_errors import list_refused, status_message
-from asynccp.kube.connect_errors import unanswered
 from asynccp.target import WORKLOADS, Selector
 from asynccp.text import printable
 
@@ -23,12 +21,10 @@ if TYPE_CHECKING:
 _ACCESS = "apis/authorization.k8s.io/v1", "SelfSubjectAccessReview"
 _SELF = "apis/authentication.k8s.io/v1", "SelfSubjectReview"
 _ACCOUNT = "system:serviceaccount:"
-_TIMEOUT_S = 30.0
 EXEC = "pods/exec"
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(Struct, frozen=True):
     """A verb on a resource, which may be a part of one (`pods/exec`). namespace: None is all. name: empty is any."""
 
     verb: str
@@ -46,8 +42,7 @@ class Permission:
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What the server says of a permission. allowed: None when it can't tell. why: in its words, often none."""
 
     permission: Permission
@@ -75,6 +70,19 @@ def to_copy(namespace: str | None, name: str = "") -> Iterator[Permission]:
     yield Permission("get", "pods", namespace, name)
     yield Permission("get", EXEC, namespace, name)
     yield Permission("create", EXEC, namespace, name)
+
+
+def to_relay(namespace: str) -> Iterator[Permission]:
+    """Yield what it takes to have relays in a namespace (`relay.deployed`), besides what a copy takes.
+
+    Who makes a role must have all that it gives (https://kubernetes.io/docs/reference/access-authn-authz/rbac/).
+    """
+    for verb in ("create", "get", "patch", "delete"):
+        yield Permission(verb, "jobs", namespace, group="batch")
+    yield Permission("list", "pods", namespace)
+    yield Permission("create", "serviceaccounts", namespace)
+    for what in ("roles", "rolebindings"):
+        yield Permission("create", what, namespace, group="rbac.authorization.k8s.io")
 
 
 async def review(api: "ApiClient", permission: Permission) -> Verdict:
@@ -122,16 +130,10 @@ def _granting(namespace: str | None, what: str, verbs: list[str], user: str) -> 
 
 async def _created(api: "ApiClient", group: str, kind: str, spec: object) -> tuple[dict[str, Any] | None, str]:
     """Return the status of a review, None when the server does without such, and what it says then."""
-    from asynccp.kube.apiclient import asked, server_of
+    from asynccp.kube.apiclient import answered
 
     body = {"apiVersion": group.removeprefix("apis/"), "kind": kind, **({"spec": spec} if spec else {})}
-    try:
-        with anyio.move_on_after(_TIMEOUT_S) as limit:
-            answer = await asked(api, "POST", f"{group}/{kind.lower()}s", body)
-        if limit.cancelled_caught:
-            raise TimeoutError(f"no answer within {_TIMEOUT_S:.0f} s")
-    except (OSError, ValueError) as exc:
-        raise unanswered(exc, server_of(api)) from None  # its words may hold a password
+    answer = await answered(api, "POST", f"{group}/{kind.lower()}s", body)
     if answer.status == 401:
         raise list_refused(401, answer.body, "permissions", by_label=False)
     if answer.status not in (200, 201):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from asynccp.checksum import ALGORITHMS
 from asynccp.entry import Entry
 from asynccp.local.directories import Directories
-from asynccp.local.read import READ, opened, unchanged
+from asynccp.local.read import READ, is_object, opened, unchanged
 
 _PIECE_SIZE = 1024 * 1024
 _ZEROS = bytes(_PIECE_SIZE)
@@ -16,6 +16,10 @@ _ZEROS = bytes(_PIECE_SIZE)
 
 def digest_source(entry: Entry, algorithm: str) -> Generator[int, None, str]:
     """Return the digest of a file that is being pushed. Raises SourceChanged when it isn't as the scan found it."""
+    if is_object(entry):
+        from asynccp.objects.reading import digest as digest_object  # few need it
+
+        return (yield from digest_object(entry, algorithm))
     with Directories() as directories, opened(entry, directories) as descriptor:
         unchanged(entry, descriptor)
         digest = yield from _digest(descriptor, algorithm)

@@ -15,7 +15,6 @@ from contextlib import contextmanager, suppress
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from asynccp.archive.format import ArchiveFormat
-from asynccp.archive.framed import is_text
 from asynccp.archive.layout import ArchiveLayout, Piece
 from asynccp.chunk import ROOM_SIZE, Chunk
 from asynccp.entry import Entry, Kind
@@ -46,7 +45,10 @@ def read_slice(layout: ArchiveLayout, start: int, stop: int, *, before: bytes = 
     buffer[: len(before)] = before
     view = buffer[len(before) :]
     with Directories() as directories:
-        for piece in layout.pieces(start, stop):
+        pieces = list(layout.pieces(start, stop))
+        if any(is_object(piece.entry) for piece in pieces):
+            _ahead(pieces, layout.format)
+        for piece in pieces:
             _fill(view[piece.offset : piece.offset + piece.stop - piece.start], piece, layout.format, directories)
     return buffer
 
@@ -58,18 +60,18 @@ def read_content(entry: Entry) -> bytes:
 
 
 def fitted(format: ArchiveFormat, entries: Sequence[Entry]) -> ArchiveFormat:  # noqa: A002 (the field's word)
-    """Return a format's form for an archive of some entries, which may ask which files are text now.
+    """Return a format's form for an archive of some entries, which may ask now what is in small files.
 
-    One that can't be read is none: it is told when it is sent.
+    What can't be read is told when it is sent.
     """
     with Directories() as directories:
 
-        def is_text_file(entry: Entry) -> bool:
+        def read(entry: Entry) -> bytes | None:
             with suppress(SourceChanged):
-                return is_text(_content(entry, directories))
-            return False
+                return _content(entry, directories)
+            return None
 
-        return format.fitted(entries, is_text_file)
+        return format.fitted(entries, read)
 
 
 def _content(entry: Entry, directories: Directories) -> bytes:
@@ -80,6 +82,10 @@ def _content(entry: Entry, directories: Directories) -> bytes:
 
 def _fill(view: memoryview, piece: Piece, format: ArchiveFormat, directories: Directories) -> None:  # noqa: A002
     entry, header = piece.entry, format.encode_header(piece.entry)
+    if (size := format.encoded.get(entry.path)) is not None:
+        header += _encoded(entry, size, format, directories)
+        view[:] = header[piece.start : piece.stop]
+        return
     part = header[piece.start : piece.stop]
     view[: len(part)] = part
     offset = max(0, piece.start - len(header))
@@ -88,7 +94,38 @@ def _fill(view: memoryview, piece: Piece, format: ArchiveFormat, directories: Di
         _read_file(wanted, entry, offset, directories)
 
 
+def _encoded(entry: Entry, size: int, format: ArchiveFormat, directories: Directories) -> bytes:  # noqa: A002
+    content = format.encode(_content(entry, directories))
+    if len(content) != size:
+        raise SourceChanged(f"{printable(entry.source)} changed while it was read")
+    return content
+
+
+def is_object(entry: Entry) -> bool:
+    """Tell whether an entry's content is an object's, in a store."""
+    return entry.origin is not None and entry.origin.etag is not None
+
+
+def _ahead(pieces: Sequence[Piece], format: ArchiveFormat) -> None:  # noqa: A002
+    """Begin to read what is wanted of objects, side by side: each is a request."""
+    from asynccp.objects.reading import ahead  # few need it
+
+    parts = [
+        (one.entry, 0 if one.entry.path in format.encoded else max(0, one.start - format.header_size(one.entry)))
+        for one in pieces
+        if is_object(one.entry)
+    ]
+    ahead((entry, offset) for entry, offset in parts if offset < entry.size)
+
+
 def _read_file(view: memoryview, entry: Entry, offset: int, directories: Directories) -> None:
+    if entry.content is not None:
+        view[:] = entry.content[offset : offset + len(view)]
+        return None
+    if is_object(entry):
+        from asynccp.objects.reading import read
+
+        return read(entry, view, offset)
     descriptor = _open(entry, directories)
     try:
         unchanged(entry, descriptor)

@@ -27,6 +27,8 @@ from collections.abc import Sequence
 from errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from asynccp.archive.attributes import words_of_names
 from asynccp.entry import (
     KINDS,
@@ -245,7 +247,7 @@ class _Scanner:
         return Entry(place.path, kind, size, mode, found.st_mtime_ns, found.st_uid, found.st_gid, link, origin)
 
 
-class _Place(NamedTuple):
+class _Place(Struct, frozen=True):
     """An object on its way in. root, below: see `Origin`. path: what it is called in the archive."""
 
     root: bytes

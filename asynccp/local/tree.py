@@ -128,6 +128,33 @@ class Tree:
                 if last or not isinstance(exc, FileNotFoundError):
                     raise
 
+    def put(
+        self, parent: int, name: bytes, content: memoryview, mode: int, times_s: tuple[int, int] | None, *, sure: bool
+    ) -> bool:
+        """Make a whole file, a small one, as `publish_made` would. Raises OSError; nothing is left then.
+
+        times_s: of access, of change. sure: what is created here has the mode that it is created with, whatever the
+        umask and the directory's default ACL are; else that is looked at. Return whether it has.
+        """
+        passing = self.passing
+        fd = os.open(passing, _NEW_FILE, mode, dir_fd=parent)
+        try:
+            try:
+                if os.write(fd, content) != len(content):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                if not sure and not (sure := stat.S_IMODE(os.fstat(fd).st_mode) == mode):
+                    os.fchmod(fd, mode)
+                if times_s:
+                    os.utime(fd, times_s)
+            finally:
+                os.close(fd)
+            os.rename(passing, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(passing, dir_fd=parent)
+            raise
+        return sure
+
     def open_passing(self, parent: int) -> int:
         """Create a file for `publish_made`; the caller closes it."""
         return os.open(self.passing, _NEW_FILE, 0o600, dir_fd=parent)

@@ -11,10 +11,10 @@ import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import h11
+from msgspec import Struct
 
 from asynccp.net.endpoint import Endpoint
 from asynccp.net.tls import start_tls
@@ -59,7 +59,7 @@ class TooLarge(ValueError):
         super().__init__("an answer that does not end")
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """A whole answer. `headers`: names in lower case."""
 
     status: int
@@ -67,7 +67,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Upgraded(NamedTuple):
+class Upgraded(Struct, frozen=True):
     """A connection that speaks another protocol now. `rest`: what came of that already."""
 
     transport: asyncio.Transport

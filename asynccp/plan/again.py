@@ -8,12 +8,15 @@ that were skipped and count as failed. A transfer is known by its pod's name, it
 replaced by one of its name is tried, pods that came later are not. What was complete stays as it was.
 """
 
-from collections.abc import Hashable
-from dataclasses import replace
+from collections.abc import Hashable, Sequence
+
+from msgspec.structs import replace
 
 from asynccp.plan.plan import PullPlan, PushPlan
 from asynccp.report import Outcome, Report, Result
 from asynccp.target import Skipped, Transfer
+from asynccp.text import printable
+from asynccp.wave import Passed, Wave, pods_of
 
 GONE = "no such pod matches any more"
 _HINT = "the copy itself, run again, is for the pods that are there now"
@@ -35,11 +38,22 @@ def narrowed(plan: PushPlan | PullPlan, report: Report) -> PushPlan | PullPlan:
 
     pods = {one.transfer.target.of_pod for one in report.failed} | {one.pod for one in report.missed}
     skipped = tuple(one for one in plan.skipped if one.pod in pods)
+    waves = _waves(list(filter(is_wanted, plan.transfers)), report)
     if isinstance(plan, PushPlan):
-        return replace(plan, transfers=tuple(filter(is_wanted, plan.transfers)), skipped=skipped)
+        return replace(plan, transfers=tuple(filter(is_wanted, plan.transfers)), skipped=skipped, waves=waves)
     wanted = [one for one in plan.gathers if is_wanted(one.transfer)]
     others = [one for one in plan.gathers if not is_wanted(one.transfer)]
-    return replace(plan, gathers=tuple(wanted), beside=tuple(others), skipped=skipped)
+    return replace(plan, gathers=tuple(wanted), beside=tuple(others), skipped=skipped, waves=waves)
+
+
+def _waves(wanted: Sequence[Transfer], report: Report) -> tuple[Wave, ...]:
+    """Return the waves of what is to be tried again: those of the report. A pod that it lacks is in the last one."""
+    number = {_identity(one.transfer): one.wave for one in report.results}
+    found: dict[int, list[Transfer]] = {one.wave: [] for one in report.waves}
+    for one in wanted if found else ():
+        found.get(number.get(_identity(one), 0), found[max(found)]).append(one)
+    of = len(report.waves)
+    return tuple(Wave(one.wave, of, one.name, tuple(those)) for one in report.waves if (those := found[one.wave]))
 
 
 def merged(report: Report, later: Report) -> Report:
@@ -55,14 +69,38 @@ def merged(report: Report, later: Report) -> Report:
         for one in report.results
     ]
     names = set().union(*(_names(one.transfer) for one in tried.values()))
+    results += [_later(one, report.seconds) for one in tried.values()]
     return replace(
         report,
-        results=[*results, *(_later(one, report.seconds) for one in tried.values())],
+        results=results,
         skipped=[_still(one, why) if one in report.missed else one for one in report.skipped if one.name not in names],
         left_out=later.left_out,
         not_kept=later.not_kept,
         seconds=report.seconds + later.seconds,
+        waves=_passed(report, later, results),
     )
+
+
+def _passed(report: Report, later: Report, results: Sequence[Result]) -> list[Passed]:
+    """Return how each wave went at last. results: of both runs."""
+    tried = {one.wave: one for one in later.waves}
+    found = []
+    for before in report.waves:
+        after = tried.get(before.wave, Passed(before.wave, before.name, 0))
+        begun_s = before.begun_s if after.begun_s is None else after.begun_s + report.seconds
+        those = [one for one in results if one.wave == before.wave]
+        failed = [one.transfer for one in those if one.outcome.is_failure and one.begun_s is not None]
+        found.append(
+            replace(
+                before,
+                pods=len(pods_of([one.transfer for one in those])),
+                begun_s=begun_s if before.begun_s is None else before.begun_s,
+                seconds=before.seconds + after.seconds,
+                failed=len(pods_of(failed)),
+                stopped=after.stopped,
+            )
+        )
+    return found
 
 
 def _joined(before: Result, after: Result | None, why: dict[str, Skipped], seconds: float) -> Result:
@@ -91,9 +129,12 @@ def _still(before: Skipped, why: dict[str, Skipped]) -> Skipped:
 
 def _identity(transfer: Transfer) -> Hashable:
     target, log = transfer.target, transfer.log
-    return target.namespace, target.pod, target.container, transfer.path, log.previous if log else None
+    return target.context, target.namespace, target.pod, target.container, transfer.path, log.previous if log else None
 
 
 def _names(transfer: Transfer) -> set[str]:
-    """Return the names under which a pod may be skipped that a transfer is of: its own, and with the container."""
-    return {transfer.target.of_pod, f"{transfer.target.of_pod}/{transfer.target.container}"}
+    """Return the names under which a pod may be skipped that a transfer is of: its own, and with the container; and
+    that of its context, where all of that was skipped.
+    """
+    target = transfer.target
+    return {target.of_pod, f"{target.of_pod}/{target.container}", *([printable(target.context)] * bool(target.context))}

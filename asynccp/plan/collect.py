@@ -5,10 +5,17 @@ limit leaves out was asked for, and is.
 
 Sizes are those in the pod, whatever of it is here already: else a collection that is repeated would outgrow its limits.
 Of a file of which only the end is taken, that counts. Names of one file (hard links) are taken together and count once.
+
+What all pods may have together is shared before the first is copied from: each tells what it has (`bid`), the newest
+files of all are chosen (`shared`), and each pod is promised so many bytes as its own of these have. With that promise
+it takes just these, if nothing has changed: of what is newer than one of them and was not chosen, all that was left
+then, and so also what is left for this pod, had not enough.
 """
 
+import heapq
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from asynccp.entry import Kind, LeftOut, more_left_out
@@ -20,10 +27,14 @@ MOST_NAMED = 1000
 """Files of one pod that are named as left out; of more, how many there are."""
 
 
+BID_COST = 16
+"""Bytes of memory for a file of a bid."""
+
+
 class Room:
     """Bytes that all pods of a run may still take; for one thread at a time. size: 0 for as many as there are.
 
-    Who comes first has it: to have the newest of all pods, all would have to be listed before the first is copied.
+    Who comes first has it.
     """
 
     def __init__(self, size: int = 0) -> None:
@@ -40,6 +51,39 @@ class Room:
     def give_back(self, size: int) -> None:
         """Let others have what was taken for a transfer that is tried again, or has failed."""
         self._left += size
+
+
+class Promised(Room):
+    """Bytes that one pod is promised, and behind them what is left for all, which it gives back first."""
+
+    def __init__(self, size: int, common: Room) -> None:
+        super().__init__()
+        self._has_end = True
+        self._left = size
+        self._common = common
+        self._borrowed = 0
+
+    def take(self, size: int) -> bool:
+        more = max(0, size - self._left)
+        if more and not self._common.take(more):
+            return False
+        self._left -= size - more
+        self._borrowed += more
+        return True
+
+    def give_back(self, size: int) -> None:
+        borrowed = min(size, self._borrowed)
+        if borrowed:
+            self._common.give_back(borrowed)
+            self._borrowed -= borrowed
+        self._left += size - borrowed
+
+
+class Bid(NamedTuple):
+    """What one pod has, the newest first: when each file was changed, and the bytes that it would bring."""
+
+    times_ns: "array[int]"
+    sizes: "array[int]"
 
 
 class Collected(NamedTuple):
@@ -71,6 +115,36 @@ def collected(manifest: Manifest, collecting: Collecting, room: Room) -> Collect
     named = sorted(reasons)[:MOST_NAMED]
     left_out = [LeftOut(path, reasons[path]) for path in named] + more_left_out(len(reasons) - len(named))
     return Collected(kept, taken, tuple(left_out))
+
+
+def bid(manifest: Manifest, collecting: Collecting) -> Bid:
+    """Return what a pod that has these would like to bring."""
+    found = Bid(array("q"), array("q"))
+    recent = _since(manifest, collecting.newer_than_ns)
+    for size, paths in _newest_first(recent, collecting.tail_size):
+        if size and not 0 < collecting.most_file_size < size:
+            found.times_ns.append(recent[paths[0]].mtime_ns)
+            found.sizes.append(size)
+    return found
+
+
+def shared(bids: Sequence[Bid], collecting: Collecting) -> list[int]:
+    """Return how many bytes each pod may take, so that together they take the newest files that fit.
+
+    Of files of the same age those of the first pod come first.
+    """
+    room = Room(collecting.most_total_size)
+    pods = [Room(collecting.most_pod_size) for _ in bids]
+    taken = [0] * len(bids)
+    for _, number, size in heapq.merge(*(_offers(number, one) for number, one in enumerate(bids))):
+        if not too_much(size, collecting, pods[number], room):
+            taken[number] += size
+    return taken
+
+
+def _offers(number: int, one: Bid) -> Iterator[tuple[int, int, int]]:
+    for time_ns, size in zip(one.times_ns, one.sizes, strict=True):
+        yield -time_ns, number, size
 
 
 def _since(manifest: Manifest, newer_than_ns: int) -> Manifest:

@@ -14,10 +14,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from types import MappingProxyType
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from asynccp.difference import Difference, Sign, Why
 from asynccp.entry import Entry, Kind, above
 from asynccp.options import Attributes, Sync
-from asynccp.ours import ours_above
+from asynccp.ours import is_kept, ours_above
 from asynccp.plan.manifest import Item, Manifest, Same, manifest_of, otherwise
 from asynccp.report import Tally
 
@@ -58,6 +60,7 @@ class Rules(NamedTuple):
     roots: below which the pod may have what the sources don't, a path without a slash at its end, empty for all of it.
     extras: what it has more is told. protected: tells of a path, and whether it is a directory, that it is none of ours
     to remove. can_set: attributes that the pod has programs for; for others a file is sent.
+    changed: files that are known to be others than the pod was sent: within one second two may have one size and time.
     """
 
     checksum: bool = False
@@ -67,6 +70,7 @@ class Rules(NamedTuple):
     extras: bool = False
     can_set: Collection[Why] = (Why.OWNER, Why.MODE, Why.TIME)
     protected: Callable[[bytes, bool], bool] = lambda _path, _is_directory: False
+    changed: Collection[bytes] = ()
 
 
 MOST_SET = 200
@@ -106,6 +110,20 @@ def compare(entries: Sequence[Entry], there: Manifest, rules: Rules, same: Same 
         sum(entry.size for entry in entries if entry.path in set_paths or entry.path in same_paths),
         len(passed_over),
     )
+
+
+class Effect(Struct, frozen=True):
+    """What a delta comes to. entries, size: what differs and is sent, and its bytes of content."""
+
+    entries: int
+    size: int
+    tally: Tally
+
+
+def effect(delta: Delta) -> Effect:
+    """Return what a delta comes to."""
+    sent = {one.path for one in moved(delta)}
+    return Effect(len(sent), sum(entry.size for entry in delta.send if entry.path in sent), tally(delta))
 
 
 def moved(delta: Delta) -> list[Difference]:
@@ -164,7 +182,8 @@ def _reasons(path: bytes, item: Item, there: Item, rules: Rules, same: Same) -> 
         if (item.kind, there.kind) != (Kind.DIRECTORY, Kind.SYMLINK):
             yield Why.TYPE
         return
-    yield from otherwise(path, item, there, same if rules.checksum else None)
+    other = tuple(otherwise(path, item, there, same if rules.checksum else None))
+    yield from other or ((Why.CONTENT,) if path in rules.changed and item.kind is Kind.FILE else ())
     if item.kind is Kind.DIRECTORY and not rules.attributes.dir_perms:
         return
     # A copy that keeps no times has none to set; by size alone nobody can tell what is the same, so it is all sent.
@@ -173,7 +192,7 @@ def _reasons(path: bytes, item: Item, there: Item, rules: Rules, same: Same) -> 
         yield Why.TIME
     if item.kind is not Kind.SYMLINK and item.mode != there.mode:
         yield Why.MODE
-    if rules.attributes.preserve_owner and (item.uid, item.gid) != (there.uid, there.gid):
+    if rules.attributes.sets_owner and (item.uid, item.gid) != (there.uid, there.gid):
         yield Why.OWNER
 
 
@@ -243,7 +262,8 @@ def _extras(wanted: Manifest, there: Manifest, rules: Rules) -> list[bytes]:
     for path in sorted(there, reverse=True):  # what is in a directory comes before it
         if not path or path in wanted or path in stays or not _is_below(path, rules.roots):
             continue
-        if ours_above(path) is not None or rules.protected(path, there[path].kind is Kind.DIRECTORY):
+        is_ours = ours_above(path) is not None or is_kept(path)
+        if is_ours or rules.protected(path, there[path].kind is Kind.DIRECTORY):
             stays.update(above(path))
         else:
             extras.append(path)

@@ -6,6 +6,7 @@ carry them; by `checksum` content decides, of files that have the same size. Wha
     grown    a file that is shorter here: if what is here is its beginning, the rest is fetched (rsync(1),
              --append-verify)
     moved    a file that is new or changed, whose beginning is here under another name: a log that was rotated
+    ends     a file of which only the end is here, and wanted: what is in its end still is kept, what follows is fetched
 
 Size and time, or a name, only suggest such a `Beginning`; the pod proves it by the digest of so many bytes, or the file
 is fetched anew. So a decision has three steps: `questionable` and `beginnings` are what to ask the pod, `decide` hears
@@ -40,6 +41,9 @@ MOST_CANDIDATES = 2
 """Files here, at most, that a pod is asked about for one that may have been rotated: each costs it the reading of so
 much. What is rotated a second time has the size and time that it had; so only the newest can have grown meanwhile."""
 
+LINE_SIZE = 64 * 1024
+"""Bytes of a file's end in which the beginning of a line is looked for."""
+
 _LOOKED_AT = 16  # files of one stem, the newest, that may be candidates: a directory may have a million
 
 NEVER_COPIED = "a device, a FIFO or a socket, which is never copied"
@@ -48,7 +52,8 @@ NEVER_COPIED = "a device, a FIFO or a socket, which is never copied"
 class Rules(NamedTuple):
     """By which rules manifests are compared.
 
-    always: all is fetched. checksum: content decides, as `Same` tells.
+    always: all is fetched. whole: what differs is, also where it could be completed or set.
+    checksum: content decides, as `Same` tells.
     modes: bits of a mode that files may have here. small_size: of a file that has no more here, no beginning is told.
     remembered: files here, by the device and inode that they had in the pod when they were fetched.
     besides: what the pod has, and nobody asked for: none of it is removed. protected: tells of a path, and whether it
@@ -58,6 +63,7 @@ class Rules(NamedTuple):
     collecting: Collecting = Collecting()
     attributes: Attributes = Attributes()
     always: bool = False
+    whole: bool = False
     checksum: bool = False
     modes: int = 0o777
     remembered: Mapping[tuple[int, int], bytes] = {}
@@ -70,13 +76,15 @@ class Rules(NamedTuple):
 class Beginning(NamedTuple):
     """That a file in the pod begins with all `had` bytes of a file here. at: the path of that one, perhaps the same.
 
-    size: of the one in the pod, at least `had`.
+    size: of the one in the pod, at least `had`. offset: where it has them; other than 0 where it ends with them, since
+    the file here is an end.
     """
 
     path: bytes
     at: bytes
     had: int
     size: int
+    offset: int = 0
 
 
 class Move(NamedTuple):
@@ -96,6 +104,19 @@ class Range(NamedTuple):
     size: int
 
 
+class Tail(NamedTuple):
+    """The end of one file in a pod, to be a file of its own. size: bytes that are fetched, from `offset` on.
+
+    kept: what comes before them and is here already: so many bytes of the file of that name, from `at` on to its end.
+    """
+
+    path: bytes
+    offset: int
+    size: int
+    at: int = 0
+    kept: int = 0
+
+
 class Fetch(NamedTuple):
     """What differs, and what is to be done about it, in this order.
 
@@ -104,7 +125,8 @@ class Fetch(NamedTuple):
     lost, in this order. whole: what the pod's tar is to send, parents before what is in them. Of a directory its mode
     and time, since it is new, they differ, or something in it gets another name, which changes its time; and nothing
     below it that isn't named itself. rest: what follows the beginning of a file that is here under this name by now.
-    tails: ends of files, to be files of their own. set: what has all its content, but not its mode or time.
+    tails: ends of files, to be files of their own; cut: files whose end is here already, as it is.
+    set: what has all its content, but not its mode or time.
     remove: what is removed besides, what is in a directory before the directory.
     left_out: what can't be copied. same, same_size: how many entries are the same, and their bytes. begun_size: bytes
     of others that need not be fetched, because they are here.
@@ -115,7 +137,8 @@ class Fetch(NamedTuple):
     moves: tuple[Move, ...] = ()
     whole: tuple[bytes, ...] = ()
     rest: tuple[Range, ...] = ()
-    tails: tuple[Range, ...] = ()
+    tails: tuple[Tail, ...] = ()
+    cut: tuple[bytes, ...] = ()
     set: tuple[bytes, ...] = ()
     remove: tuple[bytes, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -137,7 +160,7 @@ def questionable(there: Manifest, here: Manifest, rules: Rules) -> dict[bytes, i
 
 def beginnings(there: Manifest, here: Manifest, rules: Rules, same: Same = lambda _: None) -> tuple[Beginning, ...]:
     """Return what a pod is asked to prove: in the order of paths, and for one path the likeliest first."""
-    if rules.always:
+    if rules.always or rules.whole:
         return ()
     differing = _differing(there, here, rules, same)
     extras = _extras(there, here, rules)
@@ -163,7 +186,30 @@ def beginnings(there: Manifest, here: Manifest, rules: Rules, same: Same = lambd
         and blocked.isdisjoint((path, *_above(path)))
     }
     most = rules.collecting.tail_size
-    return tuple(one for one in _likely(pods, ours, rules) if not most or one.size - one.had <= most)
+    if not most:
+        return tuple(_likely(pods, ours, rules))
+    left = {path: item for path, item in pods.items() if not _is_end(item, here.get(path), rules)}
+    return tuple(one for one in _likely(left, ours, rules) if one.size - one.had <= most)
+
+
+def ends(there: Manifest, here: Manifest, rules: Rules, proved: Collection[Beginning]) -> dict[bytes, bytes]:
+    """Return the files whose end is wanted, and of which it may be here; under which name.
+
+    That is their own, or that of a file of the same log and time, which was rotated.
+    """
+    if rules.always or rules.whole or not rules.collecting.tail_size:
+        return {}
+    settled = {path for one in proved for path in (one.path, one.at)}
+    by_time = {
+        (stem(at), item.mtime_s): at for at, item in here.items() if item.kind is Kind.FILE and at not in settled
+    }
+    found: dict[bytes, bytes] = {}
+    for path, item in sorted(there.items()):
+        at = by_time.get((stem(path), item.mtime_s), path)
+        for one in (path, at) if at == path or at in there else (path,):
+            if path not in settled and _is_end(item, here.get(one), rules):
+                found[path] = one
+    return found
 
 
 def decide(
@@ -172,23 +218,33 @@ def decide(
     rules: Rules,
     same: Same = lambda _: None,
     proved: Collection[Beginning] = (),
+    kept: Mapping[bytes, Tail] = {},
 ) -> Fetch:
     """Return what a pull takes where `there` is what is wanted of a pod's, and `here` is what stands in its place.
 
     Paths are those below the path that was asked for; the empty one is that itself. proved: of `beginnings`.
+    kept: of `ends`, as they were found.
     """
     differing = _differing(there, here, rules, same)
+    cut = {one.path: one.had for one in proved if one.offset}
+    still = {
+        one.path for one in proved if one.path in cut and one.at == one.path and differing.get(one.path) == (Why.SIZE,)
+    }
+    differing = {path: why for path, why in differing.items() if path not in still}
+    proved = [one for one in proved if one.path not in still]
     set_paths = {path for path, why in differing.items() if _is_only_set(there[path], here.get(path), why, rules)}
     extras = _extras(there, here, rules)
     begun = _without_circles(_consistent(proved))
     moves = _moves(begun, here)
-    extras = extras - {one.at for one in moves}
+    moved = {one.at for one in moves}
+    extras = extras - moved
+    kept = {path: one for path, one in kept.items() if path not in moved}
     in_the_way = _in_the_way(there, here, extras, rules) if rules.collecting.mirror else set()
     sent = differing.keys() - set_paths - begun.keys()
     tails = {path for path in sent if _is_too_long(there[path], rules)}
     written = {*sent, *extras, *in_the_way, *(path for one in moves for path in (one.at, one.path))}
     whole = (sent - tails) | {above for path in written for above in _above(path) if _is_directory(there.get(above))}
-    complete = {path for path, one in begun.items() if one.had == one.size}
+    complete = {path for path, one in begun.items() if one.offset + one.had == one.size}
     same_paths = [path for path, item in there.items() if path not in differing and not _why_never(path, item)]
     return Fetch(
         differences=tuple(_differences(differing, extras, there, here)),
@@ -196,13 +252,14 @@ def decide(
         moves=moves,
         whole=tuple(sorted(whole)),
         rest=tuple(Range(path, one.had, one.size - one.had) for path, one in begun.items() if path not in complete),
-        tails=tuple(_end(path, there[path], rules) for path in sorted(tails)),
+        tails=tuple(kept.get(path) or _end(path, there[path], rules) for path in sorted(tails)),
+        cut=tuple(sorted(cut.keys() & (begun.keys() | still))),
         set=tuple(sorted(set_paths | complete)),
         remove=tuple(sorted(extras - in_the_way, reverse=True)),
         left_out=tuple(LeftOut(path, why) for path, item in sorted(there.items()) if (why := _why_never(path, item))),
         same=len(same_paths),
-        same_size=sum(there[path].size for path in {*same_paths, *set_paths}),
-        begun_size=sum(one.had for one in begun.values()),
+        same_size=sum(cut.get(path, there[path].size) for path in {*same_paths, *set_paths}),
+        begun_size=sum(one.had for one in begun.values()) + sum(kept[path].kept for path in tails & kept.keys()),
     )
 
 
@@ -251,10 +308,21 @@ def _reasons(path: bytes, item: Item, ours: Item, rules: Rules, same: Same) -> I
         is_time_wanted = rules.attributes.times or (item.kind is Kind.FILE and not rules.checksum)
         if is_time_wanted and item.mtime_s != ours.mtime_s:
             yield Why.TIME
-        if rules.attributes.perms and item.mode & rules.modes != ours.mode:
+        if (rules.attributes.perms or rules.attributes.chmod) and _mode(item, ours, rules) != ours.mode:
             yield Why.MODE
     if rules.attributes.preserve_owner and (item.uid, item.gid) != (ours.uid, ours.gid):
         yield Why.OWNER
+
+
+def _mode(item: Item, ours: Item, rules: Rules) -> int:
+    """Return the mode that an item has here. Where modes aren't kept, one that is here already stays as it is."""
+    mode = item.mode & rules.modes if rules.attributes.perms else ours.mode
+    if not rules.attributes.chmod:
+        return mode
+    from asynccp.modes import mode_after  # few ask for it
+
+    is_directory = item.kind is Kind.DIRECTORY
+    return mode_after(mode, rules.attributes.chmod, is_directory=is_directory, umask=~rules.modes & 0o777) & 0o777
 
 
 def _join_links(there: Manifest, here: Manifest, found: dict[bytes, tuple[Why, ...]]) -> None:
@@ -278,7 +346,9 @@ def _linked(there: Manifest) -> list[list[bytes]]:
 
 def _is_only_set(item: Item, ours: Item | None, why: Collection[Why], rules: Rules) -> bool:
     can_set = {Why.MODE, Why.OWNER, *([Why.TIME] if rules.checksum else [])}
-    if ours is None or not item.kind is ours.kind is Kind.FILE or not _is_readable(ours) or rules.always:
+    if rules.always or rules.whole:
+        return False
+    if ours is None or not item.kind is ours.kind is Kind.FILE or not _is_readable(ours):
         return False
     return bool(why) and can_set.issuperset(why) and ours.names <= item.names
 
@@ -292,8 +362,15 @@ def _is_too_long(item: Item, rules: Rules) -> bool:
     return item.kind is Kind.FILE and 0 < rules.collecting.tail_size < item.size
 
 
-def _end(path: bytes, item: Item, rules: Rules) -> Range:
-    return Range(path, item.size - rules.collecting.tail_size, rules.collecting.tail_size)
+def _end(path: bytes, item: Item, rules: Rules) -> Tail:
+    return Tail(path, item.size - rules.collecting.tail_size, rules.collecting.tail_size)
+
+
+def _is_end(item: Item, ours: Item | None, rules: Rules) -> bool:
+    """Tell whether a file here may be an end of one in a pod."""
+    if ours is None or not item.kind is ours.kind is Kind.FILE or not _is_too_long(item, rules):
+        return False
+    return 0 < ours.size <= rules.collecting.tail_size and ours.names == item.names == 1 and _is_readable(ours)
 
 
 def _differences(

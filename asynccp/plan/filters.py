@@ -22,7 +22,8 @@ The order is rsync's (rsync(1), FILTER RULES), and rsync is the judge of it. It 
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from asynccp.entry import Entry, Kind
 from asynccp.errors import Knob, UsageError

@@ -1,15 +1,16 @@
 """ForwardPlan: what one pod gives to another. Settled before the first byte; pure."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from asynccp.entry import LeftOut, NotKept
 from asynccp.report import SCHEMA_VERSION
 from asynccp.target import Skipped, Transfer
+from asynccp.wave import Wave
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardPlan:
+class ForwardPlan(Struct, frozen=True):
     """`source` is read, `destination` is written: a path that may be what the copy is called, as with `cp -r`."""
 
     source: Transfer
@@ -23,6 +24,10 @@ class ForwardPlan:
     skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     not_kept: tuple[NotKept, ...] = ()
+
+    @property
+    def waves(self) -> tuple[Wave, ...]:
+        return ()
 
     @property
     def expected_total(self) -> None:

@@ -15,8 +15,8 @@ A directory that is matched stands for all that is in it.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from asynccp.entry import above
 from asynccp.errors import UsageError
@@ -30,8 +30,7 @@ _SPECIAL = "*?[{\\"
 _HERE, _ABOVE = re.escape(b"."), re.escape(b"..")
 
 
-@dataclass(frozen=True, slots=True)
-class Glob:
+class Glob(NamedTuple):
     """A remote path that has wildcards.
 
     directory: what to list, as it was written; `/`, or `.` for the directory that a relative path begins in.

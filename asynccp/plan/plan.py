@@ -4,18 +4,22 @@ A plan is what a dry run prints, and all that the engine needs besides a cluster
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
 from asynccp.errors import UsageError
 from asynccp.options import Rule
 from asynccp.plan.template import Template, check_apart, shared, usual
-from asynccp.report import ARCHIVED_NAME, SCHEMA_VERSION
-from asynccp.target import STANDARD_OUTPUT, Skipped, Transfer, by_reason
+from asynccp.plan.waves import wave_lines
+from asynccp.report import ARCHIVED_NAME, MANIFEST_NAME, PARTS_NAME, SCHEMA_VERSION, Sources
+from asynccp.target import STANDARD_OUTPUT, Skipped, Transfer, by_reason, is_store
 from asynccp.text import counted, exact, human_size, listed, printable
+from asynccp.wave import Wave
 
 if TYPE_CHECKING:
     from asynccp.plan.globs import Glob
@@ -24,14 +28,14 @@ _NAMES = 8  # of pods, on one line
 _REASONS = 20  # for which pods are skipped, each a line
 
 
-@dataclass(frozen=True, slots=True)
-class PushPlan:
+class PushPlan(Struct, frozen=True):
     """One archive, and the targets that receive it. `Transfer.path` is the destination directory.
 
     renames: the archive is one file (or for `cp` one directory), and the path may be what it is called in the pod.
     not_kept: what no archive can carry of the entries that are copied.
     excluded: how many entries filters leave out; those in a directory that isn't entered are not counted.
     rules: of filters, for sources that are directories, by their name; by the empty one if contents are meant.
+    waves: in which the transfers begin; none where all begin at once.
     """
 
     sources: tuple[str, ...]
@@ -43,6 +47,7 @@ class PushPlan:
     not_kept: tuple[NotKept, ...] = ()
     excluded: int = 0
     rules: Mapping[bytes, tuple[tuple[Rule, ...], ...]] = field(default_factory=dict)
+    waves: tuple[Wave, ...] = ()
 
     def landing(self, path: str, *, named: bool) -> str:
         """Return where the one entry came to stand; empty when that never was in question.
@@ -57,6 +62,11 @@ class PushPlan:
     def entries(self) -> Sequence[Entry]:
         """What is copied, in order."""
         return self.layout.entries
+
+    @property
+    def as_sources(self) -> Sources:
+        """What a report has of them."""
+        return Sources(self.digest, len(self.entries), self.size)
 
     @property
     def digest(self) -> str:
@@ -93,21 +103,21 @@ class PushPlan:
             **_rest_json(self.skipped, self.left_out),
             "not_kept": [one.to_json() for one in self.not_kept],
             "excluded": self.excluded,
+            **_waves_json(self.waves),
         }
 
     def to_text(self) -> str:
         lines = [f"{_mark(entry)}{printable(entry.path)}" for entry in self.entries]
         lines += [f"left out {one}" for one in self.left_out]
         lines += [f"not kept {one}" for one in self.not_kept] + excluded_lines(self.excluded)
-        lines += [f"→ {one}" for one in self.transfers] + skipped_lines(self.skipped)
+        lines += [f"→ {one}" for one in self.transfers] + skipped_lines(self.skipped) + [*wave_lines(self.waves)]
         what = f"{counted(len(self.entries), 'entry', 'entries')}, {human_size(self.size)}"
         each = "each of " if len(self.transfers) > 1 else ""
         size = human_size(self.layout.size)
         return "\n".join([*lines, f"would push {what} ({size} on the wire) to {each}{where(self.transfers)}"])
 
 
-@dataclass(frozen=True, slots=True)
-class Gather:
+class Gather(NamedTuple):
     """One transfer of a pull, and where it lands.
 
     directory: relative to the plan's destination. name: of the copy in it; empty: a directory's contents stand there.
@@ -124,12 +134,12 @@ class Gather:
     shares: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PullPlan:
+class PullPlan(Struct, frozen=True):
     """Where the files of each target land. How much they are is known when the pods speak.
 
     destination: a directory, or `-`. is_archive: it is the file for one archive.
     beside: what lands there, too, but is not copied this time (`plan.again`): none of a mirror's to remove.
+    waves: as of a push.
     """
 
     destination: str
@@ -138,6 +148,7 @@ class PullPlan:
     skipped: tuple[Skipped, ...] = ()
     is_archive: bool = False
     beside: tuple[Gather, ...] = ()
+    waves: tuple[Wave, ...] = ()
 
     def place(self, gather: Gather) -> str:
         """Return where a copy lands; a directory's contents in what ends with a slash."""
@@ -193,12 +204,13 @@ class PullPlan:
                 for one in self.gathers
             ],
             **_rest_json(self.skipped, ()),
+            **_waves_json(self.waves),
         }
 
     def to_text(self) -> str:
         lines = [f"{one.transfer} → {printable(self.place(one))}" for one in self.gathers]
         last = f"would pull from {where(self.transfers)}; sizes are known once pods are asked"
-        return "\n".join([*lines, *skipped_lines(self.skipped), last])
+        return "\n".join([*lines, *skipped_lines(self.skipped), *wave_lines(self.waves), last])
 
 
 def build_pull(
@@ -217,7 +229,7 @@ def build_pull(
     """
     by = template or usual()
     landings = [(one, by.landing(replace(one, path=fetched(one.path)))) for one in transfers]
-    check_apart(landings, reserved=[ARCHIVED_NAME] if is_archive else [])
+    check_apart(landings, reserved=_reserved(destination, is_archive=is_archive))
     among_others = shared(landings)
     gathers = tuple(
         Gather(
@@ -229,6 +241,13 @@ def build_pull(
         for one, landing in landings
     )
     return PullPlan(destination, gathers, token, tuple(skipped), is_archive)
+
+
+def _reserved(destination: str, *, is_archive: bool) -> list[str]:
+    """Return names in the destination that are no copy's."""
+    if is_store(destination) and not is_archive:
+        return [ARCHIVED_NAME, MANIFEST_NAME, PARTS_NAME]
+    return [ARCHIVED_NAME] if is_archive else []
 
 
 def glob(path: str) -> "Glob | None":
@@ -303,3 +322,7 @@ def _rest_json(skipped: Sequence[Skipped], left_out: Sequence[LeftOut]) -> dict[
         "skipped": [one.to_json() for one in skipped],
         "left_out": [one.to_json() for one in left_out],
     }
+
+
+def _waves_json(waves: Sequence[Wave]) -> dict[str, Any]:
+    return {"waves": [one.to_json() for one in waves]} if waves else {}

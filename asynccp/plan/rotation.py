@@ -8,7 +8,7 @@ into its place has an inode that was not listed: that is no rotation, and its co
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from asynccp.entry import Kind
@@ -19,6 +19,16 @@ MOST_WITNESSES = 16
 
 # What a rotation adds to a name, anywhere in it: `app.log.1`, `app.log-20261129`, `app-2026-11-29.log`, `app.log.old`
 _ADDED = rb"[-._:T]*\d+|\.(?:old|bak|prev)(?=\.|\Z)"
+
+MOST_SEQUENCES = 100  # of which a pod is asked: 10 KiB of names
+_NUMBER_DIGITS = 5  # fewer: more are a day
+_NUMBERED = re.compile(rb"(.*\D)(\d{1,8})([^\d/]*)", re.DOTALL)
+
+MOST_STEPS = 3
+"""Rotations between a listing and a question after which a log is still found by the number that it has then."""
+
+MOST_NUMBER = 40
+"""Of the rotated logs that are asked for by numbers: those that are older have been there for long."""
 
 Stem = tuple[bytes, bytes]
 
@@ -39,14 +49,87 @@ class Named(NamedTuple):
 
 def witnesses(there: Manifest, chosen: Collection[bytes]) -> dict[bytes, Named]:
     """Return the files whose names tell of a rotation of what was chosen, by path. there: what was listed."""
-    stems = {stem(path) for path in chosen if (item := there.get(path)) and item.kind is Kind.FILE}
     found: dict[Stem, list[tuple[int, bytes]]] = defaultdict(list)
-    for path, item in there.items():
-        if item.kind is Kind.FILE and item.inode and (one := stem(path)) in stems:
-            found[one].append((item.mtime_ns, path))
+    named = family(there, chosen)
+    for path, one in named.items():
+        found[stem(path)].append((one.mtime_ns, path))
     several = [sorted(some, reverse=True)[:MOST_WITNESSES] for some in found.values() if len(some) > 1]
-    items = {path: there[path] for some in several for _, path in some}
-    return {path: Named(item.inode, item.size, item.mtime_ns) for path, item in items.items()}
+    return {path: named[path] for some in several for _, path in some}
+
+
+def family(there: Manifest, chosen: Collection[bytes]) -> dict[bytes, Named]:
+    """Return all files of the same logs as some have, by path, of which it is known which they are."""
+    stems = {stem(path) for path in chosen if (item := there.get(path)) and item.kind is Kind.FILE}
+    return {
+        path: Named(item.inode, item.size, item.mtime_ns)
+        for path, item in there.items()
+        if item.kind is Kind.FILE and item.inode and stem(path) in stems
+    }
+
+
+def seen_twice(there: Manifest) -> list[bytes]:
+    """Return files that have one name each, and were listed under two: the pod knows which of these they have."""
+    found: dict[tuple[int, ...], list[bytes]] = defaultdict(list)
+    for path, item in there.items():
+        if item.kind is Kind.FILE and item.inode and item.names == 1:
+            found[item.device, item.inode].append(path)
+    return [path for paths in found.values() if len(paths) > 1 for path in paths]
+
+
+def sequences(named: Mapping[bytes, Named]) -> list[list[bytes]]:
+    """Return the names that logs are rotated through: from the active one on, which may be missing for a moment, and
+    some that none was listed under. Those that were rotated before come first, and what was written last.
+
+    named: a `family`.
+    """
+    of_one: dict[Stem, list[bytes]] = defaultdict(list)
+    for path in named:
+        of_one[stem(path)].append(path)
+    found: list[tuple[bool, int, list[bytes]]] = []
+    for (directory, name), paths in of_one.items():
+        active = b"/".join(filter(None, (directory, name)))
+        if active in paths or active + b".1" in paths:
+            added = [path[len(active) + 1 :] for path in paths if path.startswith(active + b".")]
+            numbers = [int(one) for one in added if one.isdigit() and len(one) < _NUMBER_DIGITS]
+            last = min(max(numbers), MOST_NUMBER) + MOST_STEPS if numbers else 1
+            names = [active, *(b"%b.%d" % (active, number) for number in range(1, last + 1))]
+            found.append((bool(numbers), max(named[path].mtime_ns for path in paths), names))
+    return [names for _, _, names in sorted(found, reverse=True)[:MOST_SEQUENCES]]
+
+
+def unseen(
+    sequence: Iterable[bytes], listed: Collection[Named], now: Mapping[bytes, Named], whole: Collection[bytes] = ()
+) -> list[bytes]:
+    """Return the names, of a sequence, under which logs are now that were there when others were listed, and were not.
+
+    A directory is read name by name: a log that is renamed meanwhile may get a name that was read before, and leave
+    one that was not. Logs go through a sequence one way: what stands behind a listed one is older, and was there; what
+    stands before it has come since. Behind a log that is smaller than it was listed, and so was truncated since, its
+    copy stands: that is looked for, but not where it is in `whole`, and will be read by its name.
+    """
+    were = {one.inode: one for one in listed}
+    found, behind = list[bytes](), False
+    for name in sequence:
+        if one := now.get(name):
+            was = were.get(one.inode)
+            if was is None and behind:
+                found.append(name)
+            behind = behind or (was is not None and (one.size >= was.size or name in whole))
+    return found
+
+
+def gaps(sequence: Sequence[bytes], listed: Collection[bytes], now: Collection[bytes]) -> list[bytes]:
+    """Return the names, of a sequence, that were not listed, though later ones were, and that logs have now: what was
+    listed was in the middle of a rotation, in which a name is free for a moment."""
+    last = max((number for number, name in enumerate(sequence) if name in listed), default=0)
+    return [name for name in sequence[:last] if name not in listed and name in now]
+
+
+def names_after(path: bytes) -> list[bytes]:
+    """Return the names that a log may have by now, its own first: those with numbers that follow."""
+    found = _NUMBERED.fullmatch(path)
+    before, number, behind = (found[1], int(found[2]), found[3]) if found else (path + b".", 0, b"")
+    return [path, *(b"%b%d%b" % (before, number + step, behind) for step in range(1, MOST_STEPS + 1))]
 
 
 def renamed(listed: Mapping[bytes, Named], now: Mapping[bytes, Named]) -> list[bytes]:

@@ -1,6 +1,7 @@
 """Template: where each copy of a pull lands, in the user's words: `{namespace}/{pod}/{path}`. Pure.
 
     {namespace} {pod} {container} {node}    of the target
+    {context}                               of the kubeconfig; what no name of a file has in Kubernetes is `_` in it
     {labels.NAME}                           what the pod's label NAME says
     {date}                                  the day in UTC, YYYY-MM-DD; one for the whole run
     {path}                                  the path that was asked for, relative: `var/log` of `/var/log`, `/var/log/`
@@ -17,15 +18,16 @@ What the cluster says is not trusted: a name or a label that Kubernetes would no
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from asynccp.errors import Knob, PlanError, UsageError
 from asynccp.target import Transfer
 from asynccp.text import printable
 
 _TOKEN = re.compile(r"\{(?P<field>[^{}]*)\}|(?P<text>[^{}]+)|(?P<stray>.)", re.DOTALL)
-_OF_TARGET = ("namespace", "pod", "container", "node")
+_OF_TARGET = ("namespace", "pod", "container", "node", "context")
 _LABEL = re.compile(r"labels\.(([-a-z0-9.]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
 _FIELDS = ", ".join(f"{{{name}}}" for name in (*_OF_TARGET, "path", "date", "labels.NAME"))
 _SAFE = re.compile(r"[-A-Za-z0-9_.]*")  # all that names, label values and host names are made of in Kubernetes
@@ -42,8 +44,7 @@ class Landing(NamedTuple):
         return "/".join(filter(None, self))
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """What of a transfer stands here: a field of its target, `path`, or `labels.NAME`."""
 
     name: str
@@ -53,6 +54,8 @@ class Field:
         target = transfer.target
         if self.name == "path":
             return "/".join(_names(transfer.path))
+        if self.name == "context":
+            return in_path(target.context)
         found = target.label_value(self.key) if self.key else getattr(target, self.name)
         if not _SAFE.fullmatch(found):
             what = f"the API server says that {{{self.name}}} of {target} is '{printable(found, 100)}'"
@@ -69,8 +72,7 @@ class Field:
 PATH = Field("path")
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """components: of the path, each a row of literal texts and fields. text: as it was written; empty: as usual."""
 
     components: tuple[tuple[str | Field, ...], ...]
@@ -105,10 +107,15 @@ class Template:
         return tuple(one for one in self.components if one != (Field("container"),))
 
 
-def parse_template(text: str, day: str) -> Template:
-    """Return what a template means on a day, YYYY-MM-DD. Raises UsageError."""
+def in_path(context: str) -> str:
+    """Return a context as a component of a path: it is whatever somebody has called it."""
+    return re.sub(r"[^-A-Za-z0-9_.@]", "_", context)
+
+
+def parse_template(text: str, day: str, context: str | None = None) -> Template:
+    """Return what a template means on a day, YYYY-MM-DD. context: the one of all targets. Raises UsageError."""
     components: list[list[str | Field]] = [[]]
-    for part in _parts(text, day):
+    for part in _parts(text, day, context):
         if isinstance(part, Field):
             components[-1].append(part)
             continue
@@ -127,9 +134,9 @@ def parse_template(text: str, day: str) -> Template:
     return Template(tuple(found), text)
 
 
-def usual(*, by_namespace: bool = False, by_container: bool = False) -> Template:
-    """Return where copies land if nobody says otherwise: below POD, within NAMESPACE, divided by CONTAINER."""
-    names = ["namespace"] * by_namespace + ["pod"] + ["container"] * by_container
+def usual(*, by_context: bool = False, by_namespace: bool = False, by_container: bool = False) -> Template:
+    """Return where copies land if nobody says otherwise: below POD, in CONTEXT and NAMESPACE, divided by CONTAINER."""
+    names = ["context"] * by_context + ["namespace"] * by_namespace + ["pod"] + ["container"] * by_container
     return Template(tuple((Field(name),) for name in names))
 
 
@@ -168,7 +175,7 @@ def shared(landings: Iterable[tuple[Transfer, Landing]]) -> set[str]:
     return {directory for _, directory, _ in found if not directory or len(owners[_folded(directory)]) > 1}
 
 
-def _parts(text: str, day: str) -> Iterable[str | Field]:
+def _parts(text: str, day: str, context: str | None) -> Iterable[str | Field]:
     for token in _TOKEN.finditer(text):
         name = token["field"]
         if token["stray"]:
@@ -179,6 +186,8 @@ def _parts(text: str, day: str) -> Iterable[str | Field]:
             yield token["text"]
         elif name == "date":
             yield day
+        elif name == "context" and context is not None:
+            yield in_path(context)
         elif name == "path" or name in _OF_TARGET or _LABEL.fullmatch(name):
             yield Field(name)
         else:
@@ -214,5 +223,6 @@ def _collision(one: Transfer, landing: Landing, other: Transfer | None, place: L
     same = ", which some disks take for one name" if where == "on one name" and len(names) > 1 else ""
     return UsageError(
         f"{who} would land {where}: {' and '.join(names)}{same}",
-        hint=f"let {Knob.TEMPLATE} name what tells them apart: {{namespace}}, {{pod}}, {{container}} or {{path}}",
+        hint=f"let {Knob.TEMPLATE} name what tells them apart: "
+        "{context}, {namespace}, {pod}, {container} or {path}",
     )

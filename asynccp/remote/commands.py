@@ -17,6 +17,8 @@ import posixpath
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from asynccp.archive.layout import Blocks
 from asynccp.options import LIFE_S
 from asynccp.remote.digests import encode_name, encode_names
@@ -30,27 +32,48 @@ SYNC_PARTS = (*_COMMON, *_PUSHING, "client", "part", "listing", "orders", "sync"
 PULL_PARTS = (*_COMMON, "source", "client", "pull")
 CHOOSE_PARTS = (*_COMMON, "source", "client", "part", "batches", "listing", "choose", "pull")
 LIST_PARTS = (*_COMMON, "source", "client", "batches", "listing", "list")
+ROLLING_OUT = ("swap", "hooks")  # of a push that swaps its place, or has hooks: what others don't need
+FORESEEING = "foresee"  # likewise, before the dry run of one
+ROLLBACK_PARTS = (*_COMMON, "place", "stage", "batches", "publish", *ROLLING_OUT, "rollback")
 UNPACK_PARTS, PACK_PARTS = ("unpack",), ("batches", "pack")
-_UNPACK, _PACK = load(*UNPACK_PARTS), load(*PACK_PARTS)
+
+_LOOKS_FIRST = ("push", "source", "rollback")  # the first part that looks at a path
 
 
-_LOOKS_FIRST = ("push", "source")  # the first part that looks at a path
+class Texts(Struct, frozen=True):
+    """The scripts, as they travel. Each is read when it is first asked for: all of them took a fiftieth of a start.
 
+    more: parts in their place, behind all that they are to change.
+    """
 
-class Texts(NamedTuple):
-    """The scripts, as they travel."""
+    more: tuple[str, ...] = ()
 
-    push: bytes
-    sync: bytes
-    pull: bytes
-    choose: bytes
-    list: bytes
+    @property
+    def push(self) -> bytes:
+        return self._with(PUSH_PARTS)
 
+    @property
+    def sync(self) -> bytes:
+        return self._with(SYNC_PARTS)
 
-def texts(*more: str) -> Texts:
-    """Return them, with more parts in their place: behind all that they are to change. Reads files, as `load`."""
-    every = (PUSH_PARTS, SYNC_PARTS, PULL_PARTS, CHOOSE_PARTS, LIST_PARTS)
-    return Texts(*(load(*with_parts(parts, *more)) for parts in every))
+    @property
+    def pull(self) -> bytes:
+        return self._with(PULL_PARTS)
+
+    @property
+    def choose(self) -> bytes:
+        return self._with(CHOOSE_PARTS)
+
+    @property
+    def list(self) -> bytes:
+        return self._with(LIST_PARTS)
+
+    @property
+    def rollback(self) -> bytes:
+        return self._with(ROLLBACK_PARTS)
+
+    def _with(self, parts: Sequence[str]) -> bytes:
+        return load(*with_parts(parts, *self.more))
 
 
 def with_parts(parts: Sequence[str], *more: str) -> tuple[str, ...]:
@@ -59,11 +82,43 @@ def with_parts(parts: Sequence[str], *more: str) -> tuple[str, ...]:
     return (*parts[:place], *more, *parts[place:])
 
 
-PLAIN = texts()
+PLAIN = Texts()
+
+
+def read_for_pushes(texts: Texts = PLAIN) -> None:
+    """Read what pushes need. For who is imported by them: no file is read while an event loop waits."""
+    _ = texts.push, texts.sync, load(*UNPACK_PARTS)
+
+
+def read_for_pulls(texts: Texts = PLAIN) -> None:
+    """Read what pulls need, likewise."""
+    _ = texts.pull, texts.choose, load(*PACK_PARTS)
+
+
+def read_for_rollouts() -> None:
+    """Read what swaps, hooks and rollbacks need, likewise."""
+    rolling = Texts(ROLLING_OUT)
+    _ = rolling.push, rolling.sync, rolling.rollback, Texts((*ROLLING_OUT, FORESEEING)).sync
+
 
 TO_PUSH = ("mkdir", "mv", "rm")  # programs that no push can do without
+TO_SWAP = ("cp", "ls", "ln", "rmdir")  # likewise, of those that swap
 _USUAL_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 """Where programs are looked for as well in a container whose PATH does not even have `sh`."""
+
+
+class Swapping(Struct, frozen=True):
+    """How a push replaces the directory that receives it, as a whole (`scripts/swap.sh`).
+
+    how: `directory`, by two renames, but where it is a link; `link`, by one, to a directory named after `revision`.
+    backups: how many of what was replaced are kept in the pod; 0: none, this one included. about: what is written down
+    with one (`remote.revisions`).
+    """
+
+    how: str
+    revision: str
+    backups: int = 0
+    about: str = ""
 
 
 class PushRequest(NamedTuple):
@@ -75,6 +130,9 @@ class PushRequest(NamedTuple):
     identity: what tells the container from its replacement, and from others that share its volumes.
     codecs: programs that may unpack the archive, the best first; the pod's hello tells which of them it has taken.
     question: names that the pod is to list before it receives (`remote.digests.encode_names`); empty: it lists nothing.
+    preserve_owner: owners are those of the archive. chown: whom the pod is asked for, as in `options.Attributes`.
+    swapping: None: what is received is put where it belongs, piece by piece. foresees: nothing is sent, and it is only
+    asked whether that could be. hooks: commands of the user's may follow.
     Others: as in `options.Options`.
     """
 
@@ -85,10 +143,28 @@ class PushRequest(NamedTuple):
     identity: str = "pod"
     codecs: Sequence[str] = ()
     preserve_owner: bool = False
+    chown: str = ""
     dir_perms: bool = False
     partial: bool = False
     in_place: bool = False
     question: bytes = b""
+    swapping: Swapping | None = None
+    foresees: bool = False
+    hooks: bool = False
+
+
+class RollbackRequest(Struct, frozen=True):
+    """A pod is asked to bring back what a push has replaced at `path`; or, if it lists, what there is to bring back.
+
+    wanted: the revision; empty: the newest. swapping: of what is replaced by it.
+    """
+
+    token: str
+    path: str
+    swapping: Swapping
+    identity: str = "pod"
+    wanted: str = ""
+    lists: bool = False
 
 
 class PullRequest(NamedTuple):
@@ -114,7 +190,7 @@ class PullRequest(NamedTuple):
     copy_links: bool = False
 
 
-class ListRequest(NamedTuple):
+class ListRequest(Struct, frozen=True):
     """What a pod is asked to tell: what is at `path`, and below it.
 
     names: below `path`, of which alone it is to tell: paths as in a manifest, none of them below another. Without
@@ -135,11 +211,13 @@ def push_command(request: PushRequest, *, shell: str = SHELL, texts: Texts = PLA
     """Return the command that extracts the archives from stdin and puts them in their place."""
     path, blocks, needed = request.directory, request.blocks or Blocks(1, 1, 1), [*TO_PUSH]
     if renames := may_rename(request):
-        directory, name = _split(path)
+        directory, name = split(path)
     else:
         directory, name = _argument(path), "."
     if request.dir_perms:
         needed += ["stat", "chmod", "touch"] + ["chown"] * request.preserve_owner
+    if request.swapping:
+        needed += TO_SWAP
     if request.in_place:
         needed += ["cat", "readlink"]
     words: dict[str, str | int] = {
@@ -157,7 +235,16 @@ def push_command(request: PushRequest, *, shell: str = SHELL, texts: Texts = PLA
         "partial": _flag(request.partial),
         "in_place": _flag(request.in_place),
         "compare": _flag(bool(request.question)),
+        "owner": request.chown,
     }
+    if request.chown:
+        words["etc"] = "/etc"
+        texts = Texts((*texts.more, "owners"))
+    if request.swapping or request.hooks:
+        texts = Texts((*texts.more, *ROLLING_OUT))
+        words |= _swapping_words(request.swapping or Swapping("", ""))
+    if request.foresees:
+        texts = Texts((*texts.more, FORESEEING))
     text = texts.sync if request.question else texts.push
     asked = _command(request.token, text, directory, name, words, shell)
     return asked._replace(script=asked.script + request.question)
@@ -165,7 +252,7 @@ def push_command(request: PushRequest, *, shell: str = SHELL, texts: Texts = PLA
 
 def pull_command(request: PullRequest, *, shell: str = SHELL, texts: Texts = PLAIN) -> Command:
     """Return the command that writes an archive to stdout."""
-    directory, name = _split(request.path)
+    directory, name = split(request.path)
     words: dict[str, str | int] = {
         "records": request.records,
         "digest": request.digest,
@@ -184,13 +271,14 @@ def pull_command(request: PullRequest, *, shell: str = SHELL, texts: Texts = PLA
 
 def lesson(request: PushRequest | PullRequest) -> bytes:
     """Return what a pod without tar is taught when its hello says so, and the line before it."""
-    text = b"%b#%b\n" % (_UNPACK if isinstance(request, PushRequest) else _PACK, request.token.encode())
+    parts = UNPACK_PARTS if isinstance(request, PushRequest) else PACK_PARTS
+    text = b"%b#%b\n" % (load(*parts), request.token.encode())
     return b"learn %d\n%b" % (len(text), text)
 
 
 def list_command(request: ListRequest, *, shell: str = SHELL, texts: Texts = PLAIN) -> Command:
     """Return the command that tells what is there. The names stand behind the script: argv would not take them all."""
-    directory, name = (_argument(request.path), ".") if request.names else _split(request.path)
+    directory, name = (_argument(request.path), ".") if request.names else split(request.path)
     words: dict[str, str | int] = {
         "itself": encode_name(pull_name(request.path)).decode(),
         "follow": _flag(request.follow),
@@ -202,9 +290,26 @@ def list_command(request: ListRequest, *, shell: str = SHELL, texts: Texts = PLA
     return asked._replace(script=asked.script + encode_names(request.names or (b"",)))
 
 
+def rollback_command(request: RollbackRequest, *, shell: str = SHELL, texts: Texts = PLAIN) -> Command:
+    """Return the command that brings a backup back, or lists them."""
+    words: dict[str, str | int] = {
+        "identity": request.identity,
+        "needed": " ".join(("mkdir", "mv", "rm", *TO_SWAP)),
+        "from": request.wanted,
+        "lists": _flag(request.lists),
+        **_swapping_words(request.swapping),
+    }
+    return _command(request.token, texts.rollback, _argument(request.path), ".", words, shell)
+
+
+def _swapping_words(swapping: Swapping) -> dict[str, str | int]:
+    keep = swapping.backups or ""
+    return {"swaps": swapping.how, "rev": swapping.revision, "keep": keep, "about": swapping.about}
+
+
 def may_rename(request: PushRequest) -> bool:
     """Tell whether the pod decides what its one entry is called: not where `directory` can only be a directory."""
-    return request.renames and _split(request.directory)[1] != "."
+    return request.renames and split(request.directory)[1] != "."
 
 
 def pull_name(path: str) -> bytes:
@@ -231,7 +336,7 @@ def _flag(value: bool) -> str:
     return "yes" if value else ""
 
 
-def _split(path: str) -> tuple[str, str]:
+def split(path: str) -> tuple[str, str]:
     """Split a remote path by rsync's rule: `/var/log` is (`/var`, `./log`), `/var/log/` is (`/var/log`, `.`)."""
     clean = _argument(path)
     if path.endswith("/") or posixpath.basename(clean) in ("", ".", ".."):

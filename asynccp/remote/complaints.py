@@ -27,11 +27,13 @@ import functools
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from asynccp.archive.watch import Fate
 from asynccp.entry import LeftOut
 from asynccp.errors import CommandFailed, Knob, SourceChanged, SourceMissing, TransferError
+from asynccp.remote.worker import TAR, Worker
 from asynccp.report import Outcome
 from asynccp.text import counted, printable
 
@@ -45,7 +47,7 @@ _WORDS_SIZE = 600  # bytes of one line, and of all, that an error quotes
 _NAMED = 10  # entries that an error names
 
 
-class Complaint(NamedTuple):
+class Complaint(Struct, frozen=True):
     """One entry, by its path in the archive. reason: in words, escaped; empty where the tar gave none."""
 
     path: bytes
@@ -263,8 +265,11 @@ def judge(code: int, whole: bool, complaints: Complaints, harmless: Collection[b
     return Outcome.CHANGED if fates else Outcome.COMPLETE
 
 
-def failure(code: int, complaints: Complaints, path: str = "") -> TransferError:
-    """Return the error of a pull that `judge` calls FAILED. path: what was asked for, as it was written, escaped."""
+def failure(code: int, complaints: Complaints, path: str = "", worker: Worker = TAR) -> TransferError:
+    """Return the error of a pull that `judge` calls FAILED. path: what was asked for, as it was written, escaped.
+
+    worker: who packed.
+    """
     if missing := _named_is_missing(complaints):
         return SourceMissing(f"{path} {describe(missing.fate, missing.reason)}" if path else str(missing))
     if complaints.stopped:
@@ -273,7 +278,8 @@ def failure(code: int, complaints: Complaints, path: str = "") -> TransferError:
             hint="libarchive's tar goes on only if find tells it each name, and the container has none: add find, "
             f"pull what can be read by its name, or name a container that has another tar with {Knob.CONTAINER}",
         )
-    return CommandFailed(f"tar failed in the container with exit code {code}: {complaints.said or 'it said nothing'}")
+    said = complaints.said or "it said nothing"
+    return CommandFailed(f"{worker.name} failed in the container with exit code {code}: {said}")
 
 
 def changed(complaints: Complaints, harmless: Collection[bytes] = ()) -> SourceChanged:

@@ -26,7 +26,8 @@ trusted: every line is parsed as hostile input, and has a bound.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from asynccp.archive.layout import Blocks
 from asynccp.errors import (
@@ -41,6 +42,7 @@ from asynccp.errors import (
     TransferError,
 )
 from asynccp.remote.messages import Done, LastWord, Received
+from asynccp.remote.worker import TAR, Worker
 from asynccp.status import ExitStatus
 from asynccp.text import printable
 
@@ -59,7 +61,7 @@ _BANNER_TAIL_SIZE = 200  # bytes of it that are kept
 _FULL = ("No space left on device", "Disk quota exceeded", "Wrote only")
 
 
-class Line(NamedTuple):
+class Line(Struct, frozen=True):
     """One line of the dialogue: `hello` or `done`, and its facts."""
 
     word: str
@@ -131,18 +133,25 @@ def pack_line(size: int, *, compresses: bool) -> bytes:
     return f"pack {size} {'compressed' if compresses else 'plain'}\n".encode()
 
 
+class Ended(Struct, frozen=True):
+    """How a transfer ended, as far as the pod has not told it.
+
+    whole: everything was handed on. ending: how the session ended, in words, escaped; empty for a regular end.
+    sent: `ENTRIES-BYTES` of a push. worker: who packed or unpacked in the pod.
+    """
+
+    whole: bool = True
+    ending: str = ""
+    sent: str = ""
+    worker: Worker = TAR
+
+
 def verdict(
-    done: LastWord | None,
-    status: ExitStatus | None,
-    said: str,
-    *,
-    whole: bool = True,
-    ending: str = "",
-    sent: str = "",
+    done: LastWord | None, status: ExitStatus | None, said: str, ended: Ended | None = None
 ) -> TransferError | None:
     """Return why a transfer is not complete, None when it is. The one place that decides it.
 
-    Complete means all of: everything was handed on (`whole`: the archive's end marker was decoded, or the last byte of
+    Complete means all of: everything was handed on (the archive's end marker was decoded, or the last byte of
     a push was sent), the pod's `done` line came and says that its commands ended with 0, a push's sentinel was
     extracted, as many entries and bytes stand there as were sent, and what it came with was put in its place; and an
     explicit Success. How the connection ended proves nothing, so it decides nothing.
@@ -151,41 +160,60 @@ def verdict(
     of (`remote.complaints`).
 
     done: the pod's last line, None when it never came. A push that isn't whole in the pod ends with `received`.
-    status: None when the session ended without one. said: stderr's tail, escaped. ending: how the session ended, in
-    words, escaped; empty for a regular end. sent: `ENTRIES-BYTES` of a push.
+    status: None when the session ended without one. said: stderr's tail, escaped.
     """
+    ended = ended or Ended()
     code = _exit_code(done, status)
     if code in (None, 0) and (done is None or status is None):
         if status is not None and status.code is None:
             return _not_run(status)
         return SessionLost(
-            "the session ended before the pod had said its last word" + (f": {ending}" if ending else "")
+            "the session ended before the pod had said its last word" + (f": {ended.ending}" if ended.ending else "")
         )
     if code is None:
         return SessionLost(f"the server does not know how the command ended: {status.message if status else ''}")
     if code != 0:
         settling = isinstance(done, Done) and done.settled is not None
-        return _failed(code, said, settling=settling)  # the status would say our whole script again
+        return _failed(code, said, ended.worker, settling=settling)  # the status would say our whole script again
     if isinstance(done, Received) and not done.has_last:
-        return _not_whole(done, sent)
+        return _not_whole(done, ended.sent, ended.worker)
     if isinstance(done, Received):
         return ProtocolViolation("the pod has everything, but did not put it in its place")
-    if not whole:
-        return ProtocolViolation("the pod says that it is done, but the archive has not come to its end")
+    if not ended.whole:
+        return not_ended()
     return None
 
 
-def _not_whole(received: Received, sent: str) -> TransferError:
+def not_ended() -> TransferError:
+    """Return the error of a pull whose pod has said its last word before the archive's end."""
+    return ProtocolViolation("the pod says that it is done, but the archive has not come to its end")
+
+
+def differs(received: Received, sent: str) -> bool:
+    """Tell whether a pod owns up to having other than it was sent, `ENTRIES-BYTES`, whatever else it says.
+
+    More entries may be a file system's own.
+    """
+    entries, _, size = sent.partition("-")
+    lacks = bool(entries) and received.entries is not None and received.entries < int(entries)
+    return lacks or (bool(size) and received.size is not None and received.size != int(size))
+
+
+def _not_whole(received: Received, sent: str, worker: Worker) -> TransferError:
     entries = "" if received.entries is None else str(received.entries)
     size = "" if received.size is None else str(received.size)
     sent_entries, _, sent_size = sent.partition("-")
     if not entries or (entries, size or sent_size) == (sent_entries, sent_size):
-        return ProtocolViolation("tar ended without an error, but the last member of the archive was not extracted")
+        return ProtocolViolation(
+            f"{worker.name} ended without an error, but the last member of the archive was not extracted"
+        )
     got = f"{entries} of {sent_entries} entries"
     got += f", {size} of {sent_size} bytes" if size else ""
+    has_more = size.isdigit() and sent_size.isdigit() and int(size) > int(sent_size)
+    what = "wrote more than was sent" if has_more else "left something out"
     return CommandFailed(
-        f"tar ended without an error, but left something out: {got} came to stand in the container",
-        hint="is its tar a wrapper, or its file system one that takes two names for one? nothing was changed",
+        f"{worker.name} ended without an error, but {what}: {got} came to stand in the container",
+        hint=worker.merged,
     )
 
 
@@ -228,7 +256,7 @@ def _not_run(status: ExitStatus) -> TransferError:
     return ConnectFailed(reason) if any(sign in status.message for sign in _AWAY) else CommandFailed(reason)
 
 
-def _failed(code: int, said: str, *, settling: bool) -> TransferError:
+def _failed(code: int, said: str, worker: Worker, *, settling: bool) -> TransferError:
     if code == 137:
         return CommandFailed(
             "the commands in the container were killed (137)" + (f": {said}" if said else ""),
@@ -248,6 +276,6 @@ def _failed(code: int, said: str, *, settling: bool) -> TransferError:
         )
     denied = "Permission denied" in said or "Operation not permitted" in said
     return CommandFailed(
-        f"tar failed in the container with exit code {code}: {said or 'it said nothing'}",
+        f"{worker.name} failed in the container with exit code {code}: {said or 'it said nothing'}",
         hint="the container's user may not do that" if denied else "",
     )

@@ -5,8 +5,9 @@
     pod  → us   asynccp TOKEN summed
 
 Other questions are answered in the same form: `state` by size and time of change instead of a digest, `object` by
-inode, size and time (`stattime`); and, about one name, `head N` by the digest of the first N bytes, `old` by the number
-of entries there that have not changed.
+inode, size and time (`stattime`); `span`, where an offset and a size stand before each name, by the file's inode (0 if
+nobody can tell) and the digest of that part; and, about one name, `old` by the number of entries there that have not
+changed.
 
 Names begin with `./`. On the way to the pod, bytes that a shell's `read` might mistake are written as printf's `%b`
 reads them (POSIX printf: `\\0` and three octal digits). On the way back the names are known, so that the answer can be
@@ -18,6 +19,7 @@ pod that lies about its own files can't be caught by any of them. That a weaker 
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from asynccp.archive.printf import for_printf
 from asynccp.errors import ProtocolViolation
@@ -27,6 +29,14 @@ MAX_NAMES = 100  # in one question: its answer fits the 64 KiB of a pipe, so tha
 MAX_NAMES_SIZE = 16 * 1024  # bytes of names in one question, but for a single longer one
 _WORD, _NUMBERS = re.compile(rb"-?[0-9A-Za-z]+"), re.compile(rb"[-+]?[0-9:.-]+")
 _PLAIN = frozenset(range(0x20, 0x7F)) - {0x5C}
+
+
+class Span(NamedTuple):
+    """So many bytes of a file in a pod, from `offset` on."""
+
+    path: bytes
+    offset: int
+    size: int
 
 
 def questions(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -48,6 +58,12 @@ def encode_question(paths: Sequence[bytes], what: str = "sum") -> bytes:
     return b"%b\n" % what.encode() + encode_names(paths)
 
 
+def encode_spans(spans: Iterable[Span]) -> bytes:
+    """Return the question for the digests of these."""
+    lines = (b"%d %d %b\n" % (one.offset, one.size, encode_name(one.path)) for one in spans)
+    return b"span\n" + b"".join(lines) + b"\n"
+
+
 def encode_names(paths: Iterable[bytes]) -> bytes:
     """Return the paths as lines for the pod's stdin, and the empty line that ends them."""
     return b"".join(b"%b\n" % encode_name(path) for path in paths) + b"\n"
@@ -59,12 +75,15 @@ def encode_name(path: bytes) -> bytes:
 
 
 class AnswerReader:
-    """Reads the digests of `paths` and the line behind them. algorithm: a key of ALGORITHMS, or a question's word."""
+    """Reads the digests of `paths` and the line behind them. algorithm: a key of ALGORITHMS, or a question's word.
 
-    def __init__(self, token: str, paths: Sequence[bytes], algorithm: str) -> None:
+    before: words that stand before each.
+    """
+
+    def __init__(self, token: str, paths: Sequence[bytes], algorithm: str, before: int = 0) -> None:
         self._end = f"asynccp {token} summed\n".encode()
         self._paths = paths
-        self._words = {"cksum": 2, "state": 2, "object": 5}.get(algorithm, 1)
+        self._words = {"cksum": 2, "state": 2, "object": 5}.get(algorithm, 1) + before
         self._word = (_NUMBERS if algorithm == "object" else _WORD).fullmatch
         self._bound = sum(4 * len(path) + 200 for path in paths) + len(self._end)
         self._buffer = bytearray()

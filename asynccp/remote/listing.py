@@ -53,9 +53,9 @@ _Told = tuple[bytes, Item | bytes, int]
 class ListingReader:
     """Reads one listing, as it comes.
 
-    names: what was asked for; empty is everything. how: in which way the pod lists, `none` if it can't; empty until it
-    has said so. code: 0 when it could tell of all there is; 1 when not, `unlisted`, or something went meanwhile; None
-    until the end. rest: what follows the end.
+    names: what was asked for; empty is everything. how: in which way the pod lists, `none` if it can't, `absent` if
+    nothing is there; empty until it has said so. code: 0 when it could tell of all there is; 1 when not, `unlisted`, or
+    something went meanwhile; None until the end. rest: what follows the end.
 
     mounts: the mount points below the directory that was listed. hollow: those of pseudo file systems, in which nothing
     is listed, with their types. unlisted: the first directories whose content could not be seen, unlisted_count: how
@@ -114,7 +114,13 @@ class ListingReader:
             raise _no_listing(self._buffer)
 
     def _begin_items(self, how: str) -> None:
-        forms = {"printf": _nul_item, "xargs": _slashes_item, "walk": _slashes_item, "none": _no_item}
+        forms = {
+            "printf": _nul_item,
+            "xargs": _slashes_item,
+            "walk": _slashes_item,
+            "none": _no_item,
+            "absent": _no_item,
+        }
         if how not in forms:
             raise ProtocolViolation(f"the pod lists in a way that is not known here: '{printable(how, 60)}'")
         self.how, self._item = how, forms[how]

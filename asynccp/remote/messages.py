@@ -10,10 +10,14 @@ What a pod says is untrusted: a number that is none, or too long to be one, is a
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
+from msgspec import Struct
+
 _MOST_DIGITS = 18
+_MOST_ID = 2**32 - 2  # the next one says that there is none (chown(2))
+_MOST_NAME = 60  # characters of a revision's
 
 
-class Hello(NamedTuple):
+class Hello(Struct, frozen=True):
     """What the script has found.
 
     problem: why it can't do what was asked, None when it can. file_system: its type, where that is the problem.
@@ -26,7 +30,9 @@ class Hello(NamedTuple):
     what is to be sent is to be said before the next hello. sets: programs that set attributes, of those there are.
     lacks: `tar`, of a container that has none: what does its work is to be sent before the next hello.
     chooses: of a pull, likewise: what is to be packed. parts: it can be asked for so many bytes of a file.
-    user: the target's uid and gid, where they are the problem.
+    holds_bytes: a variable of its shell holds any bytes but NUL, not text alone.
+    user: the target's uid and gid, where they are the problem. owner: those that were asked for, in numbers.
+    revision: of a rollback, what is brought back. revisions: of a history, how many lines follow.
     """
 
     problem: str | None = None
@@ -47,7 +53,21 @@ class Hello(NamedTuple):
     sets: frozenset[str] = frozenset()
     chooses: bool = False
     parts: bool = False
+    holds_bytes: bool = False
     user: tuple[int, int] | None = None
+    owner: tuple[int, int] | None = None
+    revision: str = ""
+    revisions: int = 0
+
+    @property
+    def by_shell(self) -> bool:
+        """Whether the shell packs, in place of a tar."""
+        return self.tar == "sh"
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody there speaks: there is a tar, but no shell (`remote.alone`)."""
+        return self.tar == "alone"
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> Self:
@@ -69,8 +89,12 @@ class Hello(NamedTuple):
             compares=facts.get("compares") == "yes",
             chooses=facts.get("chooses") == "yes",
             parts=facts.get("parts") == "yes",
+            holds_bytes=facts.get("holds") == "bytes",
             sets=frozenset(filter(None, facts.get("sets", "").split(","))),
             user=_ids(facts),
+            owner=_owner(facts.get("owner", "")),
+            revision=facts.get("revision", "")[:_MOST_NAME],
+            revisions=number(facts, "revisions") or 0,
         )
 
 
@@ -95,12 +119,13 @@ class Received(NamedTuple):
         )
 
 
-class Done(NamedTuple):
+class Done(Struct, frozen=True):
     """How it ended. code: of the last program that counts; None when it wasn't told.
 
     settled: of a push, whether directories that were there got what was asked for; None of a pull. handed: whether what
     is new has the group that its directory hands down. barred, overwritten: how many entries were. is_hidden: of a
-    pull, a file has content that its size doesn't tell.
+    pull, a file has content that its size doesn't tell. swapped: of a push or rollback that was to swap its place:
+    `yes` or `no`. kept: the name of the backup that was made.
     """
 
     code: int | None = None
@@ -109,6 +134,8 @@ class Done(NamedTuple):
     barred: int = 0
     overwritten: int = 0
     is_hidden: bool = False
+    swapped: str = ""
+    kept: str = ""
 
     @classmethod
     def read(cls, facts: Mapping[str, str]) -> Self:
@@ -119,6 +146,8 @@ class Done(NamedTuple):
             barred=number(facts, "barred") or 0,
             overwritten=number(facts, "overwritten") or 0,
             is_hidden=bool(facts.get("hidden")),
+            swapped=facts.get("swapped", ""),
+            kept=facts.get("kept", "")[:_MOST_NAME],
         )
 
 
@@ -129,6 +158,12 @@ LastWord = Received | Done
 def _ids(facts: Mapping[str, str]) -> tuple[int, int] | None:
     uid, gid = number(facts, "uid"), number(facts, "gid")
     return None if uid is None or gid is None else (uid, gid)
+
+
+def _owner(text: str) -> tuple[int, int] | None:
+    uid, colon, gid = text.partition(":")
+    found = _ids({"uid": uid, "gid": gid}) if colon else None
+    return found if found and max(found) <= _MOST_ID else None
 
 
 def number(facts: Mapping[str, str], key: str) -> int | None:

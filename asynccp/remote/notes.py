@@ -10,13 +10,14 @@ has words that it ends with none.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from msgspec import Struct
 
 MAX_NOTE_SIZE = 8192  # bytes; a path has up to 4,096
-_LAST = "ended"  # the note that has all of the programs' own words before it
+_LAST = ("ended", "ran")  # notes that have all of the programs' own words before them
 
 
-class Note(NamedTuple):
+class Note(Struct, frozen=True):
     """One line: `word`, and what follows it."""
 
     word: str
@@ -49,7 +50,7 @@ class NoteReader:
                 yield self._begun_line()
                 continue
             note = _note(text)
-            if note.word == _LAST and self._begun:
+            if note.word in _LAST and self._begun:
                 yield self._begun_line()
             yield note
         if len(self._begun) + len(self._line) > MAX_NOTE_SIZE:

@@ -7,6 +7,7 @@ from asynccp.errors import (
     CommandMissing,
     DestinationError,
     Knob,
+    NoBackup,
     NoSuchPath,
     OtherUser,
     ProtocolViolation,
@@ -15,6 +16,7 @@ from asynccp.errors import (
     TransferError,
 )
 from asynccp.remote.messages import Hello
+from asynccp.remote.worker import TAR, Worker
 from asynccp.text import printable
 
 _NO_NODE = "a pod with the node's rights could copy these files; asynccp starts none (there is no --via-node yet)"
@@ -28,6 +30,11 @@ _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
         SourceMissing,
         "PATH is a symbolic link that leads nowhere in the container",
         f"{Knob.NO_FOLLOW} copies the link itself",
+    ),
+    "unfollowed": (
+        SourceMissing,
+        "PATH is a symbolic link, which a tar without a shell does not follow",
+        f"name what it leads to, or write a slash behind a directory; {Knob.NO_FOLLOW} copies the link itself",
     ),
     "pseudo": (
         SourceMissing,
@@ -62,6 +69,59 @@ _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
         "PATH is not writable for the container's user, or on a read-only file systemWHY",
         f"{Knob.IN_PLACE} overwrites files that may be written in a directory that may not",
     ),
+    "unknown-owner": (
+        DestinationError,
+        "the container knows no such ownerWHY",
+        f"a name of {Knob.CHOWN} is looked up in its /etc/passwd and /etc/group; a number needs none",
+    ),
+    "not-root": (
+        DestinationError,
+        "files can't be given to another owner: the container's user is not rootWHY",
+        f"push without {Knob.CHOWN}: what it writes is its own",
+    ),
+    # What can't be replaced as a whole (`remote/scripts/swap.sh`).
+    "mount-point": (
+        DestinationError,
+        "PATH can't be replaced at once: a volume is mounted there, and a mount point can't be renamed",
+        f"push into a directory of its own below it, or without {Knob.ATOMIC}",
+    ),
+    "mount-below": (
+        DestinationError,
+        "PATH can't be replaced at once: something is mounted below it (a ConfigMap's or Secret's key, or a volume)",
+        f"push into a directory of its own, or without {Knob.ATOMIC}",
+    ),
+    "closed-parent": (
+        DestinationError,
+        "PATH can't be replaced at once: the directory that it is in may not be written, or is read-onlyWHY",
+        f"push without {Knob.ATOMIC}, or into a directory of a volume",
+    ),
+    "others-directory": (
+        DestinationError,
+        "PATH can't be replaced at once: it is another user's, whom the new one could not be given to",
+        f"push without {Knob.ATOMIC}",
+    ),
+    "layered": (
+        DestinationError,
+        "PATH can't be replaced at once: it is a part of the image, and overlayfs renames no such directory",
+        f"push into a directory of a volume or one that isn't in the image, or without {Knob.ATOMIC}",
+    ),
+    "no-name": (
+        DestinationError,
+        "PATH can't be replaced at once: it has no name that another directory could get",
+        "name a directory of its own",
+    ),
+    "rooted": (
+        DestinationError,
+        f"PATH can't be replaced at once: {_NO_CHROOT}",
+        f"push without {Knob.ATOMIC}",
+    ),
+    "closed-store": (
+        DestinationError,
+        "no backup of PATH can be kept beside it: .asynccp-backup there is not the container user's aloneWHY",
+        "remove it, if nobody needs it",
+    ),
+    "no-backup": (NoBackup, "no backup of PATH is there", f"a push with {Knob.BACKUPS} keeps what it replaces"),
+    "no-revision": (NoBackup, "there is no such revision of PATH", "`asynccp history` lists them"),
     # What a shell in an ephemeral container finds (`remote/scripts/reach.sh`, `rooted.sh`).
     "no-target": (
         TargetUnreachable,
@@ -91,11 +151,13 @@ _MEANING: dict[str, tuple[type[TransferError], str, str]] = {
 }
 
 
-def refusal(hello: Hello, path: str, said: str, others: Sequence[str] = ()) -> TransferError | None:
+def refusal(
+    hello: Hello, path: str, said: str, others: Sequence[str] = (), worker: Worker = TAR
+) -> TransferError | None:
     """Return the error that a hello means, None when the pod is ready.
 
     path: that was asked for, escaped. said: the tail of the pod's stderr, escaped; it holds the system's own reason.
-    others: the pod's other containers.
+    others: the pod's other containers. worker: who is to pack or unpack.
     """
     problem = hello.problem
     if problem is None:
@@ -119,8 +181,11 @@ def refusal(hello: Hello, path: str, said: str, others: Sequence[str] = ()) -> T
         return error(_filled(sentence, words), hint=_filled(hint, words))
     if problem.startswith("no-"):
         program = printable(problem.removeprefix("no-"), 60)
+        lacks, add = f"no {program}", program
+        if worker is not TAR:  # which would have done without that program
+            lacks, add = f"neither tar nor {program}", f"tar or {program}"
         return CommandMissing(
-            f"there is no {program} in the container", hint=f"{elsewhere(others)}, or add {program} to the image"
+            f"there is {lacks} in the container", hint=f"{elsewhere(others)}, or add {add} to the image"
         )
     return ProtocolViolation(f"the pod reports a problem that is not known here: {printable(problem, 60)}")
 

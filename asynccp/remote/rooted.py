@@ -12,11 +12,13 @@ has used it for a while.
 from typing import NamedTuple
 
 from asynccp.remote.agent import Request, TarAgent
-from asynccp.remote.commands import texts
+from asynccp.remote.commands import Texts, read_for_pulls, read_for_pushes
 from asynccp.remote.script import Command, command, load
 
 _REACH, _LEASE = load("reach"), load("lease")
-ROOTED = texts("rooted")
+ROOTED = Texts(("rooted",))
+read_for_pushes(ROOTED)
+read_for_pulls(ROOTED)
 
 
 class Site(NamedTuple):

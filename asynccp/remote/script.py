@@ -13,7 +13,6 @@ A script is one brace group: what was cut off in the middle is a syntax error, a
 """
 
 import functools
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,8 +34,9 @@ class Command(NamedTuple):
     script: bytes
 
 
+@functools.cache
 def load(*parts: str) -> bytes:
-    """Return the joined text of some parts, as it travels. Reads files: to be called when a module is imported."""
+    """Return the joined text of some parts, as it travels. Reads files of this package, once."""
     return b"{\n%b}\n" % b"".join(map(_part, parts))
 
 
@@ -53,4 +53,5 @@ def command(token: str, text: bytes, values: tuple[str, ...], *, shell: str = SH
 
 def stripped(text: str) -> str:
     """Return a script without indentation, empty lines, and comments that have a line of their own."""
-    return re.sub(r"^(?:[ \t]*(?:#.*)?\n)+|^[ \t]+", "", text, flags=re.MULTILINE)
+    lines = (line.lstrip(" \t") for line in text.split("\n"))
+    return "".join(f"{line}\n" for line in lines if line and line[0] != "#")

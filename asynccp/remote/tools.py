@@ -23,6 +23,9 @@ class Ability(NamedTuple):
     words: str
 
 
+TAR_ALONE = Ability(both_ways=False, words="by its tar, without a shell: a pull of all that is there, no push")
+
+
 def tools_command(shell: str) -> Command:
     """Return the command that names the programs of `PROGRAMS` that there are, a line each. It reads nothing."""
     return Command((shell, "-c", _ASK), b"")

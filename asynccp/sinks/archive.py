@@ -14,9 +14,10 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import replace
 from threading import Condition, Thread
 from typing import BinaryIO, Protocol
+
+from msgspec.structs import replace
 
 from asynccp.archive.attributes import as_asked
 from asynccp.archive.format import TAR

@@ -55,8 +55,14 @@ class Sink(ABC):
     comes, 1.0 s of CPU for a GiB."""
 
     continues: ClassVar[bool] = False
-    """Whether it takes up what an earlier copy has left: can tell what stands here (`standing`), and complete, rename,
-    remove and set it. Else everything is fetched, and those calls are not made."""
+    """Whether it takes up what an earlier copy has left: can tell what stands here (`standing`). Else everything is
+    fetched, and neither that nor what `completes` is about is called."""
+
+    completes: ClassVar[bool] = True
+    """Whether it can complete, rename, remove and set what stands here. Else what differs is fetched whole."""
+
+    masks_modes: ClassVar[bool] = True
+    """Whether what stands here has modes less this process's umask."""
 
     name: bytes
     landed: str = ""
@@ -150,6 +156,13 @@ class Sink(ABC):
     def read_back(self, stored: Stored) -> Iterable[bytes]:  # noqa: ARG002
         """Yield content that was written, fewer bytes if it is not there any more."""
         return ()
+
+    def content(self, path: bytes, offset: int, size: int) -> Iterator[bytes]:
+        """Yield the last so many bytes of a file that stands here, from `offset` on. It is read as it is asked for.
+
+        To be begun when nothing else is. Raises DestinationError unless it has exactly as many.
+        """
+        raise NotImplementedError
 
     def size_of(self, path: bytes) -> int | None:  # noqa: ARG002
         """Return the bytes of a file that stands under this path; None when nobody can tell. Any path may be asked."""

@@ -107,6 +107,8 @@ class DirectorySink(Sink):
         self._attributes = attributes
         # What of a mode the archive decides about; None until it is asked for.
         self._modes = 0o777 if attributes.preserve_modes else None
+        self._sure: tuple[bytes, int] | None = None  # in which directory files have the mode they are created with
+        self._file_modes: dict[int, int] = {}  # by those that the archive tells
         self._tree = Tree(root, base)
         self._symlinks: list[Entry] = []
         self._entry = Entry(b"", Kind.DIRECTORY)  # the one under way
@@ -139,8 +141,22 @@ class DirectorySink(Sink):
 
     def put(self, entry: Entry, content: memoryview) -> None:
         self._entry = entry
-        self._parent_fd = self._tree.at(_parent(entry.path))
-        self._make_file(entry, [content])
+        above, _, name = entry.path.rpartition(b"/")
+        self._parent_fd = self._tree.at(above)
+        if self._attributes.preserve_owner or entry.mtime_ns % 1_000_000_000:
+            self._make_file(entry, [content])
+            return
+        if (mode := self._file_modes.get(entry.mode)) is None:
+            mode = self._file_modes[entry.mode] = self._mode(entry)
+        times_s = (int(time.time()), entry.mtime_s) if self._attributes.times else None
+        where = above, mode
+        try:
+            sure = self._tree.put(self._parent_fd, name, content, mode, times_s, sure=where == self._sure)
+        except OSError:  # once more, with care and words
+            self._make_file(entry, [content])
+        else:
+            self._sure = where if sure else None
+            self._published(entry)
 
     def write(self, data: memoryview) -> None:
         if self._small is None:
@@ -224,6 +240,18 @@ class DirectorySink(Sink):
                 self._settle(entry)
         self._symlinks.clear()
         self._tree.close()
+
+    def content(self, path: bytes, offset: int, size: int) -> Iterator[bytes]:
+        self._tree.at(b"")
+        fd = opened(self._tree, path, offset + size)
+        try:
+            while size and (data := os.pread(fd, min(_BLOCK_SIZE, size), offset)):
+                yield data
+                offset, size = offset + len(data), size - len(data)
+        finally:
+            os.close(fd)
+        if size:
+            raise changed(self._tree, path)
 
     def size_of(self, path: bytes) -> int | None:
         try:
@@ -364,12 +392,21 @@ class DirectorySink(Sink):
         if self._attributes.preserve_owner:
             with _owner_translated(entry):
                 os.fchown(fd, entry.uid, entry.gid)
-        if self._modes is None:
-            self._modes = 0o777 & ~umask()
-        mode = entry.mode if self._attributes.perms else usual_mode(entry)
-        os.fchmod(fd, mode & self._modes)
+        os.fchmod(fd, self._mode(entry))
         if self._attributes.times:
             os.utime(fd, ns=(time.time_ns(), entry.mtime_ns))
+
+    def _mode(self, entry: Entry) -> int:
+        """Return the mode that a file or directory gets."""
+        if self._modes is None:
+            self._modes = 0o777 & ~umask()
+        mode = (entry.mode if self._attributes.perms else usual_mode(entry)) & self._modes
+        if not self._attributes.chmod:
+            return mode
+        from asynccp.modes import mode_after  # few ask for it
+
+        is_directory = entry.kind is Kind.DIRECTORY
+        return mode_after(mode, self._attributes.chmod, is_directory=is_directory, umask=umask()) & 0o777
 
 
 @contextmanager

@@ -4,34 +4,38 @@ Nothing runs, and nothing is changed.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from anyio import move_on_after, sleep
+from msgspec import Struct, field
 
 from asynccp.target import pods_query
 from asynccp.testing import documents, selector
 from asynccp.testing.documents import ApiError, Refused, Workload, bad_request, forbidden, not_found
+from asynccp.testing.journal import Journal
 from asynccp.testing.pod import FakePod
 
+_LOOK_EVERY_S = 0.02  # at what has changed, for those who watch
 POD = "/api/v1/namespaces/{namespace}/pods/{name}"
 _OWNERS = ("/api/v1", "/apis/{group:apps|batch}/v1")  # of services, and of workloads
 
 
-@dataclass(slots=True)
-class Store:
+class Store(Struct):
     """What the cluster knows: pods by namespace and name, workloads and services by plural, namespace and name.
 
     forbidden: user, verb and resource, in every namespace; `*` is any verb, any resource.
-    accepted: the users whose credentials are good; None for everyone's.
+    accepted: the users whose credentials are good; None for everyone's. zones: of nodes that have one.
     """
 
     pods: dict[tuple[str, str], FakePod] = field(default_factory=dict)
     workloads: dict[tuple[str, str, str], Workload] = field(default_factory=dict)
     forbidden: set[tuple[str, str, str]] = field(default_factory=set)
     accepted: frozenset[str] | None = None
+    zones: dict[str, str] = field(default_factory=dict)
+    journal: Journal = field(default_factory=Journal)
 
     def authenticate(self, request: web.Request) -> None:
         """Raise ApiError: 401 if nobody knows the user."""
@@ -83,6 +87,8 @@ def routes(store: Store) -> Iterable[web.RouteDef]:
     yield web.get("/api/v1/pods", api.list_pods)
     yield web.get("/api/v1/namespaces/{namespace}/pods", api.list_pods)
     yield web.get(POD, api.get_pod)
+    yield web.get("/api/v1/nodes", api.list_nodes)
+    yield web.get("/api/v1/namespaces", api.list_namespaces)
     yield web.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", api.review_access)
     yield web.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", api.review_self)
     for base in _OWNERS:
@@ -136,17 +142,49 @@ class _Api:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def list_pods(self, request: web.Request) -> web.Response:
+    async def list_namespaces(self, request: web.Request) -> web.Response:
+        self._store.authorize(request, "list", "namespaces")
+        names = sorted({pod.namespace for pod in self._store.pods.values()})
+        items = [{"metadata": {"name": name, "labels": {}}} for name in names]
+        return web.json_response({"kind": "NamespaceList", "apiVersion": "v1", "metadata": {}, "items": items})
+
+    async def list_pods(self, request: web.Request) -> web.StreamResponse:
         self._store.authorize(request, "list", "pods")
         query = request.query
         if query.get("watch", "0").lower() not in ("0", "false"):
-            raise ApiError(405, "MethodNotAllowed", "the demo cluster has no watch")
+            return await self._watch(request)
+        self._store.journal.look(self._store.pods)
         labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
         pods = self._store.select(request.match_info.get("namespace", ""), labels, fields)
         page, metadata = page_of(pods, query.get("limit", ""), query.get("continue", ""), bool(labels or fields))
+        metadata = {**metadata, "resourceVersion": str(self._store.journal.version)}
         if _wants_table(request):
             return web.json_response(documents.pod_table(page, metadata, datetime.now(UTC)))
         return web.json_response(documents.listing("Pod", [pod.to_json() for pod in page], metadata=metadata))
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        """Tell of changes as they come, for as long as was asked for."""
+        self._store.authorize(request, "watch", "pods")
+        query, journal = request.query, self._store.journal
+        requirements = selector.parse_labels(query.get("labelSelector", ""))
+        terms = selector.parse_fields(query.get("fieldSelector", ""), FakePod.FIELDS)
+        where, version = request.match_info.get("namespace", ""), int(query.get("resourceVersion", "0"))
+        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await answer.prepare(request)
+        with move_on_after(float(query.get("timeoutSeconds", "1800"))):
+            while True:
+                if version < journal.oldest:
+                    await answer.write(documents.watch_event("ERROR", documents.expired(version, journal.oldest)))
+                    return answer
+                journal.look(self._store.pods)
+                for entry in journal.after(version):
+                    version = entry.version
+                    is_there = where in ("", entry.namespace) and selector.matches(requirements, entry.labels)
+                    if is_there and selector.matches(terms, entry.fields):
+                        await answer.write(documents.watch_event(entry.kind, entry.document))
+                await sleep(_LOOK_EVERY_S)
+        await answer.write(documents.watch_event("BOOKMARK", documents.bookmark(version)))
+        return answer
 
     async def get_pod(self, request: web.Request) -> web.Response:
         self._store.authorize(request, "get", "pods")
@@ -154,6 +192,12 @@ class _Api:
         if _wants_table(request):
             return web.json_response(documents.pod_table([pod], {}, datetime.now(UTC)))
         return web.json_response(pod.to_json())
+
+    async def list_nodes(self, request: web.Request) -> web.Response:
+        self._store.authorize(request, "list", "nodes")
+        names = sorted({pod.node for pod in self._store.pods.values() if pod.node} | set(self._store.zones))
+        nodes = [documents.node(name, self._store.zones.get(name, "")) for name in names]
+        return web.json_response(documents.listing("Node", nodes))
 
     async def list_workloads(self, request: web.Request) -> web.Response:
         api, plural = _resource(request)

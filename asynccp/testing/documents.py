@@ -7,11 +7,13 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from msgspec import Struct, field
+
+from asynccp.target import ZONE
 from asynccp.testing.pod import FakePod, timestamp
 
 Json = dict[str, Any]
@@ -127,6 +129,34 @@ def listing(kind: str, items: Sequence[Json], api_version: str = "v1", metadata:
     return {"kind": f"{kind}List", "apiVersion": api_version, "metadata": body, "items": list(items)}
 
 
+def watch_event(kind: str, document: Json) -> bytes:
+    """Return a v1.WatchEvent, as a line."""
+    return json.dumps({"type": kind, "object": document}).encode() + b"\n"
+
+
+def bookmark(version: int) -> Json:
+    return {"kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": str(version)}}
+
+
+def expired(version: int, oldest: int) -> Json:
+    """Return the v1.Status of a watch from a version that etcd has no more."""
+    said = f"too old resource version: {version} ({oldest})"
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "message": said,
+        "reason": "Expired",
+        "code": 410,
+    }
+
+
+def node(name: str, zone: str) -> Json:
+    """Return as much of a v1.Node as says where it is."""
+    labels = {"kubernetes.io/hostname": name, **({ZONE: zone} if zone else {})}
+    return {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": {}}
+
+
 def continue_token(pod: FakePod) -> str:
     """Return the token of the page that begins after `pod`; like a real one it says so in base64."""
     start = f"{pod.namespace}/{pod.name}\0"
@@ -180,8 +210,7 @@ def _age(seconds: float) -> str:
     return f"{int(seconds) // 86400}d"
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """A Deployment, another owner of pods, or a Service: it has them by its selector alone, and never makes one.
 
     api: as in `apis/apps/v1`. match: the v1.LabelSelector, of a Service the plain map that it has instead.

@@ -14,12 +14,12 @@ It does what a client sees API server, kubelet and containerd do together
 import functools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from aiohttp import WSMsgType, web
 from anyio import CancelScope, create_task_group
+from msgspec import Struct
 
 from asynccp.kube.exec import CLOSE, ERROR, RESIZE, STDERR, STDIN, STDOUT, V4, V5, encode_status
 from asynccp.status import ExitStatus
@@ -31,8 +31,7 @@ CLOSE_GRACE_S = 2.0  # for the client's Close; a real server doesn't wait, and m
 _WRITER_LIMIT = 64 * 1024  # bytes that may lie between us and the socket
 
 
-@dataclass(frozen=True, slots=True)
-class ExecOptions:
+class ExecOptions(Struct, frozen=True):
     """What a client asks for (v1.PodExecOptions). channels: which of stdin, stdout and stderr."""
 
     command: Sequence[str]

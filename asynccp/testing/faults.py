@@ -12,11 +12,11 @@ won't send (a torn frame, a reset, a Close code that doesn't exist) is written o
 import asyncio
 import socket
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 from aiohttp import web
 from anyio import sleep
+from msgspec import Struct
 
 from asynccp.kube.exec import ERROR, STDERR, STDOUT, encode_status
 from asynccp.status import ExitStatus
@@ -29,8 +29,7 @@ _LOOK_EVERY_S = 0.02  # whether a client is gone that nobody listens to
 _FLOOD = b"\x1b[31mtar: \x07something is wrong\r" * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """channel: STDIN, STDOUT, or ERROR: before the last word. offset: the byte of this session that it strikes at."""
 
     channel: int = STDOUT
@@ -40,15 +39,14 @@ class Place:
 LAST_WORD = Place(ERROR)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """always: it strikes every session, not only the next.
 
     corrupts: bytes arrive that the pod did not send, so that only a digest can tell.
     """
 
     place: Place = Place()
-    always: bool = field(default=False, kw_only=True)
+    always: bool = False
     corrupts: ClassVar[bool] = False
 
     async def open(self, request: web.Request) -> web.Response | None:
@@ -60,13 +58,12 @@ class Fault:
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse(Fault):
+class Refuse(Fault, frozen=True, kw_only=True):
     """No session: an HTTP status. says_why: with a v1.Status, as the API server; else an empty body, as a proxy."""
 
-    code: int = field(default=503, kw_only=True)
-    says_why: bool = field(default=True, kw_only=True)
-    retry_after: str = field(default="", kw_only=True)
+    code: int = 503
+    says_why: bool = True
+    retry_after: str = ""
 
     async def open(self, request: web.Request) -> web.Response:
         error = ApiError(self.code, "Struck", f"a fault answers {self.code}")
@@ -76,8 +73,7 @@ class Refuse(Fault):
         return web.Response(status=self.code, text=error.body, content_type=error.content_type, headers=headers)
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped(Fault):
+class Dropped(Fault, frozen=True):
     """No session: the connection breaks before the 101."""
 
     async def open(self, request: web.Request) -> web.Response:
@@ -85,8 +81,7 @@ class Dropped(Fault):
         return web.Response()
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered(Fault):
+class Unanswered(Fault, frozen=True):
     """No session: nothing comes, until the client gives up or the cluster is healed."""
 
     async def open(self, request: web.Request) -> web.Response:
@@ -94,12 +89,11 @@ class Unanswered(Fault):
         return web.Response()
 
 
-@dataclass(frozen=True, slots=True)
-class Cut(Fault):
+class Cut(Fault, frozen=True, kw_only=True):
     """The connection ends without a Close. in_frame: in the middle of a frame. resets: by RST, not FIN."""
 
-    in_frame: bool = field(default=False, kw_only=True)
-    resets: bool = field(default=False, kw_only=True)
+    in_frame: bool = False
+    resets: bool = False
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         if self.in_frame:
@@ -108,52 +102,47 @@ class Cut(Fault):
         return b""
 
 
-@dataclass(frozen=True, slots=True)
-class Close(Fault):
+class Close(Fault, frozen=True, kw_only=True):
     """The server closes: 1000, 1011; and 1006, which may never be sent."""
 
-    code: int = field(default=1000, kw_only=True)
+    code: int = 1000
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         link.close_with(self.code)
         return b""
 
 
-@dataclass(frozen=True, slots=True)
-class Delay(Fault):
+class Delay(Fault, frozen=True, kw_only=True):
     """One pause."""
 
-    seconds: float = field(default=0.05, kw_only=True)
+    seconds: float = 0.05
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         await sleep(self.seconds)
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class Slow(Fault):
+class Slow(Fault, frozen=True, kw_only=True):
     """From the place on, each message of its direction waits a little: stdin is taken, or stdout said, slowly."""
 
-    seconds: float = field(default=0.005, kw_only=True)
+    seconds: float = 0.005
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         link.delay_s[self.place.channel] = self.seconds
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class Silence(Fault):
+class Silence(Fault, frozen=True, kw_only=True):
     """From the place on, nothing is said. deaf: nor is anything taken, until the cluster is healed."""
 
-    deaf: bool = field(default=False, kw_only=True)
+    deaf: bool = False
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         link.silent, link.deaf = True, self.deaf
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class Garbage(Fault):
+class Garbage(Fault, frozen=True):
     """Bytes that are no frame, then the session goes on."""
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
@@ -161,30 +150,27 @@ class Garbage(Fault):
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class WrongChannel(Fault):
+class WrongChannel(Fault, frozen=True, kw_only=True):
     """A message on a channel that carries nothing."""
 
-    channel: int = field(default=7, kw_only=True)
+    channel: int = 7
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         await link.say(bytes((self.channel,)) + b"astray")
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class OversizedFrame(Fault):
+class OversizedFrame(Fault, frozen=True, kw_only=True):
     """A frame whose header announces more than anybody takes."""
 
-    size: int = field(default=1 << 40, kw_only=True)
+    size: int = 1 << 40
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         link.write(bytes((0x80 | BINARY_FRAME, 127)) + self.size.to_bytes(8, "big") + b"\x01")
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class TextFrame(Fault):
+class TextFrame(Fault, frozen=True):
     """Stdout as text, as if each byte were a character: those above 127 become two."""
 
     corrupts: ClassVar[bool] = True
@@ -197,8 +183,7 @@ class TextFrame(Fault):
         return b""
 
 
-@dataclass(frozen=True, slots=True)
-class EndlessStdout(Fault):
+class EndlessStdout(Fault, frozen=True):
     """Stdout never ends."""
 
     corrupts: ClassVar[bool] = True
@@ -208,11 +193,10 @@ class EndlessStdout(Fault):
             await link.say(bytes((STDOUT,)) + b"\xaa" * 32 * 1024)
 
 
-@dataclass(frozen=True, slots=True)
-class StderrFlood(Fault):
+class StderrFlood(Fault, frozen=True, kw_only=True):
     """A great deal of stderr, with control characters; then the session goes on."""
 
-    size: int = field(default=1024 * 1024, kw_only=True)
+    size: int = 1024 * 1024
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         for _ in range(0, self.size, len(_FLOOD)):
@@ -220,8 +204,7 @@ class StderrFlood(Fault):
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class EarlySuccess(Fault):
+class EarlySuccess(Fault, frozen=True):
     """Success is said before the data's end; then the session goes on."""
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
@@ -229,8 +212,7 @@ class EarlySuccess(Fault):
         return rest
 
 
-@dataclass(frozen=True, slots=True)
-class FalseSuccess(Fault):
+class FalseSuccess(Fault, frozen=True):
     """The session ends with Success and Close 1000, as when an API server that translates lost its kubelet."""
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
@@ -239,19 +221,17 @@ class FalseSuccess(Fault):
         return b""
 
 
-@dataclass(frozen=True, slots=True)
-class LastWord(Fault):
+class LastWord(Fault, frozen=True, kw_only=True):
     """Something else than the status stands on channel 3; nothing: no status comes."""
 
     place: Place = LAST_WORD
-    text: bytes = field(default=b"", kw_only=True)
+    text: bytes = b""
 
     async def strike(self, link: "StruckLink", rest: bytes) -> bytes:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Flip(Fault):
+class Flip(Fault, frozen=True):
     """One bit of stdout or stdin is wrong."""
 
     corrupts: ClassVar[bool] = True

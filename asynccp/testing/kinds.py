@@ -12,7 +12,8 @@ import hashlib
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _SLIM = (
     *("cat", "chmod", "cp", "dd", "echo", "env", "false", "head", "id", "ln", "ls", "mkdir", "mv", "od", "printf"),
@@ -20,8 +21,7 @@ _SLIM = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of container. programs: name in the container → path on this machine; None is the machine's PATH."""
 
     name: str

@@ -5,11 +5,12 @@ The fields may be changed while the cluster runs: that is how a test lets a pod 
 
 import contextlib
 import os
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
+
+from msgspec import Struct, field
 
 from asynccp.testing.kinds import Kind, gnu
 
@@ -21,11 +22,11 @@ _OF_PHASE = {
 }
 
 
-@dataclass(eq=False, slots=True)
-class Container:
+class Container(Struct, eq=False):
     """A container. waiting, terminated: why it doesn't run; both empty: as the pod's phase has it.
 
     target: of an ephemeral one, whose files are its own here; spec: what it was asked for as.
+    environment: of its commands, besides the usual; mounts: directories that it has, by which a value there may begin.
     log: lines, each with its time; previous: those of before the last restart, None if there was none.
     root: its file system, and path: the PATH of its commands; both are set when the pod joins a cluster.
     """
@@ -39,13 +40,17 @@ class Container:
     previous: list[tuple[datetime, bytes]] | None = None
     target: str = ""
     spec: dict[str, Any] = field(default_factory=dict)
-    root: Path = field(default=Path(), init=False)
-    path: str = field(default="", init=False)
+    environment: dict[str, str] = field(default_factory=dict)
+    mounts: tuple[str, ...] = ()
+    root: Path = Path()
+    path: str = ""
 
 
-@dataclass(eq=False, slots=True)
-class FakePod:
-    """A pod. node: empty while it isn't scheduled. deleting: since when, for a pod that is on its way out."""
+class FakePod(Struct, eq=False):
+    """A pod. node: empty while it isn't scheduled. deleting: since when, for a pod that is on its way out.
+
+    unready: why it isn't Ready though it runs; empty: it is.
+    """
 
     name: str
     labels: dict[str, str] = field(default_factory=dict)
@@ -58,6 +63,7 @@ class FakePod:
     uid: str = field(default_factory=lambda: str(uuid4()))
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     ephemeral: list[Container] = field(default_factory=list)
+    unready: str = ""
 
     def container(self, name: str = "") -> Container:
         """Return the container of that name, the first when none is given. Raises KeyError."""
@@ -76,6 +82,8 @@ class FakePod:
             one.root = directory / self.namespace / self.name / one.name
             (one.root / "tmp").mkdir(parents=True, exist_ok=True)
             one.path = _program_path(directory / ".programs", one.kind)
+            for mount in one.mounts:
+                (one.root / mount.lstrip("/")).mkdir(parents=True, exist_ok=True)
 
     def add_ephemeral(self, container: Container, directory: Path) -> None:
         """Add an ephemeral container. directory: as of `prepare`. Blocks."""
@@ -92,6 +100,10 @@ class FakePod:
             "HOSTNAME": self.name,
             "COPYFILE_DISABLE": "1",  # macOS's tar adds a `._` member for each file otherwise
             **({"ASYNCCP_CONFINED": "yes"} if container.target else {}),  # no process here has another root
+            **{
+                name: f"{container.root}{value}" if value in container.mounts else value
+                for name, value in container.environment.items()
+            },
         }
 
     def state(self, container: Container) -> tuple[str, str]:
@@ -130,11 +142,23 @@ class FakePod:
         }
         if self.node:
             spec["nodeName"] = self.node
-        status = {"phase": self.phase, "containerStatuses": [self._status(one) for one in self.containers]}
+        status: dict[str, Any] = {
+            "phase": self.phase,
+            "conditions": [self._ready()],
+            "containerStatuses": [self._status(one) for one in self.containers],
+        }
         if self.ephemeral:
             spec["ephemeralContainers"] = [one.spec for one in self.ephemeral]
             status["ephemeralContainerStatuses"] = [self._status(one) for one in self.ephemeral]
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
+
+    def _ready(self) -> dict[str, Any]:
+        runs = all(self.state(one)[0] == "running" for one in self.containers)
+        told = {"type": "Ready", "status": "True", "lastTransitionTime": timestamp(self.created)}
+        if runs and not self.unready:
+            return told
+        why = {"reason": "ContainersNotReady", "message": self.unready or "containers with unready status"}
+        return {**told, "status": "False", "lastTransitionTime": timestamp(self.created + timedelta(seconds=1)), **why}
 
     def _status(self, container: Container) -> dict[str, Any]:
         phase, reason = self.state(container)
@@ -146,7 +170,7 @@ class FakePod:
             "name": container.name,
             "state": {phase: details},
             "lastState": {} if container.previous is None else {"terminated": {"reason": "Error", "exitCode": 1}},
-            "ready": phase == "running",
+            "ready": phase == "running" and not self.unready,
             "started": phase == "running",
             "restartCount": container.restarts,
             "image": image,

@@ -7,7 +7,8 @@ The same questions, in the same order, with the same words of refusal as apimach
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _TOKEN = re.compile(r"==|!=|[=!(),<>]|[^ \t\r\n=!(),<>]+")
 _SYMBOLS = frozenset(("==", "!=", "=", "!", "(", ")", ",", "<", ">"))
@@ -34,8 +35,7 @@ class BadSelector(ValueError):
     """The selector can't be read; the text is the API server's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """One term of a selector. operator: in, notin, exists, !, < or >; a field selector has the first two only."""
 
     key: str

@@ -2,7 +2,7 @@
 
 Its pods are directories, and their commands run on this machine (see `paths` for what that means: it is no sandbox).
 What it reads out is in `api`, an exec session in `exec`; here are its life, what a test or a demo does to it, and the
-one request that starts something. It has no watch, and changes nothing on request: pods come and go by its methods.
+one request that starts something. Jobs are in `jobs`; all other pods come and go by its methods.
 """
 
 import logging
@@ -26,6 +26,7 @@ from asynccp.testing.documents import Refused, Workload, bad_request, ephemeral_
 from asynccp.testing.exec import ExecOptions, Link, Session, finish, negotiate, new_socket, not_run
 from asynccp.testing.faults import Fault, Faults, StruckLink
 from asynccp.testing.guard import Guard
+from asynccp.testing.jobs import Jobs
 from asynccp.testing.kinds import gnu, kind_of_image
 from asynccp.testing.logs import log_lines
 from asynccp.testing.pod import Container, FakePod
@@ -69,6 +70,9 @@ class FakeCluster:
         self._port = port
         self._tls = tls
         self._store = api.Store()
+        self._jobs = Jobs(
+            self._store, self.add_pod, self._gone, self.write_kubeconfig, self.directory / ".kubeconfig-of-jobs"
+        )
         self._faults = Faults()
         self._processes: dict[Process, tuple[FakePod, Container]] = {}
         self._sessions: set[CancelScope] = set()
@@ -82,7 +86,7 @@ class FakeCluster:
             web.get(api.POD + "/log", self._log),
             web.patch(api.POD + "/ephemeralcontainers", self._add_ephemeral),
         ]
-        app.add_routes([*api.routes(self._store), *ours])
+        app.add_routes([*self._jobs.routes(), *api.routes(self._store), *ours])
         entrance = web.Application(middlewares=[api.refusals, self._guard.admit])
         entrance.add_subapp(f"/{self._guard.secret}", app)
         self._runner = web.AppRunner(
@@ -131,8 +135,29 @@ class FakeCluster:
         self._store.pods[pod.namespace, pod.name] = pod
         return pod
 
+    def place(self, node: str, zone: str) -> None:
+        """Say in which zone a node is."""
+        self._store.zones[node] = zone
+
     async def delete_pod(self, name: str, namespace: str = "default") -> None:
-        """Forget a pod, kill its processes, remove its files. Its exec sessions end with 137."""
+        """Forget a pod, kill its processes, remove its files. Its exec sessions end with 137. A Job has another one."""
+        pod = self._store.pods[namespace, name]
+        await self._gone(name, namespace)
+        await self._jobs.replace(pod)
+
+    async def delete_job(self, name: str, namespace: str = "default") -> None:
+        """Delete a Job, with its pods and all that it owns."""
+        await self._jobs.delete(namespace, name)
+
+    def names_of(self, prefix: str) -> list[str]:
+        """Return the names of pods that begin so."""
+        return [name for _, name in self._store.pods if name.startswith(prefix)]
+
+    def owned(self) -> list[str]:
+        """Return what Jobs own, and have not taken along, as PLURAL/NAME."""
+        return [f"{plural}/{name}" for plural, _, name in self._jobs.objects]
+
+    async def _gone(self, name: str, namespace: str) -> None:
         pod = self._store.pods.pop((namespace, name))
         await _kill([process for process, (owner, _) in self._processes.items() if owner is pod])
         await to_thread.run_sync(shutil.rmtree, self.directory / namespace / name, True)

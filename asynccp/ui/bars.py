@@ -21,15 +21,15 @@ import math
 import os
 import time
 from collections.abc import Callable, Collection, Hashable, Sequence
-from dataclasses import dataclass
 from threading import RLock
 from typing import ClassVar, TextIO, TypeVar
 from weakref import WeakSet
 
+from msgspec import Struct
 from tqdm.std import tqdm
 from tqdm.utils import disp_len, disp_trim
 
-from asynccp.events import Listener
+from asynccp.events import Listener, WaveBegun, WaveEnded, WaveWaits
 from asynccp.report import Attempt, Outcome, Result
 from asynccp.target import Transfer
 from asynccp.text import human_size, printable
@@ -69,7 +69,7 @@ class Bars(Listener):
         self._screen = _Screen(ascii=not _has_blocks(self._encoding))
         self._active: dict[Transfer, _Active] = {}  # in the order in which they started
         self._shown: list[Transfer] = []
-        self._namespaces: set[str] = set()
+        self._namespaces: set[tuple[str, str]] = set()  # with their contexts
         self._paths: set[str] = set()
         self._longest_name = 0  # columns; it only grows, else the bars would dance
         self._over = Over()
@@ -89,7 +89,7 @@ class Bars(Listener):
             active.attempt = before.attempt + 1
             active.expected = before.expected if total is None else total
         self._active[transfer] = active
-        self._namespaces.add(transfer.target.namespace)
+        self._namespaces.add((transfer.target.context, transfer.target.namespace))
         self._paths.add(transfer.path)
 
     def sized(self, transfer: Transfer, total: int) -> None:
@@ -114,6 +114,13 @@ class Bars(Listener):
         self._over.add(active.moved if active else 0, whole=not failed)
         if result.outcome is not Outcome.INTERRUPTED or self._verbose:  # who pressed ^C knows
             self._lines.finished(result)
+
+    def amended(self, result: Result) -> None:
+        self._over.whole -= 1
+        self._lines.amended(result)
+
+    def waves(self, event: WaveBegun | WaveWaits | WaveEnded) -> None:
+        self._lines.waves(event)
 
     def frame(self) -> str:
         """Return what to write to the terminal to bring it up to date."""
@@ -189,8 +196,7 @@ class Speed:
         return self._average / self._weight if self._weight else 0.0
 
 
-@dataclass(slots=True)
-class _Active:
+class _Active(Struct):
     """A transfer under way. expected: archive bytes, None when nobody knows."""
 
     expected: int | None
@@ -200,8 +206,7 @@ class _Active:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """What one line shows.
 
     fraction: of the bar, None without a bar. moved is in bytes, speed in bytes a second; seconds_left is 0 when nobody

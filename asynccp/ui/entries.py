@@ -1,13 +1,14 @@
-"""What came of single entries, in words: left out, not kept, grown. Bounded: a pod may have a million of each.
+"""What came of single entries, in words: left out, not kept, grown; and of hooks.
 
-The first ten paths are named, and how many more there are; `-o json` has all of them.
+Bounded: a pod may have a million of each. The first ten paths are named, and how many more there are; `-o json` has
+all of them.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from asynccp.entry import LeftOut, NotKept
-from asynccp.report import Result, Tally
+from asynccp.report import HookRun, Result, Tally
 from asynccp.text import counted, human_size, listed, printable
 
 MOST = 10  # paths, or kinds of what was not kept, for one pod
@@ -44,6 +45,15 @@ def grown_lines(grown: Sequence[bytes]) -> list[str]:
     subject = "1 file grew while it was read" if len(grown) == 1 else f"{len(grown)} files grew while they were read"
     owner = "it" if len(grown) == 1 else "they"
     return [f"{subject}, complete up to the size {owner} had: {listed(grown, MOST, printable)}"]
+
+
+def hook_lines(hooks: Sequence[HookRun]) -> list[str]:
+    """Tell how the user's commands ended, each with the last lines of what it said."""
+    found = []
+    for one in hooks:
+        found.append(f"{one.when}: exit code {one.exit_code}, {one.seconds:.1f} s")
+        found += [f"| {printable(line)}" for line in one.output.split("\n")[-MOST:] if line]
+    return found
 
 
 def _lack(what: str, paths: Sequence[bytes]) -> str:

@@ -9,8 +9,9 @@ A transfer that failed tells nothing about the others. While nothing is known, t
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 MOST_TOO_FAR = 0.1  # of the bar
 NEARLY = 0.99  # all, as far as a bar may say before it is so
@@ -25,8 +26,7 @@ class Underway(Protocol):
     def expected(self) -> int | None: ...
 
 
-@dataclass(slots=True)
-class Over:
+class Over(Struct):
     """The transfers that are over. whole: those of them that brought what they have; the others failed."""
 
     count: int = 0

@@ -6,7 +6,7 @@ one `Advanced`, so that a gigabyte is a few lines, and a reader that is slow is 
 
 from typing import TextIO
 
-from asynccp.events import Advanced, Event, Finished
+from asynccp.events import Advanced, Amended, Event, Finished, Standing, WaveBegun, WaveEnded, WaveWaits
 from asynccp.jsonlines import dumps
 from asynccp.target import Transfer
 
@@ -23,8 +23,8 @@ class EventLines:
         if isinstance(event, Advanced):
             self._moved[event.transfer] = self._moved.get(event.transfer, 0) + event.size
             return
-        transfer = event.result.transfer if isinstance(event, Finished) else event.transfer
-        if size := self._moved.pop(transfer, 0):
+        transfer = _of(event)
+        if transfer and (size := self._moved.pop(transfer, 0)):
             self._events.append(Advanced(transfer, size))
         self._events.append(event)
 
@@ -38,3 +38,14 @@ class EventLines:
     def last_frame(self) -> str:
         """Return what is still to be told."""
         return self.frame()
+
+
+def _of(event: Event) -> Transfer | None:
+    """Return the transfer that an event is of, None if it is of more than one."""
+    match event:
+        case WaveBegun() | WaveWaits() | WaveEnded() | Standing():
+            return None
+        case Finished(result) | Amended(result):
+            return result.transfer
+        case _:
+            return event.transfer

@@ -19,11 +19,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from asynccp.events import Listener
+from asynccp.events import Listener, Wait, WaveBegun, WaveEnded, WaveWaits
 from asynccp.report import Attempt, Outcome, Result, kind
 from asynccp.target import Transfer
 from asynccp.text import counted, human_size, printable
-from asynccp.ui.entries import notes, tally_words
+from asynccp.ui.entries import hook_lines, notes, tally_words
 
 MOST_ALIKE = 10  # lines for pods that have the same to tell
 SILENCE_S = 60.0  # CircleCI ends a job after ten silent minutes; people doubt it sooner
@@ -33,9 +33,9 @@ _CAUSE_LIMIT = 4000  # characters; a cause is cut by whoever raised it, this onl
 class Lines(Listener):
     """Says each finished transfer in one line.
 
-    count: how many transfers there are. verbose: also say what started, the protocol, and each that failed, however
-    many are alike. quiet: say only what is not complete. brief: of what is complete, say only what has more to tell
-    than that. silence_s: how long to say nothing at most. clock: seconds, monotonic.
+    count: how many transfers there are; 0: nobody knows. verbose: also say what started, the protocol, and each that
+    failed, however many are alike. quiet: say only what is not complete. brief: of what is complete, say only what has
+    more to tell than that. silence_s: how long to say nothing at most. clock: seconds, monotonic.
     """
 
     def __init__(
@@ -83,7 +83,16 @@ class Lines(Listener):
         if result.hint and result.hint not in self._hints:
             self._hints.add(result.hint)
             more.append(printable(result.hint, _CAUSE_LIMIT))
+        more += hook_lines(result.hooks) if self._verbose else []
         self._said += [f"    {line}" for line in more]
+
+    def amended(self, result: Result) -> None:
+        self._failed += result.outcome is Outcome.FAILED
+        self._say(f"{_name(result.transfer)}  {describe(result, verbose=self._verbose)}")
+
+    def waves(self, event: WaveBegun | WaveWaits | WaveEnded) -> None:
+        if words := _wave_words(event, quiet=self._quiet):
+            self._say(words)
 
     def _is_worth_a_line(self, result: Result, more: Sequence[str]) -> bool:
         if result.outcome.is_good:
@@ -114,7 +123,8 @@ class Lines(Listener):
         return self.frame() if self._said else ""
 
     def _say(self, text: str) -> None:
-        self._said.append(f"[{self._finished:{len(str(self._count))}}/{self._count}] {text}")
+        of = f"/{self._count}" if self._count else ""
+        self._said.append(f"[{self._finished:{len(str(self._count))}}{of}] {text}")
 
 
 def describe(result: Result, *, verbose: int = 0) -> str:
@@ -137,6 +147,10 @@ def _brought(result: Result) -> list[str]:
     """Say what came, or what would."""
     if result.differences:
         return [counted(len(result.differences), "difference", "differences")]
+    if result.revisions is not None:
+        return [counted(len(result.revisions), "revision", "revisions")]
+    if result.restored:
+        return [f"{printable(result.restored)} is there again"]
     words = tally_words(result.tally) if result.tally else []
     if words and not result.entries:
         return [", ".join(words)]
@@ -155,3 +169,18 @@ def _compression(result: Result) -> str:
 
 def _name(transfer: Transfer) -> str:
     return printable(str(transfer), _CAUSE_LIMIT)  # a target made by hand may hold any text
+
+
+def _wave_words(event: WaveBegun | WaveWaits | WaveEnded, *, quiet: bool) -> str:
+    """Say what happens to a wave; of one that is alone, only what is waited for."""
+    match event:
+        case WaveEnded(passed) if passed.stopped:
+            return f"stopped: {printable(passed.stopped, _CAUSE_LIMIT)}"
+        case WaveBegun(wave) if wave.of > 1 and not quiet:
+            return f"{wave}: {wave.how_many}"
+        case WaveWaits(number, of, Wait.SETTLE, seconds) if not quiet:
+            return f"wave {number} of {of}: its pods are watched for {seconds:.0f} s"
+        case WaveWaits(number, of, Wait.PAUSE, seconds) if not quiet:
+            return f"wave {number} of {of}: begins after {seconds:.0f} s"
+        case _:
+            return ""

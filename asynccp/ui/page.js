@@ -29,11 +29,13 @@ function compare(a, b) {
 }
 
 // A table of rows, sorted by the column whose head is pressed. shown: how a number is written; rare: a column that is
-// left out where all rows have the same.
+// left out where all rows have the same; usual: likewise where all have that.
 function table(id, rows, columns) {
   const section = document.getElementById(id);
   if (!rows.length) return section.remove();
-  const used = columns.filter(({ key, rare }) => !rare || new Set(rows.map((row) => row[key])).size > 1);
+  const tells = ({ key, rare, usual }) =>
+    usual === undefined ? !rare || new Set(rows.map((row) => row[key])).size > 1 : rows.some((row) => row[key] !== usual);
+  const used = columns.filter(tells);
   const made = element("table"), head = made.createTHead().insertRow(), body = made.createTBody();
   const count = element("p", "", "count");
   count.setAttribute("aria-live", "polite");
@@ -110,12 +112,23 @@ table("errors", report.errors, [
   { key: "attempts", name: "Attempts failed", shown: whole.format },
   { key: "pods", name: "Where", wide: true },
 ]);
+table("waves", report.waves, [
+  { key: "wave", name: "Wave", shown: whole.format },
+  { key: "name", name: "Name", usual: "" },
+  { key: "pods", name: "Pods", shown: whole.format },
+  { key: "failed", name: "Failed", shown: whole.format },
+  { key: "begun", name: "Begun", shown: seconds },
+  { key: "seconds", name: "Took", shown: seconds },
+  { key: "stopped", name: "Stopped, because", usual: "", wide: true },
+]);
 table("pods", report.pods, [
   { key: "pod", name: "Pod" },
   { key: "container", name: "Container", rare: true },
   { key: "node", name: "Node", rare: true },
   { key: "path", name: "Path", rare: true, wide: true },
   { key: "outcome", name: "Outcome" },
+  { key: "wave", name: "Wave", shown: whole.format, usual: 0 },
+  { key: "rounds", name: "Rounds", shown: whole.format, usual: 1 },
   { key: "entries", name: "Entries", shown: whole.format },
   { key: "size", name: "Size", shown: size },
   { key: "wire", name: "On the wire", shown: size },

@@ -10,7 +10,6 @@ import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from html import escape
@@ -18,9 +17,13 @@ from importlib.resources import files
 from itertools import chain, islice
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from asynccp.report import Outcome, Report, Result, cause
 from asynccp.text import counted, exact, human_size, listed, printable
 from asynccp.ui.text import DONE, namer, worst
+from asynccp.wave import Passed
 
 _NAMES = 20  # of pods, in one row
 _MOST_ENTRIES = 10_000  # rows: a browser takes a second for so many; JSON has all
@@ -35,6 +38,7 @@ def page(report: Report) -> str:
         "run": _run(report),
         "totals": list(_totals(report, outcomes)),
         "errors": _errors(report),
+        "waves": [_wave(one) for one in report.waves],
         "pods": [_pod(one) for one in report.results],
         "entries": _entries(report),
         "skipped": [
@@ -90,18 +94,33 @@ def _totals(report: Report, outcomes: Counter[Outcome]) -> Iterator[tuple[str, i
     yield "further tries", sum(one.tries - 1 for one in results)
 
 
+def _wave(passed: Passed) -> dict[str, Any]:
+    return {
+        "wave": passed.wave,
+        "name": printable(passed.name),
+        "pods": passed.pods,
+        "failed": passed.failed,
+        "begun": None if passed.begun_s is None else round(passed.begun_s, 3),
+        "seconds": None if passed.begun_s is None else round(passed.seconds, 3),
+        "stopped": printable(passed.stopped, 4000),
+    }
+
+
 def _pod(result: Result) -> dict[str, Any]:
     target = result.transfer.target
     words = [result.error] if result.error else []
     left_out = sum(one.count for one in result.left_out)
     words += [f"{counted(left_out, 'entry', 'entries')} left out"] if left_out else []
     words += [f"→ {result.hint}"] if result.hint else []
+    words += [f"{one.when}: exit code {one.exit_code}, {one.seconds:.1f} s" for one in result.hooks]
     return {
         "pod": printable(target.of_pod),
         "container": printable(target.container),
         "node": printable(target.node),
         "path": exact(result.transfer.path),
         "outcome": result.outcome.value,
+        "wave": result.wave,
+        "rounds": result.rounds,
         "entries": result.entries,
         "size": result.size,
         "wire": result.wire_size,
@@ -112,8 +131,7 @@ def _pod(result: Result) -> dict[str, Any]:
     }
 
 
-@dataclass
-class _Cause:
+class _Cause(Struct):
     """failed: the pods that ended so. seen: those that had such an attempt. attempts: how many there were of these."""
 
     failed: list[str] = field(default_factory=list)

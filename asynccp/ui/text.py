@@ -18,8 +18,16 @@ from asynccp.text import counted, human_size, listed, printable
 from asynccp.ui.difference import difference_lines
 from asynccp.ui.entries import left_out_lines, not_kept_lines, tally_words
 from asynccp.ui.lines import MOST_ALIKE
+from asynccp.wave import Passed
 
-DONE = {"push": "pushed to", "pull": "pulled from", "forward": "copied to", "diff": "compared"}
+DONE = {
+    "push": "pushed to",
+    "pull": "pulled from",
+    "forward": "copied to",
+    "diff": "compared",
+    "rollback": "rolled back",
+    "history": "asked",
+}
 _NAMES = 3  # of pods that are alike
 _LINES = 10  # of causes, of reasons, of places, of what was not kept
 _CAUSE_LIMIT = 500  # characters
@@ -31,8 +39,9 @@ def closing(report: Report) -> str:
     """Return the report's text. Causes were told when they happened; here equal ones are told once, with a count."""
     lines = list(difference_lines(report.results)) if report.direction == "diff" else []
     lines += [*left_out_lines(report.left_out), *not_kept_lines(report.not_kept)]
+    lines += list(_revisions(report))
     lines += [*_of_several_pods(report.results), *_ways(report.results), *_compression(report.results)]
-    lines += [_summary(report)]
+    lines += [*_planned(report), _summary(report), *_stopped(report)]
     lines += [*_absent(report.results), *_slowest(report), *_places(report), *_troubles(report), *_skipped(report)]
     return "\n".join(lines)
 
@@ -85,6 +94,8 @@ def _summary(report: Report) -> str:
 def _brought(report: Report) -> str:
     """Return what came to all pods together, or in how many something differs."""
     results = report.results
+    if report.direction == "history":
+        return counted(sum(len(one.revisions or ()) for one in results), "revision", "revisions")
     if report.direction == "diff":
         return f"{sum(bool(one.differences) for one in results)} with differences"
     entries, size = sum(one.entries for one in results), sum(one.size for one in results)
@@ -95,7 +106,52 @@ def _brought(report: Report) -> str:
     return ", ".join([counted(entries, "entry", "entries"), human_size(size), *words])
 
 
-_WAYS = {"shell": "no tar: the shell did its work", "ephemeral": "no shell: an ephemeral container did its work"}
+def _planned(report: Report) -> Iterator[str]:
+    """Say in which waves a push would begin that was only compared."""
+    if report.direction != "diff" or len(report.waves) < 2:
+        return
+    for one in report.waves[:_LINES]:
+        those = [result for result in report.results if result.wave == one.wave]
+        pods = list(dict.fromkeys(result.transfer.target.of_pod for result in those))
+        yield f"{_wave(one, report)}: {counted(len(pods), 'pod', 'pods')}: {listed(pods, _NAMES, printable)}"
+    if len(report.waves) > _LINES:
+        yield f"and {counted(len(report.waves) - _LINES, 'more wave', 'more waves')} (-o json has all)"
+
+
+def _stopped(report: Report) -> Iterator[str]:
+    if (one := report.stopped) is None:
+        return
+    kept = len(_pods([result for result in report.results if result.begun_s is None]))
+    which = f" {'before' if one.begun_s is None else 'after'} {_wave(one, report)}" if len(report.waves) > 1 else ""
+    rest = f"; {counted(kept, 'pod was', 'pods were')} not begun" if kept else ""
+    yield f"stopped{which}: {printable(one.stopped, _CAUSE_LIMIT)}{rest}"
+
+
+def _wave(one: Passed, report: Report) -> str:
+    name = f" ({printable(one.name)})" if one.name else ""
+    return f"wave {one.wave} of {len(report.waves)}{name}"
+
+
+def _revisions(report: Report) -> Iterator[str]:
+    """Name what each pod keeps; of a rollback what was brought back."""
+    name = namer(report)
+    for one in report.results:
+        for kept in one.revisions or ():
+            digest = f" with sources {printable(kept.digest, 12)}" if kept.digest else ""
+            entries = "" if kept.entries is None else f", {counted(kept.entries, 'entry', 'entries')}"
+            who = "@".join(filter(None, (printable(kept.user, 40), printable(kept.host, 60)))) or "somebody"
+            how = f"{printable(kept.by, 20)} of {who}{digest}{entries}"
+            yield f"{name(one)}  {kept.name}  replaced {kept.replaced} by a {how}"
+    restored = Counter(one.restored for one in report.results if one.restored)
+    for revision, count in restored.most_common(_LINES):
+        yield f"brought back {printable(revision)} in {counted(count, 'pod', 'pods')}"
+
+
+_WAYS = {
+    "shell": "no tar: the shell did its work",
+    "tar-alone": "no shell: tar alone was asked, and what it leaves out without a word is not known",
+    "ephemeral": "no shell: an ephemeral container did its work",
+}
 
 
 def _ways(results: Sequence[Result]) -> Iterator[str]:
@@ -203,4 +259,6 @@ def _skipped_line(skipped: Sequence[Skipped], which: str) -> Iterator[str]:
     told = [f"{printable(why)} ({listed(pods, _NAMES, printable)})" for why, pods in reasons.items()]
     more = f"; and for {len(told) - _LINES} other reasons" if len(told) > _LINES else ""
     what = "container" if all(one.container for one in skipped) else "pod"
+    if all(one.is_context for one in skipped):
+        what = "context"
     yield f"skipped {counted(len(skipped), what, f'{what}s')} {which}: {'; '.join(told[:_LINES])}{more}"

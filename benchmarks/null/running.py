@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def null_cluster() -> Iterator[Path]:
-    """Run a null cluster; the value is its kubeconfig."""
+def null_cluster(tree: Path = ROOT, environment: Mapping[str, str] | None = None) -> Iterator[Path]:
+    """Run a null cluster, of this tree or another; the value is its kubeconfig. environment: None: as here."""
     with tempfile.TemporaryDirectory(prefix="asynccp-null-") as directory:
         argv = [sys.executable, "-m", "benchmarks.null", directory]
-        with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        with subprocess.Popen(argv, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout
             try:
                 yield Path(server.stdout.readline().strip())

@@ -1,4 +1,4 @@
-"""200 files of configuration, 1.5 MB, pushed to 100 BusyBox pods, and again: unchanged, then with one file changed.
+"""200 files of configuration, 1.5 MB, pushed to 100 BusyBox pods, and again: all of it, none of it, then one file.
 
 The second push against the first one, and against `kubectl cp` under `xargs`, 10 and 32 at once, which copies all of it
 every time. Then a file is changed: `asynccp diff` has to name it in every pod, and the next push to copy it alone. The
@@ -28,7 +28,8 @@ from benchmarks.sample import Incomplete, Sample, sampled
 from benchmarks.setting import Setting
 from benchmarks.sources import configuration
 
-FIRST, AGAIN, ONE, DIFF = "asynccp, first push", "asynccp, unchanged", "asynccp, one file", "asynccp diff"
+FIRST, OVER, AGAIN = "asynccp, first push", "asynccp, all over it", "asynccp, unchanged"
+ONE, DIFF = "asynccp, one file", "asynccp diff"
 DIGESTS = "xargs -P32 kubectl exec sha256sum"
 MOST_WIRE_KIB = 64.0
 _EXECS = re.compile(r'^apiserver_request_total\{.*subresource="exec".*\} (\S+)$', re.MULTILINE)
@@ -45,12 +46,15 @@ def measure(setting: Setting) -> list[Row]:
             )
             for at_once in (10, 32)
         }
-        ours = {FIRST: pushes.first, AGAIN: pushes.again, DIFF: pushes.diff, ONE: pushes.one}
+        ours = {FIRST: pushes.first, OVER: pushes.over, AGAIN: pushes.again, DIFF: pushes.diff, ONE: pushes.one}
         found = compare({**ours, DIGESTS: pushes.digests, **peers}, setting.runs)
     what = f"{files} files, 1.5 MB → {pods} BusyBox pods"
     first, again = f"push {what} again, against the first time", f"push {what} again"
+    over = f"push {what} over what is there"
     one, differ = f"push {what}, one file changed", f"diff {what}, one file changed"
     return [
+        *rows(found.as_ours(OVER, FIRST), f"{over}, against an empty place", [(TIME, 1 / 1.1)]),
+        *rows(found.as_ours(OVER, *peers), over, [(TIME, 2), (CLIENT_CPU, None)]),
         *rows(found.as_ours(AGAIN, FIRST), first, [(TIME, 2)]),
         *rows(found.as_ours(AGAIN, *peers), again, [(TIME, 3), (CLIENT_CPU, None)]),
         *pushes.rows(AGAIN, found, f"{again}: what each pod takes"),
@@ -73,6 +77,10 @@ class Pushes:
     def first(self) -> Sample:
         self._destination = new_destination()
         sample, _ = self._pushed(FIRST)
+        return sample
+
+    def over(self) -> Sample:
+        sample, _ = self._pushed(OVER, "--force")
         return sample
 
     def again(self) -> Sample:
@@ -120,9 +128,11 @@ class Pushes:
             for what, unit, figures, most in measures
         ]
 
-    def _pushed(self, name: str) -> tuple[Sample, list[Mapping[str, int]]]:
+    def _pushed(self, name: str, *flags: str) -> tuple[Sample, list[Mapping[str, int]]]:
         """Push, and check what pods have then. Return what the report counts for each of them."""
-        made = command.asynccp_push(self._targets, self._source, self._destination, "--report", str(self._report))
+        made = command.asynccp_push(
+            self._targets, self._source, self._destination, "--report", str(self._report), *flags
+        )
         before = _execs()
         sample = sampled(made.argv)
         execs = _execs() - before

@@ -198,7 +198,7 @@ def test_a_run_remembers_a_few_kinds_of_headers() -> None:
 
 # Anything
 
-budget = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+budget = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 names = st.builds(
     bytes.__add__,

@@ -14,7 +14,7 @@ from tests.archive.spelled import spelled
 from tests.archive.test_tar import decode, rich_archive
 from tests.archives import archive, mended
 
-budget = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+budget = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 RICH = rich_archive()
 HEADERS = [position for position in range(0, len(RICH), BLOCK) if RICH[position + 257 :][:5] == b"ustar"]

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import typer
 
-from asynccp import Compression, Rule, Selection, UsageError
+from asynccp import Compression, Rule, Selection, Share, UsageError, WaveBy
 from asynccp.cli import run
-from asynccp.cli.app import app
-from asynccp.cli.flags import FLAGS, PANELS, Flag, flags_of, request_of
+from asynccp.cli.app import program
+from asynccp.cli.flag import Flag
+from asynccp.cli.flags import FLAGS, PANELS, flags_of, request_of
 from asynccp.cli.request import Output, Request, Since
 from asynccp.plan.filters import FILE_SIZE
 
-COMMANDS = ("push", "diff", "pull", "cp", "check", "retry", "report")
+COMMANDS = ("push", "diff", "pull", "cp", "check", "rollback", "history", "retry", "report", "config", "relay")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,10 @@ COMMANDS = ("push", "diff", "pull", "cp", "check", "retry", "report")
         ("options.failures.strict", "strict", "yes", True),
         ("options.limits.size", "max_size", "4T", 4 * 1024**4),
         ("options.sync.always", "force", True, True),
+        ("options.waves.size", "wave", "10%", Share(10, is_percent=True)),
+        ("options.waves.most_failures", "max_failures", "0", Share(0)),
+        ("options.waves.by", "wave_by", "zone", WaveBy.ZONE),
+        ("options.waves.pause_s", "pause", "2m", 120),
         ("options.ephemeral.image", "ephemeral", "busybox:1.36", "busybox:1.36"),
         ("options.ephemeral.ttl_s", "ephemeral_ttl", "2h", 7200),
         ("options.ephemeral.ttl_s", "ephemeral_ttl", "90", 90),
@@ -46,7 +51,8 @@ COMMANDS = ("push", "diff", "pull", "cp", "check", "retry", "report")
         ("since.moment_ns", "since_time", "1969-12-31T23:59:59Z", -1_000_000_000),
         ("labels", "selector", ["app=web:/x", "a=b"], ("app=web:/x", "a=b")),
         ("where.namespaces", "namespace", ["a"], ("a",)),
-        ("server.context", "context", "kind", "kind"),
+        ("server.contexts", "context", ["kind"], ("kind",)),
+        ("options.attributes.preserve_owner", "numeric_owner", True, True),
         ("showing.output", "output", "json", Output.JSON),
         ("showing.report", "report", "r.json", Path("r.json")),
         ("showing.verbose", "verbose", 2, 2),
@@ -79,6 +85,12 @@ def test_a_word_sets_the_field_that_its_flag_names(path: str, parameter: str, wo
         ("newer_than", "a\0b", "a\\x00b can't be looked at: embedded null byte, so nothing can be newer"),
         ("max_size", "4X", "'4X' is no size"),
         ("max_depth", "0", "--max-depth is at least 1"),
+        ("wave", "0%", "a wave has at least one pod"),
+        ("wave", "101%", "'101%' is no number of pods"),
+        ("max_failures", "-1", "'-1' is no number of pods"),
+        ("max_failures", "a\x1b", "'a\\x1b' is no number of pods"),
+        ("wave_by", "rack", "--wave-by is one of node, zone, namespace, not 'rack'"),
+        ("pause", "0", "--pause is at least 1"),
         ("ephemeral", "Bad Name", "'Bad Name' is no image"),
         ("ephemeral_ttl", "29", "--ephemeral-ttl is at least 30"),
         ("ephemeral_ttl", "soon", "'soon' is no span of time"),
@@ -139,7 +151,7 @@ def rules_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., t
 
     def parse(*flags: str) -> tuple[Rule, ...]:
         words = [flag.replace("FILE", str(file)) for flag in flags]
-        command: Any = typer.main.get_command(app)
+        command: Any = typer.main.get_command(program())
         command(["push", str(tmp_path), "web-0:/x", *words], standalone_mode=False)
         return heard[-1].options.filtering.rules
 
@@ -209,17 +221,21 @@ def test_help_has_each_flag_in_its_panel_and_fits_a_terminal(command: str) -> No
     panels = dict(part.split(":\n", 1) for part in shown.split("\n\n") if part.partition("\n")[0].endswith(":"))
     for title, flags in PANELS.items():
         for flag in flags:
-            assert (f"  {', '.join(flag.names.split())}" in panels.get(title, "")) is (command in flag.on.split())
+            having = {one for other in flags if other.names == flag.names for one in other.commands}
+            assert (f"  {', '.join(flag.names.split())}" in panels.get(title, "")) is (command in having)
 
 
 def test_help_says_what_holds_without_a_flag() -> None:
     assert {flag.long: flag.shown_default() for flag in FLAGS if flag.shown_default()} == {
         "--concurrency": "64",
         "--per-node": "64",
+        "--workers": "1",
         "--tail": "-1",
+        "--exec-timeout": "60",
         "--compress": "auto",
         "--timeout": "120",
         "--retries": "4",
+        "--on-failure": "stop",
         "--ephemeral-ttl": "900",
         "--max-entries": "4000000",
         "--max-size": "4T",

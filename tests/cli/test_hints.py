@@ -22,24 +22,26 @@ from asynccp import (
     Publishing,
     Report,
     Result,
+    Rollout,
     Rule,
     Selection,
     Sync,
     Target,
     Transfer,
     Verification,
+    Waves,
     connect,
     parse_selectors,
     plan_pull,
 )
-from asynccp.cli.app import app
+from asynccp.cli.app import program
 from asynccp.cli.flags import FLAGS
 from asynccp.cli.hints import hearing_flags, in_flags, result_in_flags
 from asynccp.errors import Knob
 from asynccp.events import Advanced, Event, Finished
 
 ROOT = Path(asynccp.__file__).parent
-COMMANDS: Any = typer.main.get_command(app)
+COMMANDS: Any = typer.main.get_command(program())
 FLAGS_OF_OURS = {
     flag
     for command in COMMANDS.commands.values()
@@ -55,10 +57,12 @@ GROUPS = (
     Filtering,
     Limits,
     Publishing,
+    Rollout,
     Rule,
     Selection,
     Sync,
     Verification,
+    Waves,
 )
 FIELDS = {f"{one.__name__}.{field}" for one in GROUPS for field in one._fields}
 PARAMETERS = {

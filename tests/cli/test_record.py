@@ -65,12 +65,22 @@ def test_a_request_comes_back_as_it_was(command: str) -> None:
     assert again.request.server.context == "kind"
 
 
+def test_several_contexts_are_kept_by_their_names_and_each_has_its_own_namespace() -> None:
+    asked = Asked(request_of("push", {"context": ["prod-*"]}), ("a",), Selection(WHO))
+    request = recorded(asked, PUSH, began_s=1e9, namespace="", context=None, contexts=["prod-a", "prod-b"])
+    assert request.settings == {"server.contexts": ["prod-a", "prod-b"]}
+    report = load_report(Report("push", request=request).dumps())
+    assert asked_again(report, GIVEN).request.server.contexts == ("prod-a", "prod-b")
+    other = request_of("retry", {"context": ["prod-b"]})
+    assert asked_again(report, other).request.server.contexts == ("prod-b",)
+
+
 def test_what_is_as_usual_is_not_kept_and_may_be_otherwise_in_a_second_try() -> None:
     report = written(Asked(request_of("push", {"timeout": "5"}), ("a",), Selection(WHO)))
     assert settings_of(report) == {"options.deadlines.stall_after_s": 5.0, "where.namespaces": ["team"]}
     assert report.request is not None
     assert report.request.began == "2001-09-09T01:46:40Z"
-    given = request_of("retry", {"timeout": "600", "retries": "9", "context": "other"})
+    given = request_of("retry", {"timeout": "600", "retries": "9", "context": ["other"]})
     again = asked_again(report, given).request
     assert (again.options.deadlines.stall_after_s, again.options.failures.retries) == (600.0, 9)
     assert again.server.context == "other"
@@ -84,6 +94,7 @@ def test_every_setting_that_a_flag_can_make_is_kept_but_what_is_shown(command: s
     assert settings_of(report) == {"where.namespaces": ["team"]}
     assert {flag.sets.partition(".")[0] for flag in flags_of(command)} <= {
         "labels", "where", "server", "options", "showing", "since", "template", "archive", "logs",
+        "configured", "workers", "relays", "following",
     }  # fmt: skip
 
 

@@ -16,11 +16,12 @@ from asynccp.kube.exec import STDERR
 from asynccp.status import ExitStatus
 from asynccp.target import Target
 from asynccp.testing.server import FakeCluster
+from tests.e2e.fleet import labels_for
 from tests.e2e.real import RealFleet
 from tests.engine.scripted import TOKEN, Pod, scripted
 from tests.engine.scripted import target as scripted_target
 
-LABELS = {"app": "contract"}
+LABELS = labels_for("contract")  # of this process: others have pods on the same cluster, side by side
 
 # What runs in the pod: `sh -c`. A scripted pod follows a function of the same name below.
 ECHOES = "cat"

@@ -1,9 +1,9 @@
 """The contract of `kube.base.Cluster`, clause by clause."""
 
 import math
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from asynccp.auth.access import Access
 from asynccp.errors import ClusterError, ConnectFailed, ProtocolRefused, Refused, UsageError
@@ -64,6 +64,11 @@ async def test_a_pod_is_found_as_it_is_now_until_it_is_gone(cluster_site: Place)
         assert await site.cluster.find_pod(replace(site.target, pod="web-2")) is None
 
 
+async def test_nodes_that_have_a_zone_are_told_with_it(cluster_site: Place) -> None:
+    async with cluster_site() as site:
+        assert all(name and zone for name, zone in (await site.cluster.zones()).items())
+
+
 async def test_a_cluster_knows_its_namespace_and_how_long_a_connection_took_once_it_has_made_one(
     cluster_site: Place,
 ) -> None:
@@ -82,7 +87,7 @@ async def test_an_exec_in_what_does_not_exist_is_refused_and_not_for_its_protoco
 ) -> None:
     async with cluster_site() as site:
         with pytest.raises(Refused) as caught:
-            async with site.cluster.open_exec(replace(site.target, **of_target), ["true"], protocol):  # type: ignore[arg-type]
+            async with site.cluster.open_exec(replace(site.target, **of_target), ["true"], protocol):
                 pytest.fail("a session was opened")
     assert not isinstance(caught.value, ProtocolRefused)
     assert not caught.value.retryable
@@ -94,7 +99,7 @@ async def test_a_log_comes_to_its_end_and_one_that_there_is_not_is_refused(clust
             assert len([piece async for piece in pieces]) < 100
         for of_target, log in (({"pod": "web-2"}, Log()), ({"container": "other"}, Log()), ({}, Log(previous=True))):
             with pytest.raises(Refused) as caught:
-                async with site.cluster.open_log(replace(site.target, **of_target), log):  # type: ignore[arg-type]
+                async with site.cluster.open_log(replace(site.target, **of_target), log):
                     pytest.fail("there was a log")
             assert not caught.value.retryable
 

@@ -12,8 +12,11 @@ from anyio.from_thread import start_blocking_portal
 
 from asynccp.testing.server import FakeCluster
 from tests.e2e.fakefleet import FakeFleet
-from tests.e2e.fleet import REAL, WITH_TAR, Fleet, labels_for
+from tests.e2e.fleet import REAL, WITH_TAR, Fleet, add_any, any_kind, labels_for
 from tests.e2e.real import RealFleet
+
+STAYS = "stays"
+"""The label of pods that are for all modules."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,12 +47,31 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield FakeFleet(cluster, portal, directory)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _a_modules_pods_go_with_it(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A kubelet looks at every container once a second: with two hundred idle ones it takes most of a core."""
+    fleet = request.getfixturevalue("fleet") if REAL else None
+    yield
+    if isinstance(fleet, RealFleet):
+        fleet.delete_all_but(STAYS)
+
+
 @pytest.fixture(scope="package")
 def web(fleet: Fleet) -> dict[str, list[str]]:
     """Two pods of each kind that has a tar, labelled app=web-XXXXXX: kind → pods. `web["labels"]` is the selector."""
     labels = labels_for("web")
-    pods = {kind: [fleet.add(kind, f"{kind}-{number}", {**labels, "tar": kind}) for number in range(2)]
+    pods = {kind: [fleet.add(kind, f"{kind}-{number}", {**labels, "tar": kind, STAYS: "yes"}) for number in range(2)]
             for kind in fleet.kinds(*WITH_TAR)}  # fmt: skip
+    return {**pods, "labels": [f"app={labels['app']}"]}
+
+
+@pytest.fixture(scope="package")
+def everybody(fleet: Fleet) -> dict[str, list[str]]:
+    """The same of every kind: those without a tar, and those without a shell, too."""
+    labels = labels_for("everybody")
+    pods = {kind: [add_any(fleet, kind, f"every-{kind}-{number}", {**labels, "tar": kind, STAYS: "yes"})
+                   for number in range(2)]
+            for kind in any_kind(fleet)}  # fmt: skip
     return {**pods, "labels": [f"app={labels['app']}"]}
 
 

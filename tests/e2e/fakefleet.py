@@ -15,6 +15,7 @@ from asynccp.testing.faults import Fault
 from asynccp.testing.kinds import KINDS, available_kinds
 from asynccp.testing.pod import Container, FakePod
 from asynccp.testing.server import FakeCluster
+from tests.e2e.fleet import SHELLLESS
 
 OTHER_NAMES = {"shell-only": "no-tar"}  # kinds of the real cluster's images → of the fake
 
@@ -77,6 +78,13 @@ class FakeFleet:
     def delete(self, pod: str) -> None:
         self._portal.call(self.cluster.delete_pod, pod, self.namespace)
 
+    def delete_job(self, name: str) -> None:
+        self._portal.call(self.cluster.delete_job, name, self.namespace)
+
+    def names_of(self, prefix: str) -> list[str]:
+        """Return the pods whose names begin so."""
+        return self.cluster.names_of(prefix)
+
     def forbidden(self) -> Path:
         raise NotImplementedError("the fake knows one user")
 
@@ -98,7 +106,8 @@ class FakeFleet:
             yield FakeFleet(cluster, self._portal, directory)
 
     def execute(self, namespace: str, pod: str, argv: Sequence[str], stdin: bytes) -> bytes:
-        return self._portal.call(self._execute, Target(namespace, pod, "main"), argv, stdin)
+        container = "asynccp-1" if SHELLLESS in pod else "main"
+        return self._portal.call(self._execute, Target(namespace, pod, container), argv, stdin)
 
     async def _execute(self, target: Target, argv: Sequence[str], stdin: bytes) -> bytes:
         out, err, status = bytearray(), bytearray(), None

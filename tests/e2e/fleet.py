@@ -13,6 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
+from tests.e2e import forked
 from tests.schema import conforming
 from tests.trees import Facts, describe_archive
 
@@ -20,6 +23,10 @@ REAL = os.environ.get("ASYNCCP_TEST_KUBECONFIG", "")
 """Kubeconfigs of the real cluster to run on; empty: the fake one."""
 WITH_TAR = ("busybox", "gnu", "bsdtar", "toybox")
 TARLESS = "shell-only"  # a shell, and a few of coreutils: no tar, no find, nothing that makes digests
+SHELLLESS = "distroless"  # nothing: copied to and from through an ephemeral container, which has BusyBox
+_IMAGES = dict(pair.split("=", 1) for pair in os.environ.get("ASYNCCP_TEST_IMAGES", "").split())
+BESIDE = {"ASYNCCP_EPHEMERAL": _IMAGES.get("busybox", "asynccp.test/busybox:1")}
+_beside: set[str] = set()  # words of commands that mean pods without a shell
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,8 @@ class Fleet(Protocol):
         """Delete a pod at once, without waiting for it."""
 
     def execute(self, namespace: str, pod: str, argv: Sequence[str], stdin: bytes) -> bytes:
-        """Run a command in a pod's container `main`; return its stdout."""
+        """Run a command in a pod's container `main`; return its stdout. Where that has no shell, which the pod's name
+        tells, beside it, if `add_any` has made it: it is an applet of BusyBox then."""
 
     def forbidden(self) -> Path:
         """Return the kubeconfig of a user whom RBAC allows nothing."""
@@ -98,16 +106,37 @@ def selector(labels: dict[str, str]) -> str:
 
 
 Pods = dict[str, str]
-"""A pod of each kind that has a shell, by its kind; `pods["labels"]` is the selector of all."""
+"""A pod of each kind, by its kind; `pods["labels"]` is the selector of all."""
 
 
 def one_of_each(fleet: Fleet, name: str) -> Pods:
+    """Start them. What `asynccp` runs for them goes through ephemeral containers where there is no shell."""
     labels = labels_for(name)
     found = {
-        kind: fleet.add(kind, f"{name}-{kind}", {**labels, "digests": "no" if kind == TARLESS else "yes"})
-        for kind in fleet.kinds(*WITH_TAR, TARLESS)
+        kind: add_any(fleet, kind, f"{name}-{kind}", {**labels, "digests": "no" if kind == TARLESS else "yes"})
+        for kind in any_kind(fleet)
     }
     return {**found, "labels": selector(labels)}
+
+
+def any_kind(fleet: Fleet) -> list[str]:
+    """Return all kinds that this fleet has."""
+    kinds = fleet.kinds(*WITH_TAR, TARLESS, SHELLLESS)
+    return kinds if "busybox" in kinds else [kind for kind in kinds if kind != SHELLLESS]
+
+
+def add_any(fleet: Fleet, kind: str, name: str, labels: dict[str, str]) -> str:
+    """Start a pod, as `one_of_each`."""
+    fleet.add(kind, name, labels)
+    if kind == SHELLLESS:
+        beside(fleet, name, labels)
+    return name
+
+
+def beside(fleet: Fleet, pod: str, labels: dict[str, str], *options: str) -> None:
+    """Give a pod its ephemeral container; from here on `asynccp` uses it for this pod, and for all with its labels."""
+    _beside.update((pod, labels["app"]))
+    assert asynccp(fleet, "push", __file__, f"{pod}:/ready/", *options).code == 0
 
 
 def with_digests(pods: Pods) -> Pods:
@@ -127,14 +156,15 @@ def command(*arguments: str | bytes | Path) -> list[str]:
 
 def environment(fleet: Fleet, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ASYNCCP_", "KUBE"))}
-    return {**kept, "KUBECONFIG": str(fleet.kubeconfig), **more}
+    own = {"KUBECONFIG": str(fleet.kubeconfig), "XDG_CACHE_HOME": str(fleet.kubeconfig.parent / "cache")}
+    return {**kept, **own, **more}
 
 
 def asynccp(fleet: Fleet, *arguments: str | bytes | Path, cwd: Path | None = None, **more: str) -> Ran:
     """Run the real command to its end."""
-    done = subprocess.run(
-        command(*arguments), capture_output=True, cwd=cwd, env=environment(fleet, **more), timeout=300, check=False
-    )
+    argv = [os.fsdecode(one) for one in arguments]
+    env = environment(fleet, **(BESIDE if any(word in one for word in _beside for one in argv) else {}), **more)
+    done = forked.run(argv, env, cwd, timeout_s=300)
     ran = Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in ran.err, ran.err
     return ran
@@ -155,11 +185,10 @@ def snapshot(fleet: Fleet, pod: str, directory: str) -> dict[bytes, Facts]:
         done = subprocess.run(argv, capture_output=True, env=environment(fleet), timeout=600, check=False)
         assert done.returncode == 0, done.stderr
         found = describe_archive(done.stdout)
-        tops = {path.split(b"/")[0] for path in found if path}
-        assert len(tops) == 1, "of one pod"
-        return {path.partition(b"/")[2]: facts for path, facts in found.items() if path}
-    script = 'tar cf - -C "$1" .; rc=$?; read -r _; exit $rc'  # it waits for a line, so that its tail can't be cut
-    return describe_archive(sh(fleet, pod, "sh", "-c", script, "sh", directory, stdin=b"\n"))
+        (top,) = {path.split(b"/")[0] for path in found if path}  # the pod's name
+        below = {path.removeprefix(top).lstrip(b"/"): facts for path, facts in found.items() if path not in (b"", top)}
+        return {path: replace(facts, same_as=facts.same_as.removeprefix(top + b"/")) for path, facts in below.items()}
+    return describe_archive(sh(fleet, pod, "tar", "cf", "-", "-C", directory, "."))
 
 
 # A small process in between: what is started straight from here is charged with this process's own peak (Linux keeps

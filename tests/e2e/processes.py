@@ -43,16 +43,16 @@ for p in /proc/[0-9]*; do
         case $key in Name:) name=$value ;; State:) echo "$pid $name $value" && break ;; esac
     done <"$p/status"; } 2>/dev/null
 done
-echo "$$ looks"
+echo "$$ $PPID"
 """
 
 
 def remains(fleet: Fleet, pod: str) -> list[str]:
-    """Return name and state of all but the container's first process and who looks: what has died without being waited
-    for stays as a zombie there (Z) where the first one waits for nobody."""
+    """Return name and state of all but the container's first process, who looks, and its parent: what has died without
+    being waited for stays as a zombie there (Z) where the first one waits for nobody."""
     found = [line.split() for line in sh(fleet, pod, "sh", "-c", _STATES).decode().splitlines()]
-    looks = found.pop()[0]
-    return [f"{name} {state}" for pid, name, state in found if pid not in ("1", looks)]
+    looks = found.pop()
+    return [f"{name} {state}" for pid, name, state in found if pid not in ("1", *looks)]
 
 
 def assert_all_ended(fleet: Fleet, *pods: str, within_s: float = 10.0) -> None:

@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.fleet import SHELLLESS
+from tests.e2e.looker import Looker
+
 # Pods run these images; on another cluster name others: ASYNCCP_TEST_IMAGES="busybox=busybox:1.36 gnu=debian:12".
 IMAGES = {kind: f"asynccp.test/{kind}:1" for kind in ("busybox", "gnu", "bsdtar", "toybox", "shell-only", "distroless")}
 IMAGES |= dict(pair.split("=", 1) for pair in os.environ.get("ASYNCCP_TEST_IMAGES", "").split())
+INSIDE = ("sh", "-c", 'chroot /proc/1/root /proc/$$/root/bin/busybox "$@"; exit $?', "sh")  # of the target, from beside
 
 
 class RealFleet:
@@ -23,6 +27,7 @@ class RealFleet:
         self.kubeconfig = kubeconfig
         self.namespace = self.add_namespace()
         self.kubeconfig = self._own_kubeconfig()
+        self._looker = Looker(kubeconfig)
 
     def add(
         self, kind: str, name: str, labels: dict[str, str], *, node: str = "", user: int = 0, wait: bool = True,
@@ -73,15 +78,30 @@ class RealFleet:
         self._namespaces.append(name)
         return name
 
-    def delete(self, pod: str) -> None:
-        self.kubectl("delete", "pod", pod, "--wait=false", "--grace-period=0", "--force")
+    def delete(self, *pods: str) -> None:
+        self.kubectl("delete", "pod", *pods, "--wait=false", "--grace-period=0", "--force")
+
+    def delete_all_but(self, label: str) -> None:
+        """Delete what runs in the fleet's namespace, but for pods with this label."""
+        kinds = "deployments,statefulsets,jobs,pods"
+        self.kubectl("delete", kinds, "-l", f"!{label}", "--wait=false", "--grace-period=0", "--force")
 
     def execute(self, namespace: str, pod: str, argv: Sequence[str], stdin: bytes) -> bytes:
-        where = ["--kubeconfig", str(self._admin), "-n", namespace, "exec", "-i", pod, "-c", "main"]
-        whole = ["kubectl", *where, "--", *argv]
-        done = subprocess.run(whole, input=stdin, capture_output=True, timeout=120, check=False)
+        container, inside = ("asynccp-1", INSIDE) if SHELLLESS in pod else ("main", ())
+        if not stdin:
+            return self.execute_in(container, pod, [*inside, *argv], namespace)
+        where = ["--kubeconfig", str(self._admin), "-n", namespace, "exec", "-i", pod, "-c", container, "--"]
+        done = subprocess.run(
+            ["kubectl", *where, *inside, *argv], input=stdin, capture_output=True, timeout=120, check=False
+        )
         assert done.returncode == 0, f"{argv} in {pod}: {done.stderr.decode(errors='replace')}"
         return done.stdout
+
+    def execute_in(self, container: str, pod: str, argv: Sequence[str], namespace: str = "") -> bytes:
+        """Run a command without input in a container; return its stdout."""
+        looked = self._looker.run(namespace or self.namespace, pod, container, argv, timeout_s=120)
+        assert looked.returncode == 0, f"{argv} in {pod}: {looked.stderr.decode(errors='replace')}"
+        return looked.stdout
 
     def forbidden(self) -> Path:
         """Return the kubeconfig of a service account that no role is bound to."""
@@ -119,6 +139,7 @@ class RealFleet:
         return [kind for kind in kinds if kind in IMAGES]
 
     def close(self) -> None:
+        self._looker.close()
         self.kubectl("delete", "namespace", *self._namespaces, "--wait=false", namespace="default")
 
     def apply(self, manifest: dict[str, Any], namespace: str = "") -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -17,10 +17,11 @@ _LOOK_EVERY_S = 0.02  # what another process, or a pod, has done so far can only
 class Running:
     """`asynccp … -v -o json`, not waited for. Used as `with`, which ends it at last."""
 
-    def __init__(self, fleet: Fleet, *arguments: str | Path) -> None:
+    def __init__(self, fleet: Fleet, *arguments: str | Path, more: Mapping[str, str] | None = None) -> None:
+        """more: of the environment."""
         argv = command(*arguments, "-v", "-o", "json")
         self._process = subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(fleet), text=True
+            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(fleet, **more or {}), text=True
         )
         self._heard = ""
 
@@ -39,6 +40,10 @@ class Running:
             if all(word in line for word in words):
                 return
         raise AssertionError(f"no line said {words}: {self._heard}")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def send_signal(self, number: int) -> None:
         self._process.send_signal(number)

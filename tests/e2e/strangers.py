@@ -9,7 +9,7 @@ import itertools
 import subprocess
 from typing import Any
 
-from tests.e2e.fleet import environment, labels_for
+from tests.e2e.fleet import SHELLLESS, beside, environment, labels_for
 from tests.e2e.real import RealFleet
 
 VOLUME, NESTED, SECRET, CONTROL = "/v", "/v/nested", "/secret", "/control"
@@ -20,7 +20,10 @@ _MOUNTS = {
     "side": (VOLUME, NESTED, CONTROL),
     "admin": (VOLUME, NESTED, SECRET, CONTROL),
 }
-_OUTSIDE = 'cd /; set --; for f in *; do case $f in proc | sys | dev | v) ;; *) set -- "$@" "$f" ;; esac; done\n'
+_OUTSIDE = """\
+cd /; set --; for f in *; do case $f in proc | sys | dev | v) ;; *) set -- "$@" "$f" ;; esac; done
+if command -v tar >/dev/null; then tar cf - "$@"
+else ls -ldn --full-time "$@"; ls -lAnR --full-time "$@"; cat secret/k/*; fi"""
 
 
 def add_pod(fleet: RealFleet, kind: str, *, user: int = 0, path: str = "") -> str:
@@ -34,7 +37,10 @@ def add_pod(fleet: RealFleet, kind: str, *, user: int = 0, path: str = "") -> st
     spec["volumes"] = [{"name": name, "emptyDir": {}} for name in sorted(names)]
     if path:
         spec["containers"][0]["env"] = [{"name": "PATH", "value": path}]
-    return fleet.run(f"strangers-{kind}-{next(_numbers)}", labels_for("strangers"), spec)
+    pod = fleet.run(f"strangers-{kind}-{next(_numbers)}", labels := labels_for("strangers"), spec)
+    if kind == SHELLLESS:
+        beside(fleet, pod, labels, "-c", "main")
+    return pod
 
 
 def prepare(fleet: RealFleet, pod: str, user: int = 0, mode: str = "777") -> None:
@@ -53,15 +59,14 @@ def prepare(fleet: RealFleet, pod: str, user: int = 0, mode: str = "777") -> Non
 
 def do(fleet: RealFleet, pod: str, container: str, script: str) -> str:
     """Run a script in a container, in the volume."""
-    return fleet.kubectl("exec", pod, "-c", container, "--", "sh", "-ec", f"cd {VOLUME}\n{script}")
+    return fleet.execute_in(container, pod, ["sh", "-ec", f"cd {VOLUME}\n{script}"]).decode()
 
 
 def digest(fleet: RealFleet, pod: str) -> str:
     """Return the SHA-256 of all that `main` sees outside the destination: names, kinds, modes, owners, times, bytes."""
-    argv = ["kubectl", "-n", fleet.namespace, "exec", pod, "-c", "main", "--", "sh", "-c", _OUTSIDE + 'tar cf - "$@"']
-    done = subprocess.run(argv, capture_output=True, env=environment(fleet), timeout=60, check=False)
-    assert len(done.stdout) > 10240, done.stderr  # what may not be read is told on stderr, each time
-    return hashlib.sha256(done.stdout).hexdigest()
+    found = fleet.execute(fleet.namespace, pod, ["sh", "-c", f"{_OUTSIDE}; true"], b"")  # what may not be read is told
+    assert all(f"{name}\n".encode() in found for name in ("id", "hosts"))
+    return hashlib.sha256(found).hexdigest()
 
 
 class Stranger:

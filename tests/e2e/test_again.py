@@ -165,6 +165,27 @@ def test_limits_name_what_they_leave_out(fleet: Fleet, pods: Pods, tmp_path: Pat
         assert size <= 100
 
 
+def test_of_all_pods_the_newest_files_are_taken_until_there_is_no_room(
+    fleet: Fleet, pods: Pods, tmp_path: Path
+) -> None:
+    ages = {pod: number for number, pod in enumerate(names(pods))}
+    script = """
+        mkdir -p "$1" && cd "$1" && for n in 0 1 2; do
+            head -c 1000 /dev/zero >$n && touch -d @$(($2 - n * 100)) $n
+        done
+    """
+    for pod, age in ages.items():
+        sh(fleet, pod, "sh", "-c", script, "sh", "/tmp/newest", str(1_000_000_000 - age))
+    most = 1000 * (len(ages) + 1) + 999  # the first of each pod, and the second of the first pod
+    ran = pull(fleet, pods, "/tmp/newest", tmp_path, "--max-total", str(most), "--concurrency", "1")
+    for one in ran.report["pods"]:
+        taken = {"newest/0", *(["newest/1"] if ages[one["pod"]] == 0 else [])}
+        assert found_below(tmp_path / one["pod"]) == taken
+        left = {f"newest/{n}" for n in range(3)} - taken
+        assert {one["path"] for one in one["left_out"]} == left
+    pull(fleet, pods, "/tmp/newest", tmp_path, "--max-total", str(most), "--strict", code=23)
+
+
 def test_content_is_compared_where_size_and_time_are_the_same(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
     pods = with_digests(pods)
     make(fleet, pods, "/tmp/content")
@@ -224,7 +245,7 @@ def test_rotated_logs_are_renamed_and_not_fetched_again(fleet: Fleet, pods: Pods
     ran = pull(fleet, pods, "/tmp/rotated", tmp_path)
     assert all(one["bytes"] == 5 + 6 for one in ran.report["pods"])
     assert_same(fleet, pods, "/tmp/rotated", tmp_path)
-    do(fleet, pods, "/tmp/rotated", "mv app.log.1 app.log.2; mv app.log app.log.1; echo third >app.log")
+    do(fleet, pods, "/tmp/rotated", "mv app.log.1 app.log.2; mv app.log app.log.1; echo the third >app.log")
     ran = pull(fleet, pods, "/tmp/rotated", tmp_path)
     assert all(one["bytes"] < size for one in ran.report["pods"])
     assert_same(fleet, pods, "/tmp/rotated", tmp_path)
@@ -261,6 +282,44 @@ def test_of_long_files_only_the_end_is_fetched(fleet: Fleet, pods: Pods, tmp_pat
         assert 900 < (here / "app.log").stat().st_size <= 1000
         assert (here / "short.log").read_text() == "short\n"
         assert sorted(lack["path"] for lack in one["not_kept"]) == ["tails/app.log", "tails/still.log"]
+
+
+ENDS = """
+    mkdir -p "$1" && cd "$1" && i=0
+    while [ $i -lt 2500 ]; do i=$((i + 1)); echo "line $i of a log, of which only the end is wanted"; done >still.log
+    cat still.log >grows.log && cat still.log >rotates.log && touch -d @1000000000 *.log
+"""
+SINCE = "echo 1 more >>grows.log; echo 2 more >>grows.log; mv rotates.log rotates.log.1; echo new >rotates.log"
+
+
+def test_of_an_end_that_is_here_only_what_is_new_is_fetched(fleet: Fleet, pods: Pods, tmp_path: Path) -> None:
+    pods = with_digests(pods)
+    for pod in names(pods):
+        sh(fleet, pod, "sh", "-c", ENDS, "sh", "/tmp/ends")
+    first = pull(fleet, pods, "/tmp/ends", tmp_path, "--tail-bytes", "100K")
+    whole = {pod: snapshot_of(tmp_path / pod / "ends") for pod in names(pods)}
+    before = states(tmp_path)
+    again = pull(fleet, pods, "/tmp/ends", tmp_path, "--tail-bytes", "100K")
+    assert states(tmp_path) == before
+    for one, other in zip(first.report["pods"], again.report["pods"], strict=True):
+        assert one["not_kept"] == other["not_kept"], "they are ends still"
+        assert other["wire_bytes"] < 60_000 < 300_000 < one["wire_bytes"]
+        assert (other["tally"]["same"], other["tally"]["changed"]) == (4, 0)
+    do(fleet, pods, "/tmp/ends", SINCE)
+    ran = pull(fleet, pods, "/tmp/ends", tmp_path, "--tail-bytes", "100K")
+    for one in ran.report["pods"]:
+        had, here = whole[one["pod"]], snapshot_of(tmp_path / one["pod"] / "ends")
+        assert one["wire_bytes"] < 60_000
+        assert (here["still.log"], here["rotates.log.1"]) == (had["still.log"], had["rotates.log"])
+        assert here["rotates.log"] == b"new\n"
+        lines, grown = had["grows.log"].splitlines(True), here["grows.log"]
+        assert len(grown) <= 100 * 1024
+        assert (b"".join(lines) + b"1 more\n2 more\n").endswith(grown)
+        assert len(grown) + len(lines[0]) > 100 * 1024
+
+
+def snapshot_of(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 def test_a_mirror_leaves_alone_what_another_copy_has_put_among_its_contents(
@@ -339,3 +398,20 @@ def test_another_file_system_is_left_empty_on_request(fleet: Fleet, pods: Pods, 
         assert asynccp(fleet, "pull", f"{pod}:/tmp/disks/app/1.log", tmp_path / "one", "-x").code == 0
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_name_that_a_tar_would_take_for_another_one_is_fetched_again(
+    fleet: Fleet, pods: Pods, tmp_path: Path
+) -> None:
+    make(fleet, pods, "/tmp/quoted")
+    odd = "for n in 'a\\b' '\\n' 'c\\101' '\\\\'; do"
+    do(fleet, pods, "/tmp/quoted", f'{odd} echo 1 >"./$n"; done')
+    pull(fleet, pods, "/tmp/quoted", tmp_path)
+    do(fleet, pods, "/tmp/quoted", f'{odd} echo 22 >"./$n"; done')
+    pull(fleet, pods, "/tmp/quoted", tmp_path)
+    for pod in names(pods):
+        for one in ("a\\b", "\\n", "c\\101", "\\\\"):
+            assert (tmp_path / pod / "quoted" / one).read_text() == "22\n"
+        do(fleet, pods, "/tmp/quoted", "echo 3 >'a\\b'")
+    pull(fleet, pods, "/tmp/quoted/a\\b", tmp_path / "single")
+    assert {(tmp_path / "single" / pod / "a\\b").read_text() for pod in names(pods)} == {"3\n"}

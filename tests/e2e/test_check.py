@@ -89,6 +89,22 @@ def test_who_may_not_even_list_gets_the_table_all_the_same(fleet: Fleet, labels:
     assert "exec" not in found, "there is nobody to try it with"
 
 
+def test_who_may_make_no_relays_is_told_what_it_takes(fleet: Fleet, labels: str, tmp_path: Path) -> None:
+    user, kubeconfig = user_who_may(fleet, tmp_path, *MAY_COPY)
+    words = ("check", "-l", labels, "--relays", "--kubeconfig")
+    ran = asynccp(fleet, *words, kubeconfig)
+    needed = [*(f"{verb} jobs.batch" for verb in ("create", "get", "patch", "delete")), "create serviceaccounts"]
+    needed += [f"create {one}.rbac.authorization.k8s.io" for one in ("roles", "rolebindings")]
+    if isinstance(fleet, RealFleet):
+        assert ran.code == 1
+        assert [rows(ran)[what].partition(" ")[0] for what in needed] == ["NO"] * len(needed)
+        assert f"{user} lacks permissions" in ran.out
+        assert "--verb=create,get,patch,delete --resource=jobs.batch" in ran.out
+    everything = asynccp(fleet, *words, fleet.kubeconfig)
+    assert everything.code == 0
+    assert [rows(everything)[what].partition(" ")[0] for what in needed] == ["yes"] * len(needed)
+
+
 def test_a_program_reads_the_same(fleet: Fleet, labels: str, tmp_path: Path) -> None:
     user, kubeconfig = user_who_may(fleet, tmp_path, SEES_PODS)
     ran = asynccp(fleet, "check", "-l", labels, "--kubeconfig", kubeconfig, "-o", "json")

@@ -1,25 +1,31 @@
-"""Push and pull of everything that a file system holds, with the real command, to four kinds of tar."""
+"""Push and pull of everything that a file system holds, with the real command, to every kind of container at once."""
 
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.e2e import names
-from tests.e2e.fleet import Fleet, asynccp, labels_for, selector, sh, snapshot
+from tests.e2e.fleet import TARLESS, Fleet, asynccp, labels_for, selector, sh, snapshot
 from tests.trees import Facts, build, describe
 
 Web = dict[str, list[str]]
 
 
-def pods_of(web: Web) -> list[str]:
-    return sorted(pod for kind, pods in web.items() if kind != "labels" for pod in pods)
+@pytest.fixture
+def web(everybody: Web) -> Web:
+    return everybody
 
 
-def app(web: Web) -> str:
-    return web["labels"][0]
+def pods_of(web: Web, *without: str) -> list[str]:
+    """Return the pods' names, but for those of some kinds."""
+    return sorted(pod for kind, pods in web.items() if kind not in ("labels", *without) for pod in pods)
+
+
+def app(web: Web, *without: str) -> str:
+    return web["labels"][0] + "".join(f",tar!={kind}" for kind in without)
 
 
 def test_a_push_arrives_identical_in_every_pod(fleet: Fleet, web: Web, tmp_path: Path) -> None:
@@ -176,19 +182,21 @@ def test_every_session_speaks_v4_where_the_server_does(fleet: Fleet, web: Web, t
 def test_owners_are_kept_only_on_request(fleet: Fleet, web: Web, tmp_path: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can give files away")
-    (tmp_path / "owned").write_text("x")
+    (tmp_path / "owned").write_text("x")  # TARLESS has no chown
     os.chown(tmp_path / "owned", 1234, 2345)
     for flags, owner in (([], "0 0"), (["--preserve-owner"], "1234 2345")):
-        assert asynccp(fleet, "push", tmp_path / "owned", "-l", f"{app(web)}:/tmp/owners/", *flags).code == 0
+        assert asynccp(fleet, "push", tmp_path / "owned", "-l", f"{app(web, TARLESS)}:/tmp/owners/", *flags).code == 0
         assert (
-            asynccp(fleet, "pull", "-l", f"{app(web)}:/tmp/owners/owned", tmp_path / "back", "--preserve-owner").code
+            asynccp(
+                fleet, "pull", "-l", f"{app(web, TARLESS)}:/tmp/owners/owned", tmp_path / "back", "--preserve-owner"
+            ).code
             == 0
         )
-        for pod in pods_of(web):
+        for pod in pods_of(web, TARLESS):
             found = (tmp_path / "back" / pod / "owned").stat()
             assert f"{found.st_uid} {found.st_gid}" == owner, pod
-    assert asynccp(fleet, "pull", "-l", f"{app(web)}:/tmp/owners/owned", tmp_path / "mine").code == 0
-    assert {(tmp_path / "mine" / pod / "owned").stat().st_uid for pod in pods_of(web)} == {0}
+    assert asynccp(fleet, "pull", "-l", f"{app(web, TARLESS)}:/tmp/owners/owned", tmp_path / "mine").code == 0
+    assert {(tmp_path / "mine" / pod / "owned").stat().st_uid for pod in pods_of(web, TARLESS)} == {0}
 
 
 def test_special_files_are_left_out_and_named_both_ways(fleet: Fleet, web: Web, tmp_path: Path) -> None:

@@ -155,6 +155,10 @@ def test_a_targets_volume_is_reached_whoever_it_runs_as(
     assert (made["name"], made.get("securityContext", {})) == ("asynccp-1", context)
 
 
+OUTWARD = {"up": "../" * 20 + "data/real", "proc": "/proc/self/root/data/real", "one": "../proc/1/root/data/real"}
+LINKS = {"abs": "/data/real", "rel": "real", "passwd": "/data/real/file", "loop": "loop"} | OUTWARD
+
+
 @pytest.fixture(params=["root", "user"])
 def linked(real_fleet: RealFleet, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, bool]]:
     """A pod whose volume has links, absolute and relative; and whether its ephemeral container may chroot."""
@@ -163,7 +167,7 @@ def linked(real_fleet: RealFleet, request: pytest.FixtureRequest, tmp_path: Path
     source = tmp_path / "links"
     (source / "real").mkdir(parents=True)
     (source / "real" / "file").write_text("the target's")
-    for name, to in {"abs": "/data/real", "rel": "real", "passwd": "/data/real/file", "loop": "loop"}.items():
+    for name, to in LINKS.items():
         (source / name).symlink_to(to)
     assert asynccp(real_fleet, "push", f"{source}/", f"{pod}:/data", *BESIDE).code == 0
     yield pod, request.param == "root"
@@ -190,6 +194,24 @@ def test_an_absolute_link_stays_inside_the_target(
         assert "can't be followed safely" in named.errors[pod]
         followed = asynccp(real_fleet, "pull", "-L", f"{pod}:/data", tmp_path / "named", *BESIDE, "-o", "json")
         assert "can't be followed safely" in followed.errors[pod]
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("name", OUTWARD)
+def test_no_way_up_or_through_proc_leaves_the_target(
+    real_fleet: RealFleet, linked: tuple[str, bool], tree: Path, tmp_path: Path, name: str
+) -> None:
+    pod, _ = linked
+    pushed = asynccp(real_fleet, "push", f"{tree}/", f"{pod}:/data/{name}/{name}", *BESIDE, "-o", "json")
+    assert (pushed.code == 0) is not bool(pushed.errors[pod])
+    pulled = asynccp(real_fleet, "pull", f"{pod}:/data/{name}/", tmp_path / "back", *BESIDE, "-o", "json")
+    if pulled.code == 0:
+        assert (tmp_path / "back" / pod / "file").read_text() == "the target's"
+        assert (tmp_path / "back" / pod / name).exists() is (pushed.code == 0)
+    own = real_fleet.kubectl(
+        "exec", pod, "-c", "asynccp-1", "--", "sh", "-c", "ls -d /data /file; ls -A / | grep async; :"
+    )
+    assert own == "", "it is in the ephemeral container"
 
 
 @pytest.mark.cluster

@@ -22,7 +22,7 @@ from tests.e2e.processes import signal_tar
 from tests.e2e.real import RealFleet
 from tests.e2e.running import Running, eventually, size_below
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(300)]
 
 MIB = 1024 * 1024
 BIG = 64 * MIB  # some seconds of copying for four pods

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import WITH_TAR, Fleet, asynccp, labels_for, sh, snapshot
+from tests.e2e.fleet import SHELLLESS, TARLESS, WITH_TAR, Fleet, add_any, any_kind, asynccp, labels_for, sh, snapshot
 from tests.e2e.real import RealFleet
 
 pytestmark = pytest.mark.timeout(120)
 
 
-@pytest.fixture(scope="module")
-def pod(fleet: Fleet) -> str:
-    return fleet.add("busybox", "filters", labels_for("filters"))
+@pytest.fixture(scope="module", params=["busybox", TARLESS, SHELLLESS])
+def pod(fleet: Fleet, request: pytest.FixtureRequest) -> str:
+    if request.param not in any_kind(fleet):
+        pytest.skip(f"there is no {request.param}")
+    return add_any(fleet, request.param, f"filters-{request.param}", labels_for("filters"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, asynccp, command, environment, labels_for, sh, snapshot
+from tests.e2e.fleet import TARLESS, WITH_TAR, Fleet, asynccp, command, environment, labels_for, selector, sh, snapshot
 from tests.trees import describe_archive
 
 pytestmark = pytest.mark.timeout(120)
@@ -107,3 +107,89 @@ def test_modes_are_kept_whole_or_not_at_all(fleet: Fleet, pod: str, tmp_path: Pa
         2,
         "asynccp: modes can't be taken as the pods have them and not be kept",
     )
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a file, a link and a directory in it, and modes of one's own."""
+    tree = tmp_path_factory.mktemp("owned") / "tree"
+    (tree / "below").mkdir(parents=True)
+    (tree / "link").symlink_to("run")
+    for path, mode in (("below/plain", 0o600), ("run", 0o700)):
+        (tree / path).write_text("x")
+        (tree / path).chmod(mode)
+    return tree
+
+
+def test_a_push_changes_modes_and_owners_on_the_way(fleet: Fleet, tree: Path) -> None:
+    kinds = fleet.kinds(*WITH_TAR)
+    labels = labels_for("owned")
+    pods = [fleet.add(kind, f"owned-{kind}", labels) for kind in kinds]
+    words: list[str | Path] = [
+        "push",
+        tree,
+        "-l",
+        f"{selector(labels)}:/tmp/to",
+        "--chmod",
+        "D750,F640",
+        "--chown",
+        "nobody:root",
+    ]
+    for again in (False, True):
+        ran = asynccp(fleet, *words, "-o", "json")
+        assert ran.code == 0, ran.err
+        same = {one["pod"]: one["tally"]["same"] for one in ran.report["pods"]}
+        assert same == dict.fromkeys(pods, 5 if again else 0), "a second push finds it as it was asked for, links too"
+    for pod in pods:
+        there = snapshot(fleet, pod, "/tmp/to/tree")
+        assert {facts.mode for path, facts in there.items() if path != b"link"} == {0o750, 0o640}
+        assert (there[b"below/plain"].mode, there[b"run"].mode) == (0o640, 0o640)
+        owners = sh(fleet, pod, "ls", "-ln", "/tmp/to/tree").decode().splitlines()[1:]
+        assert {tuple(line.split()[2:4]) for line in owners} == {("65534", "0")}, pod
+    ran = asynccp(fleet, *words[:-1], ":65534", "-o", "json")
+    tallies = [one["tally"] for one in ran.report["pods"]]
+    assert [one["changed"] + one["set"] for one in tallies] == [3] * len(pods), "directories keep theirs"
+
+
+def test_an_owner_whom_the_container_does_not_know_is_named(fleet: Fleet, pod: str, tree: Path) -> None:
+    ran = asynccp(fleet, "push", tree, f"{pod}:/tmp/to", "--chown", "no-such:root", "-o", "json")
+    assert ran.code == 1
+    assert ran.errors == {pod: "the container knows no such owner (user no-such)"}
+    assert "--chown is looked up in its /etc/passwd" in ran.report["pods"][0]["hint"]
+    assert asynccp(fleet, "diff", tree, f"{pod}:/tmp/to", "--chown", ":no-such").code == 1
+
+
+def test_a_shell_that_has_nothing_to_give_files_away_with_says_so(fleet: Fleet, tree: Path) -> None:
+    for kind in fleet.kinds(TARLESS):
+        bare = fleet.add(kind, "owned-bare", labels_for("owned"))
+        ran = asynccp(fleet, "push", tree, f"{bare}:/tmp/to", "--chown", "0:0", "-o", "json")
+        assert ran.code == 1
+        assert ran.errors == {bare: "there is neither tar nor chown in the container"}
+        assert asynccp(fleet, "push", tree, f"{bare}:/tmp/to", "--chmod", "F600").code == 0
+
+
+def test_a_pull_changes_modes_on_the_way(fleet: Fleet, pod: str, tmp_path: Path) -> None:
+    with umask(0o077):
+        for _ in range(2):  # what is here stays so
+            ran = asynccp(fleet, "pull", f"{pod}:/tmp/open", tmp_path, "--chmod", "D750,Fg+r,Fu+s", "-o", "json")
+            assert ran.code == 0, ran.err
+        assert ran.report["pods"][0]["tally"]["same"] == len(MODES)
+    assert modes_below(tmp_path / pod) == {
+        "open": 0o750,
+        "open/all": 0o640,
+        "open/run": 0o740,
+        "open/group": 0o640,
+        "open/mine": 0o640,
+        "open/suid": 0o740,
+    }
+
+
+@pytest.mark.cluster
+def test_only_root_gives_files_away(fleet: Fleet, tree: Path) -> None:
+    other = fleet.add("gnu", "owned-user", labels_for("owned"), user=1000)
+    ran = asynccp(fleet, "push", tree, f"{other}:/tmp/to", "--chown", "0:0", "-o", "json")
+    assert (ran.code, list(ran.errors.values())) == (
+        1,
+        ["files can't be given to another owner: the container's user is not root (it is 1000:0)"],
+    )
+    assert asynccp(fleet, "push", tree, f"{other}:/tmp/to", "--chown", "1000").code == 0

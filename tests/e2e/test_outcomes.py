@@ -338,16 +338,22 @@ def test_a_read_only_file_system_is_said(real_fleet: RealFleet, config: Path) ->
 
 
 @pytest.mark.cluster
-def test_a_full_disk_in_the_pod_is_said(real_fleet: RealFleet, tmp_path: Path) -> None:
-    fleet = real_fleet
-    spec = fleet.spec("gnu")
+@pytest.mark.parametrize("kind", ["gnu", TARLESS])
+def test_a_full_disk_in_the_pod_is_said(real_fleet: RealFleet, kind: str, tmp_path: Path) -> None:
+    fleet, name = real_fleet, f"full-{kind}"
+    spec = fleet.spec(kind)
     spec["volumes"] = [{"name": "small", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}]
     spec["containers"][0]["volumeMounts"] = [{"name": "small", "mountPath": "/small"}]
-    fleet.run("full", {}, spec)
+    fleet.run(name, {}, spec)
     (tmp_path / "big").write_bytes(bytes(8 * 1024 * 1024))
-    ran = asynccp(fleet, "push", tmp_path / "big", "full:/small", "-o", "json")
-    assert ran.code == 1
-    assert "the disk in the container is full" in ran.errors["full"]
+    (tmp_path / "many").mkdir()
+    for number in range(200):
+        (tmp_path / f"many/{number}").write_bytes(bytes(range(1, 251)) * 60)
+    for source in ("big", "many"):
+        ran = asynccp(fleet, "push", tmp_path / source, f"{name}:/small", "-o", "json")
+        assert ran.code == 1
+        assert "the disk in the container is full" in ran.errors[name]
+        assert sh(fleet, name, "ls", "-A", "/small") == b""
 
 
 @pytest.mark.cluster

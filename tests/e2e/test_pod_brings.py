@@ -4,10 +4,10 @@ Which variables, in every shell: `tests.remote.test_container`.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.e2e.boxed import NEEDED, TOOLS, add_boxed, take_away
 from tests.e2e.fleet import WITH_TAR, asynccp, labels_for, selector, sh
@@ -182,7 +182,7 @@ def test_a_container_that_lost_its_tar_is_copied_to_and_from_by_its_shell(
     for pod in boxed:
         assert (tmp_path / pod / "tree/a").read_text() == "a\n", pulled.err
         if "toybox" in pod:
-            assert "there is no dd in the container" in pushed.errors[pod]
+            assert "there is neither tar nor dd in the container" in pushed.errors[pod]
         else:
             seen = seen_by_side(real_fleet, pod, "shelled")
             assert below(seen, b"tree/") == describe(tree), f"{pod}: {pushed.err}"

@@ -36,14 +36,13 @@ def tree(tmp_path: Path) -> Path:
 
 
 def content(fleet: RealFleet, pod: str, path: str) -> str:
-    script = 'cat "$1"; rc=$?; read -r _; exit $rc'  # it waits for a line, so that its tail can't be cut
-    return sh(fleet, pod, "sh", "-c", script, "sh", path, stdin=b"\n").decode()
+    return sh(fleet, pod, "cat", path).decode()
 
 
 def below(fleet: RealFleet, pod: str, path: str) -> set[str]:
     """Return all names below a directory of `main`, as `side` or itself sees them."""
-    script = 'cd "$1" && for f in * .[!.]* */*; do [ ! -e "$f" ] || echo "$f"; done; read -r _'
-    told = sh(fleet, pod, "sh", "-c", script, "sh", path, stdin=b"\n")
+    script = 'cd "$1" && for f in * .[!.]* */*; do [ ! -e "$f" ] || echo "$f"; done'
+    told = sh(fleet, pod, "sh", "-c", script, "sh", path)
     return set(told.decode().split())
 
 

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import WITH_TAR, Ran, asynccp
+from tests.e2e.fleet import SHELLLESS, TARLESS, WITH_TAR, Ran, asynccp
 from tests.e2e.real import RealFleet
 from tests.e2e.strangers import CONTROL, NESTED, SECRET, VOLUME, Stranger, add_pod, digest, do, prepare
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
 
-UNDER = [*WITH_TAR, "bash"]
+UNDER = [*WITH_TAR, TARLESS, SHELLLESS, "bash"]
 Pods = dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def pods(fleet: RealFleet) -> Pods:
     """A pod of each kind, and one whose sh is bash: kind → name."""
-    made = {kind: add_pod(fleet, kind) for kind in fleet.kinds(*WITH_TAR)}
+    made = {kind: add_pod(fleet, kind) for kind in fleet.kinds(*WITH_TAR, TARLESS, SHELLLESS)}
     made["bash"] = add_pod(fleet, "gnu", path="/bin")
     do(fleet, made["bash"], "main", "ln -s bash /bin/sh.new; mv /bin/sh.new /bin/sh")
     return made
@@ -190,7 +190,7 @@ def test_root_s_own_links_are_followed(real_fleet: RealFleet, pods: Pods, tree: 
     for kind, (target, name) in itertools.product(UNDER, [(SECRET, f"{SECRET}/app"), ("other", "other/app")]):
         pod = pods[kind]
         prepare(real_fleet, pod, mode=mode)
-        do(real_fleet, pod, "main", f"mkdir other; ln -s {target} config")
+        do(real_fleet, pod, "admin", f"mkdir other; ln -s {target} config")
         ran = push(real_fleet, pod, tree)
         assert ran.code == 0, f"{kind}: {ran.err}"
         assert do(real_fleet, pod, "admin", f"cat {name}; [ -h config ]") == "config/app"
@@ -205,7 +205,7 @@ def test_below_the_root_a_stranger_s_link_is_not_followed_and_root_s_is(
         (tmp_path / one).parent.mkdir(parents=True)
         (tmp_path / one).write_text("new")
     do(real_fleet, pod, "side", f"ln -s {SECRET}/k config")
-    do(real_fleet, pod, "main", f"mkdir -m 755 links; cd links; mkdir {VOLUME}/real; ln -s {VOLUME}/real linked")
+    do(real_fleet, pod, "admin", f"mkdir -m 755 links; cd links; mkdir {VOLUME}/real; ln -s {VOLUME}/real linked")
     ran = asynccp(real_fleet, "push", f"{tmp_path}/", f"{pod}:/", "-c", "main", "-o", "json", "--partial")
     assert ran.code == 23
     assert "config: a link out of the destination is in its place" in ran.err

@@ -221,7 +221,7 @@ def with_change(change: Callable[[dict[str, Any]], object]) -> Callable[[str], s
         (with_change(lambda it: it.update(version=7)), "can't be used: it is a report of version 7"),
         (with_change(lambda it: it.pop("exit_code")), "can't be used: it is the plan of a dry run"),
         (with_change(lambda it: it.pop("request")), "can't be tried again: it does not say what was asked for"),
-        (with_change(lambda it: it.update(direction="forward")), "can't be tried again: it is of a comparison"),
+        (with_change(lambda it: it.update(direction="diff")), "can't be tried again: it is of a comparison"),
         (with_change(lambda it: it["request"].pop("selectors")), "can't be used: it is no report of asynccp, or not a"),
         (with_change(lambda it: it["request"]["settings"].update({"showing.report": "/x"})), "showing.report"),
         (with_change(lambda it: it["request"]["settings"].update({"options.new": 1})), "options.new"),

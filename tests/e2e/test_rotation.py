@@ -15,12 +15,13 @@ from tests.e2e.fleet import asynccp, labels_for, selector
 pytestmark = [pytest.mark.fake_only, pytest.mark.timeout(60)]
 
 SIZE = 100_000
+OURS = ("cat", "find", "head", "sha256sum", "stat", "tar")
 ROTATES = """#!/bin/sh
 case "$*" in {when})
     for turn in {turns}/*; do
         [ ! -e "$turn" ] || {{ rm "$turn" && (
             cd {logs} && for i in 5 4 3 2 1; do [ ! -e app.log.$i ] || mv app.log.$i app.log.$((i + 1)); done
-            mv app.log app.log.1 && echo new >app.log
+            {way} app.log app.log.1 && echo new >app.log
         ); }}
         break
     done
@@ -32,8 +33,7 @@ exec {program} "$@"
 @pytest.fixture
 def pod(fleet: FakeFleet, tmp_path: Path) -> FakePod:
     """A pod with four logs, whose programs are in `tmp_path` where `rotate_before` has put them."""
-    programs = {name: path for name in ("dd", "find", "sha256sum") if (path := shutil.which(name))}
-    programs |= {name: str(tmp_path / name) for name in ("head", "tar")}
+    programs = {"dd": shutil.which("dd") or ""} | {name: str(tmp_path / name) for name in OURS}
     made = Container("main", Kind("rotating", {**(no_dd().programs or {}), **programs}))
     labels = labels_for("rotating")
     pod = FakePod(labels["app"], labels, containers=[made])
@@ -44,17 +44,18 @@ def pod(fleet: FakeFleet, tmp_path: Path) -> FakePod:
     for number, name in enumerate(("app.log", "app.log.1", "app.log.2", "app.log.3")):
         (logs / name).write_bytes(os.urandom(SIZE))
         os.utime(logs / name, (1000 - number, 1000 - number))
-    for name in ("head", "tar"):
+    for name in OURS:
         (tmp_path / name).symlink_to(shutil.which(name) or "")
     return pod
 
 
-def rotate_before(pod: FakePod, directory: Path, name: str, when: str, times: int) -> None:
+def rotate_before(pod: FakePod, directory: Path, name: str, when: str, times: int, way: str = "mv") -> None:
     """Have a program of the pod rotate its logs first, so many times, if its arguments match."""
     for number in range(times):
         (directory / "turns" / str(number)).touch()
     (directory / name).unlink()
-    script = ROTATES.format(when=when, turns=directory / "turns", logs=pod.root() / "logs", program=shutil.which(name))
+    words = {"turns": directory / "turns", "logs": pod.root() / "logs", "program": shutil.which(name)}
+    script = ROTATES.format(when=when, way=way, **words)
     (directory / name).write_text(script)
     (directory / name).chmod(0o755)
 
@@ -95,16 +96,52 @@ def test_what_is_rotated_whenever_it_is_packed_is_named(fleet: FakeFleet, pod: F
     assert "rotated while they were pulled: app.log.1" in ran.errors[pod.name]
 
 
-def test_what_is_here_stays_when_logs_are_rotated_between_two_proofs(
-    fleet: FakeFleet, pod: FakePod, tmp_path: Path
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_is_here_is_not_fetched_again_when_logs_are_rotated_while_that_is_proved(
+    times: int, fleet: FakeFleet, pod: FakePod, tmp_path: Path
 ) -> None:
     here = tmp_path / "here"
     what = collect_but_one(fleet, pod, here)
-    before = contents(here / pod.name)
-    rotate_before(pod, tmp_path, "head", "*/app.log.3", times=1)
+    rotate_before(pod, tmp_path, "head", "*", times=times)
     ran = asynccp(fleet, "pull", "-l", what, here, "--retries", "0", "-o", "json")
-    assert (ran.code, ran.outcomes) == (24, {pod.name: "changed"}), ran.out
-    assert contents(here / pod.name) == before
+    (told,) = ran.report["pods"]
+    assert (ran.code, told["tries"], told["tally"]["saved_bytes"]) == (0, 1, 4 * SIZE), ran.out
+    assert told["wire_bytes"] < 2 * SIZE, "what was in app.log, once"
+    new = Counter([b"new\n"] * times)
+    assert contents(here / pod.name) == contents(pod.root() / "logs") - new
+
+
+@pytest.mark.parametrize("way", ["mv", "cp"])
+def test_what_was_read_before_a_log_was_rotated_is_not_read_again(
+    way: str, fleet: FakeFleet, pod: FakePod, tmp_path: Path
+) -> None:
+    here, logs = tmp_path / "here", pod.root() / "logs"
+    what = f"{selector(pod.labels)}:/logs/"
+    assert asynccp(fleet, "pull", "-l", what, here).code == 0
+    with (logs / "app.log").open("ab") as log:
+        log.write(os.urandom(SIZE))
+    os.utime(logs / "app.log", (2000, 2000))
+    rotate_before(pod, tmp_path, "cat", "/dev/zero", times=1, way=way)  # behind what `tail` has read
+    ran = asynccp(fleet, "pull", "-l", what, here, "--retries", "0", "-o", "json")
+    assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 1), ran.out
+    assert contents(here / pod.name) == contents(logs) - Counter([b"new\n"])
+
+
+def test_a_log_that_was_copied_and_truncated_before_its_rest_is_read_is_read_from_the_copy(
+    fleet: FakeFleet, pod: FakePod, tmp_path: Path
+) -> None:
+    here, logs = tmp_path / "here", pod.root() / "logs"
+    what = f"{selector(pod.labels)}:/logs/"
+    assert asynccp(fleet, "pull", "-l", what, here).code == 0
+    with (logs / "app.log").open("ab") as log:
+        log.write(os.urandom(SIZE))
+    os.utime(logs / "app.log", (2000, 2000))
+    rotate_before(pod, tmp_path, "stat", "*%y*", times=1, way="cp")  # when its beginning is proved
+    ran = asynccp(fleet, "pull", "-l", what, here, "--retries", "0", "-o", "json")
+    (told,) = ran.report["pods"]
+    assert (ran.code, told["tries"]) == (0, 1), ran.out
+    assert SIZE < told["wire_bytes"] < 2 * SIZE
+    assert contents(here / pod.name) == contents(logs) - Counter([b"new\n"])
 
 
 def test_logs_that_keep_their_names_come_at_once(fleet: FakeFleet, pod: FakePod, tmp_path: Path) -> None:
@@ -114,3 +151,38 @@ def test_logs_that_keep_their_names_come_at_once(fleet: FakeFleet, pod: FakePod,
     ran = asynccp(fleet, "pull", "-l", what, here, "-o", "json")
     assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 1), ran.out
     assert contents(here / pod.name) == contents(pod.root() / "logs")
+
+
+def test_a_log_that_was_copied_and_truncated_before_it_was_packed_comes_with_its_copy(
+    fleet: FakeFleet, pod: FakePod, tmp_path: Path
+) -> None:
+    """For the first time: no other log has another name then."""
+    here, logs = tmp_path / "here", pod.root() / "logs"
+    for number in (1, 2, 3):
+        (logs / f"app.log.{number}").unlink()
+    what = f"{selector(pod.labels)}:/logs/"
+    assert asynccp(fleet, "pull", "-l", what, here).code == 0
+    (logs / "app.log").write_bytes(os.urandom(SIZE))
+    os.utime(logs / "app.log", (2000, 2000))
+    rotate_before(pod, tmp_path, "tar", "*--no-recursion*", times=1, way="cp")
+    ran = asynccp(fleet, "pull", "-l", what, here, "-o", "json")
+    assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 2), ran.out
+    assert contents(here / pod.name) == contents(logs)
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["nothing is here", "all but one is here"])
+@pytest.mark.parametrize("lacking", [("find",), ("find", "sha256sum")], ids=["it can prove", "it has no digests"])
+def test_a_log_that_got_a_name_which_was_not_looked_at_comes_all_the_same(
+    is_there: bool, lacking: tuple[str, ...], fleet: FakeFleet, pod: FakePod, tmp_path: Path
+) -> None:
+    """Names are read, logs are rotated, and then what each name has is told: the oldest has a name that nobody read."""
+    here, logs = tmp_path / "here", pod.root() / "logs"
+    what = collect_but_one(fleet, pod, here if is_there else tmp_path / "elsewhere")
+    (here / pod.name).mkdir(parents=True, exist_ok=True)
+    for name in lacking:  # find tells both at once: without it the shell reads the names
+        (tmp_path / name).unlink()
+    rotate_before(pod, tmp_path, "stat", "*//%f*app.log*", times=1)
+    ran = asynccp(fleet, "pull", "-l", what, here, "-o", "json")
+    assert not list((tmp_path / "turns").iterdir()), "they were rotated"
+    assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 2), ran.out
+    assert contents(here / pod.name) == contents(logs)

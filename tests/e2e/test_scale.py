@@ -14,7 +14,7 @@ from tests.e2e.running import stop_half_of_the_time
 from tests.schema import conforming
 from tests.trees import describe
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.alone, pytest.mark.timeout(900)]
 
 MIB = 1024 * 1024
 FLEET_SIZE = 200

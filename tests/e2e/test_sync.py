@@ -183,6 +183,12 @@ def test_what_is_removed_and_what_stays(fleet: Fleet, pods: Pods, config: Path) 
         sh(fleet, pod, "test", "!", "-e", "/tmp/gone/config/logs")
 
 
+def test_where_nothing_is_yet_there_is_nothing_to_remove(fleet: Fleet, pods: Pods, config: Path) -> None:
+    ran = asynccp(fleet, "push", f"{config}/", "-l", f"{pods['labels']}:/tmp/not/there/yet", "--delete", "-o", "json")
+    assert ran.code == 0, ran.err
+    assert set(ran.outcomes.values()) == {"complete"}
+
+
 def test_a_pod_that_would_lose_too_much_is_left_alone(fleet: Fleet, pods: Pods, config: Path) -> None:
     push(fleet, pods, config, "/tmp/most")
     one = next(names(pods))

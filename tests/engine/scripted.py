@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.chunk import Chunk
@@ -18,7 +19,7 @@ from asynccp.engine.group import single_error
 from asynccp.entry import Entry, Kind
 from asynccp.errors import Refused, SessionLost
 from asynccp.events import Listener
-from asynccp.kube.base import EphemeralContainer, Wanted
+from asynccp.kube.base import Cluster, EphemeralContainer, Wanted, Watched
 from asynccp.kube.exec import CLOSE_STDIN, STDERR, STDOUT, Event, decode, encode_status, stdin_message
 from asynccp.options import Failures, Options
 from asynccp.plan.plan import PullPlan, PushPlan, build_pull
@@ -30,6 +31,9 @@ TOKEN = "0123456789abcdef"
 ROOM = 4  # messages
 A_DAY_S = 24 * 3600.0
 SUCCESS = ExitStatus(0)
+NO_SHELL = ExitStatus(None, 'Internal error occurred: exec: "sh": executable file not found in $PATH')
+RUNGS = ("tar", "shell", "beside")
+"""Ways that a container does its part by: its tar, its shell alone, an ephemeral container beside it."""
 ONCE = Options(failures=Failures(retries=0))
 
 
@@ -40,6 +44,7 @@ class Pod:
         self.target = target
         self.argv = list(argv)
         self.words = dict(word.partition("=")[::2] for word in argv[8:])
+        self.lacks_tar = False
         self.protocol = protocol
         self.ending = ""
         self.heard = 0  # bytes of stdin
@@ -78,7 +83,12 @@ class Pod:
         return self._stdin.statistics().current_buffer_used - (not self._has_script)
 
     async def hear_archive(self) -> None:
-        """Hear as many bytes as the command was told to expect, or until stdin is closed."""
+        """Hear as many bytes as the command was told to expect, or until stdin is closed; what is framed to its end."""
+        if self.lacks_tar:
+            data = await self.hear()
+            while f"./.asynccp-{TOKEN}-".encode() not in data and (more := await self.hear()):
+                data = data[-100:] + more
+            return
         size = (int(self.words["blocks"]) + int(self.words["more_blocks"])) * int(self.words["block"])
         while self.heard < size and await self.hear():
             pass
@@ -101,6 +111,10 @@ class Pod:
         await self.say(text.encode(), STDERR)
 
     async def hello(self, facts: str = "count=dd") -> None:
+        """Say hello, on rung 2 as it is said there: before it stands that there is no tar."""
+        if self.lacks_tar:
+            await self.say(f"asynccp {TOKEN} hello lacks=tar\n".encode())
+            assert (await self.hear()).startswith(b"learn ")
         await self.say(f"asynccp {TOKEN} hello {facts}\n".encode())
 
     async def received(self, facts: str = "rc=0 sentinel=yes") -> None:
@@ -187,14 +201,16 @@ class ScriptedCluster:
 
     logs: what `open_log` yields, or raises; nobody has one by default. beside: what `ephemeral` returns, or raises;
     nobody gets one by default. wanted: what was asked for there.
-    pods: the far ends of all sessions so far. now: what `find_pod` says, by the pod's name. room: messages that a pod's
-    stdin takes before the pod hears.
+    pods: the far ends of all sessions so far. now: what `find_pod` says, by the pod's name. nodes: their zones.
+    news: what `watch_pods` yields. room: messages that a pod's stdin takes before the pod hears.
     """
 
     tasks: TaskGroup
     script: Script
     opening: Callable[[Target, str], Awaitable[None]]
     listing: Callable[[Selector, str | None, str], list[list[Json]]]
+    context: str | None = None
+    members: dict[str, Cluster] = field(default_factory=dict)
     namespace: str = "default"
     connect_s: float = 0.05
     room: int = ROOM
@@ -203,6 +219,8 @@ class ScriptedCluster:
     wanted: list[tuple[str, Wanted]] = field(default_factory=list)
     pods: list[Pod] = field(default_factory=list)
     now: dict[str, Json | Exception | None] = field(default_factory=dict)
+    nodes: dict[str, str] = field(default_factory=dict)
+    news: "MemoryObjectReceiveStream[Watched] | None" = None
     open: Counter[str] = field(default_factory=Counter)
     most_open: Counter[str] = field(default_factory=Counter)
     offers: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -218,6 +236,15 @@ class ScriptedCluster:
         if isinstance(found, Exception):
             raise found
         return found
+
+    async def watch_pods(self, selector: Selector, namespace: str | None, fields: str) -> AsyncIterator[Watched]:
+        assert self.news, "nobody was to watch"
+        async for one in self.news:
+            yield one
+
+    async def zones(self) -> dict[str, str]:
+        await anyio.lowlevel.checkpoint()
+        return self.nodes
 
     async def ephemeral(self, target: Target, wanted: Wanted) -> EphemeralContainer:
         await anyio.lowlevel.checkpoint()
@@ -268,6 +295,23 @@ async def scripted(
         async with anyio.create_task_group() as tasks:
             yield ScriptedCluster(tasks, script or takes_all, opening, listing)
             tasks.cancel_scope.cancel()
+
+
+def on_rung(rung: str, script: Script) -> Script:
+    """Return what a container does that follows a script in its own way. It speaks first by `hello`."""
+
+    async def followed(pod: Pod) -> None:
+        pod.lacks_tar = rung == "shell"
+        if rung == "beside" and pod.target.container == "main":
+            await pod.end(NO_SHELL)
+        else:
+            await script(pod)
+
+    return followed
+
+
+def beside(of: Target, wanted: Wanted) -> EphemeralContainer:
+    return EphemeralContainer("asynccp-1", "0123abc")
 
 
 async def takes_all(pod: Pod) -> None:

@@ -90,6 +90,27 @@ def test_a_fast_run_stays_as_it_is_until_it_is_slow() -> None:
     assert pulls.pays(10 * MIB, 0.1, 3.5, TEXT)
 
 
+class SeenLink:
+    def __init__(self, *, is_slow: bool) -> None:
+        self.is_slow = is_slow
+        self.was_found = False
+
+    def found_slow(self) -> None:
+        self.was_found = True
+
+
+def test_a_link_that_is_known_to_be_slow_is_not_looked_at_again() -> None:
+    assert Pulls(Compression.AUTO, 0.0, SeenLink(is_slow=True)).offer.codecs == CODECS
+    assert Pulls(Compression.NONE, 0.0, SeenLink(is_slow=True)).offer.codecs == ()
+
+
+@pytest.mark.parametrize("size", [10 * MIB, 200 * MIB])
+def test_a_link_hears_that_it_is_slow_when_it_is(size: int) -> None:
+    link = SeenLink(is_slow=False)
+    pays = Pulls(Compression.AUTO, 0.0, link).pays(size, 0.1, 1.0, TEXT)
+    assert link.was_found is pays is (size == 10 * MIB)
+
+
 @pytest.mark.parametrize("compress", ["none", "gzip", "zstd"])
 def test_who_was_told_does_not_look(compress: str) -> None:
     assert not Pulls(Compression(compress), now=0.0).pays(10 * MIB, 0.0, 10.0, TEXT)

@@ -23,7 +23,7 @@ from asynccp.errors import (
     TransferError,
 )
 from asynccp.kube.exec import V4, encode_status
-from asynccp.options import LOOK_EVERY_S, Deadlines, Options
+from asynccp.options import CLOSE_GRACE_S, LOOK_EVERY_S, Deadlines, Options
 from asynccp.remote.messages import Done, Hello
 from asynccp.remote.notes import Note
 from asynccp.remote.script import Command
@@ -523,11 +523,12 @@ async def test_output_behind_the_last_word_is_a_violation() -> None:
 class Late:
     """A pod whose tar has ended; when it was let go, on the loop's clock, is in `let_go_at`.
 
-    bytes_at: seconds after which a byte of the archive comes, all the same.
+    bytes_at: seconds after which a byte of the archive comes, all the same. stays: it does not go then.
     """
 
-    def __init__(self, *bytes_at: float) -> None:
+    def __init__(self, *bytes_at: float, stays: bool = False) -> None:
         self._bytes_at = bytes_at
+        self._stays = stays
         self.let_go_at: list[float] = []
 
     async def __call__(self, pod: Pod) -> None:
@@ -542,6 +543,8 @@ class Late:
     async def _hear(self, pod: Pod, begun: float) -> None:
         while await pod.hear():
             self.let_go_at.append(anyio.current_time() - begun)
+            if not self._stays:
+                break
 
 
 async def watch(late: Late, *, brings: bool = True, hears: bool = True) -> None:
@@ -560,9 +563,16 @@ async def test_a_pod_whose_tar_has_ended_is_let_go_when_its_archive_does_not() -
     assert late.let_go_at == [pytest.approx(OPTIONS.deadlines.late_after_s, abs=LOOK_EVERY_S)], "once"
 
 
+async def test_a_pod_that_is_let_go_and_does_not_go_is_lost(clock: JumpingLoop) -> None:
+    begun = clock.time()
+    with pytest.raises(SessionLost, match="the end of it does not come"):
+        await watch(Late(0, stays=True))
+    assert clock.time() - begun < OPTIONS.deadlines.late_after_s + CLOSE_GRACE_S + 2 * LOOK_EVERY_S
+
+
 async def test_a_pod_whose_archive_still_comes_is_waited_for() -> None:
-    await watch(late := Late(0, 4, 8, 12))
-    assert late.let_go_at == [pytest.approx(12 + OPTIONS.deadlines.late_after_s, abs=LOOK_EVERY_S)]
+    await watch(late := Late(0, 3, 6, 9))
+    assert late.let_go_at == [pytest.approx(9 + OPTIONS.deadlines.late_after_s, abs=LOOK_EVERY_S)]
 
 
 async def test_a_pod_that_brings_nothing_is_not_let_go() -> None:

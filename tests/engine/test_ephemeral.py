@@ -15,8 +15,10 @@ from asynccp.report import Outcome
 from asynccp.status import ExitStatus
 from asynccp.target import Target, Transfer
 from tests.engine.scripted import (
+    NO_SHELL,
     TOKEN,
     Pod,
+    beside,
     greets_and_hangs,
     layout_of,
     push_plan,
@@ -26,7 +28,6 @@ from tests.engine.scripted import (
     targets,
 )
 
-NO_SHELL = ExitStatus(None, 'Internal error occurred: exec: "sh": executable file not found in $PATH')
 BESIDE = Options(concurrency=Concurrency(sessions=1), ephemeral=Ephemeral("busybox:1"))
 REQUEST = PullRequest(TOKEN, "/var/log")
 
@@ -39,17 +40,13 @@ async def shellless(pod: Pod) -> None:
         await takes_all(pod)
 
 
-def first(of: Target, wanted: Wanted) -> EphemeralContainer:
-    return EphemeralContainer("asynccp-1", "0123abc")
-
-
 def execs(pods: list[Pod]) -> list[str]:
     return [f"{pod.target.pod}/{pod.target.container}" for pod in pods]
 
 
 async def test_a_container_without_a_shell_is_copied_to_from_beside() -> None:
     async with scripted(shellless) as cluster:
-        cluster.beside = first
+        cluster.beside = beside
         report = await push(cluster, push_plan([target()]), options=BESIDE)
     assert report.ok
     assert execs(cluster.pods) == ["web-0/main", "web-0/main", "web-0/asynccp-1"], "sh, /bin/sh, and then"
@@ -58,7 +55,7 @@ async def test_a_container_without_a_shell_is_copied_to_from_beside() -> None:
 
 async def test_who_has_a_shell_gets_no_ephemeral_container() -> None:
     async with scripted() as cluster:
-        cluster.beside = first
+        cluster.beside = beside
         report = await push(cluster, push_plan(targets(2)), options=BESIDE)
     assert report.ok
     assert cluster.wanted == []
@@ -66,7 +63,7 @@ async def test_who_has_a_shell_gets_no_ephemeral_container() -> None:
 
 async def test_an_image_without_a_shell_is_met_once() -> None:
     async with scripted(shellless) as cluster:
-        cluster.beside = first
+        cluster.beside = beside
         report = await push(cluster, push_plan(targets(3)), options=BESIDE)
     assert report.ok
     assert execs(cluster.pods)[3:] == ["web-1/asynccp-1", "web-2/asynccp-1"]
@@ -74,7 +71,7 @@ async def test_an_image_without_a_shell_is_met_once() -> None:
 
 async def test_nobody_gets_one_who_did_not_ask_and_hears_that_it_would_help() -> None:
     async with scripted(shellless) as cluster:
-        cluster.beside = first
+        cluster.beside = beside
         report = await push(cluster, push_plan([target()]))
     assert cluster.wanted == []
     assert report.results[0].error_class == "ShellMissing"
@@ -82,13 +79,13 @@ async def test_nobody_gets_one_who_did_not_ask_and_hears_that_it_would_help() ->
 
 
 async def test_what_one_pod_is_refused_is_that_pods_failure() -> None:
-    def beside(of: Target, wanted: Wanted) -> EphemeralContainer:
+    def refusing(of: Target, wanted: Wanted) -> EphemeralContainer:
         if of.pod == "web-1":
             raise Refused("Pod Security forbids the ephemeral container")
-        return first(of, wanted)
+        return beside(of, wanted)
 
     async with scripted(shellless) as cluster:
-        cluster.beside = beside
+        cluster.beside = refusing
         report = await push(cluster, push_plan(targets(3)), options=BESIDE)
     assert [one.outcome for one in report.results] == [Outcome.COMPLETE, Outcome.FAILED, Outcome.COMPLETE]
     assert report.results[1].error == "Pod Security forbids the ephemeral container"
@@ -99,7 +96,7 @@ async def test_an_ephemeral_container_without_a_shell_is_the_end_of_it() -> None
         await pod.end(NO_SHELL)
 
     async with scripted(nowhere) as cluster:
-        cluster.beside = first
+        cluster.beside = beside
         sessions = Sessions(cluster, BESIDE, TOKEN)
         with pytest.raises(ShellMissing):
             async with sessions.greeted(Transfer(target(), "/var/log"), REQUEST):
@@ -136,7 +133,7 @@ async def test_a_user_that_changes_each_time_is_not_followed_for_ever() -> None:
         await pod.end(ExitStatus(1))
 
     async with scripted(script) as cluster:
-        cluster.beside = first
+        cluster.beside = beside
         sessions = Sessions(cluster, BESIDE, TOKEN)
         with pytest.raises(OtherUser, match="whose user is another: 4:8"):
             async with sessions.greeted(Transfer(target(), "/var/log"), REQUEST):
@@ -154,7 +151,7 @@ async def test_several_paths_of_a_container_ask_for_one_at_a_time(monkeypatch: p
     asking = 0
 
     async with scripted(shellless) as cluster:
-        cluster.beside = first
+        cluster.beside = beside
         original = cluster.ephemeral
 
         async def ephemeral(of: Target, wanted: Wanted) -> EphemeralContainer:

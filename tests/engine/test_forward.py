@@ -5,10 +5,11 @@ The report is about the pod that receives. So an error of the one that gives beg
 
 import io
 import tarfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from asynccp.archive.header import encode_header
 from asynccp.engine.forward import forward
@@ -222,7 +223,7 @@ def has_a_problem(problem: str) -> Script:
         ),
         (gives(entries=7), SHORT),
         (gives(member(LOG)[:0], entries=0), "nothing of /var/log can be copied: "),
-        (says_done_too_early(), "the session ended before the pod had said its last word"),
+        (says_done_too_early(), "the pod says that it is done, but the archive has not come to its end"),
         (gives(LOGS + member(A)), "the archive has log/a twice"),
         (gives(member(Entry(b"etc", Kind.DIRECTORY))), "the archive has etc, which was not asked for"),
         (has_a_problem("missing"), "/var/log does not exist"),

@@ -1,11 +1,11 @@
 """Logs of containers that end, hang, break off and never end: each whole under its name, or failed with its cause."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from asynccp.engine.pull import pull
 from asynccp.entry import LeftOut

@@ -1,10 +1,10 @@
 """Which exec subprotocol is offered: a table, and what a run learns on its way."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from asynccp.engine.protocols import Protocols, choose
 from asynccp.engine.pull import pull

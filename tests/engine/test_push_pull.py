@@ -6,12 +6,12 @@ What is asserted is what a person would see: the report, the observer's calls, t
 import os
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 from anyio import to_thread
+from msgspec.structs import replace
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.chunk import Chunk
@@ -22,9 +22,10 @@ from asynccp.entry import Entry, Kind
 from asynccp.errors import Knob, ProtocolRefused, SourceChanged
 from asynccp.kube.exec import V4, V5
 from asynccp.local.read import read_chunk
-from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, RECORD_SIZE, Attributes, Failures, Options, Publishing
+from asynccp.options import CHUNK_SIZE, LOOK_EVERY_S, RECORD_SIZE, Attributes, Ephemeral, Failures, Options, Publishing
 from asynccp.remote.dialogue import ACKNOWLEDGEMENT, GO
 from asynccp.report import Outcome, Result
+from asynccp.sinks.directory import DirectorySink
 from asynccp.sinks.ingest import Ingest
 from asynccp.status import ExitStatus
 from asynccp.target import Target
@@ -33,14 +34,17 @@ from ..archive.reference import content_of, member
 from .clock import JumpingLoop
 from .scripted import (
     ONCE,
+    RUNGS,
     SUCCESS,
     TOKEN,
     Pod,
     Recorder,
     Script,
+    beside,
     by_name,
     greets_and_hangs,
     hangs,
+    on_rung,
     pull_plan,
     push_plan,
     puts_in_place,
@@ -51,12 +55,20 @@ from .scripted import (
 )
 
 SIZE = 40 * CHUNK_SIZE
+ON_ANY = ONCE._replace(ephemeral=Ephemeral("busybox:1"))
 
 
-async def push_to(script: Script, size: int = SIZE, options: Options | None = None) -> Result:
-    """Push to one pod that follows the script."""
-    async with scripted(script) as cluster:
-        report = await push(cluster, push_plan([target()], size), options=options or ONCE)
+@pytest.fixture(params=RUNGS)
+def rung(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+async def push_to(script: Script, size: int = SIZE, options: Options | None = None, *, rung: str = "tar") -> Result:
+    """Push to one pod that follows the script, on a rung of its own."""
+    async with scripted(on_rung(rung, script)) as cluster:
+        cluster.beside = beside
+        report = await push(cluster, push_plan([target()], size), options=options or ON_ANY)
     (result,) = report.results
     assert sum(cluster.open.values()) == 0, "a session was left open"
     assert report.exit_code in (0, 1, 24)
@@ -272,7 +284,7 @@ async def test_a_tar_that_fails_is_told_though_the_server_never_tells_the_status
     ],
 )
 async def test_a_push_is_complete_only_if_the_pod_and_the_server_say_so(
-    received: str | None, done: str | None, status: ExitStatus | None, says: str
+    received: str | None, done: str | None, status: ExitStatus | None, says: str, rung: str
 ) -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
@@ -286,10 +298,11 @@ async def test_a_push_is_complete_only_if_the_pod_and_the_server_say_so(
         if status is not None:
             await pod.end(status)
 
-    result = await push_to(script)
+    result = await push_to(script, rung=rung)
     assert result.outcome is Outcome.FAILED
     assert says in result.error
     assert (result.size, result.entries) == (0, 0), "nothing counts as arrived"
+    assert result.seconds < 5
 
 
 def ends_with(done: str, *words: str, rc: int = 0) -> Script:
@@ -402,13 +415,13 @@ async def test_what_was_overwritten_in_place_is_told_and_the_push_is_complete() 
     ("received", "says"),
     [
         ("entries=0 bytes=", "0 of 1 entries came to stand"),
-        ("entries=1 bytes=999", "1 of 1 entries, 999 of 1000 bytes came to stand"),
-        ("entries=1 bytes=1000", "the last member of the archive was not extracted"),
+        ("entries=1 bytes=99999", "1 of 1 entries, 99999 of 100000 bytes came to stand"),
+        ("entries=1 bytes=100000", "the last member of the archive was not extracted"),
         ("entries= bytes=", "the last member of the archive was not extracted"),
         ("entries=\x1b[2J bytes=", "the last member of the archive was not extracted"),
     ],
 )
-async def test_a_tar_that_leaves_something_out_without_a_word_is_found_out(received: str, says: str) -> None:
+async def test_what_is_left_out_without_a_word_is_found_out(received: str, says: str, rung: str) -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
         await pod.hear_archive()
@@ -416,9 +429,28 @@ async def test_a_tar_that_leaves_something_out_without_a_word_is_found_out(recei
         await pod.hear_line()
         await pod.end()
 
-    result = await push_to(script, 1000)
+    result = await push_to(script, 100_000, rung=rung)
     assert result.outcome is Outcome.FAILED
     assert says in result.error
+
+
+@pytest.mark.parametrize(
+    "counts", ["entries=0 bytes=100000", "entries=1 bytes=99999", "entries=0", "bytes=0", "bytes=100001"]
+)
+async def test_who_has_the_last_of_it_and_other_than_was_sent_is_not_believed(counts: str, rung: str) -> None:
+    heard = []
+
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        await pod.hear_archive()
+        await pod.received(f"rc=0 sentinel=yes {counts}")
+        heard.append(await pod.hear())
+        await pod.done()
+        await pod.end()
+
+    result = await push_to(script, 100_000, rung=rung)
+    assert result.outcome is Outcome.FAILED
+    assert GO not in heard, "nothing is put in its place"
 
 
 async def test_a_pod_that_dies_in_mid_push() -> None:
@@ -433,12 +465,14 @@ async def test_a_pod_that_dies_in_mid_push() -> None:
     )
 
 
-async def test_a_pod_that_claims_to_have_what_it_was_not_sent_is_not_believed() -> None:
+async def test_a_pod_that_claims_to_have_what_it_was_not_sent_is_not_believed(rung: str) -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
         await puts_in_place(pod)
 
-    assert (await push_to(script, 1000 * CHUNK_SIZE)).outcome is Outcome.FAILED
+    result = await push_to(script, 1000 * CHUNK_SIZE, rung=rung)
+    assert result.outcome is Outcome.FAILED
+    assert result.seconds < 5
 
 
 async def test_output_after_success_is_not_believed() -> None:
@@ -572,10 +606,11 @@ async def files(directory: Path) -> dict[str, bytes]:
     return await to_thread.run_sync(files_in, directory)
 
 
-async def pull_from(script: Script, to: Path) -> Result:
-    """Pull /var/log from one pod that follows the script."""
-    async with scripted(script) as cluster:
-        report = await pull(cluster, pull_plan(str(to), [target()]), options=ONCE)
+async def pull_from(script: Script, to: Path, *, rung: str = "tar") -> Result:
+    """Pull /var/log from one pod that follows the script, on a rung of its own."""
+    async with scripted(on_rung(rung, script)) as cluster:
+        cluster.beside = beside
+        report = await pull(cluster, pull_plan(str(to), [target()]), options=ON_ANY)
     assert sum(cluster.open.values()) == 0, "a session was left open"
     assert (report.exit_code == 0) is (report.results[0].outcome is Outcome.COMPLETE)
     assert not any(".partial" in name for name in await files(to)), "a torn file was left"
@@ -644,7 +679,7 @@ async def test_a_pod_may_go_only_when_we_have_all(tmp_path: Path) -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
         await pod.say(LOGS + END)
-        await anyio.sleep(50)
+        await anyio.sleep(Options().deadlines.late_after_s - LOOK_EVERY_S)
         assert pod.unheard == 0
         await pod.done("rc=0")
         assert await pod.hear() == ACKNOWLEDGEMENT
@@ -694,10 +729,13 @@ UNREADABLE = "tar: ./log/x: Cannot open: Permission denied"
         (says(member(A) * 2 + END, "rc=0"), "twice"),
     ],
 )
-async def test_what_is_not_a_whole_archive_fails_the_pull(script: Script, error: str, tmp_path: Path) -> None:
-    result = await pull_from(script, tmp_path / "to")
+async def test_what_is_not_a_whole_archive_fails_the_pull_at_once(
+    script: Script, error: str, rung: str, tmp_path: Path
+) -> None:
+    result = await pull_from(script, tmp_path / "to", rung=rung)
     assert result.outcome is Outcome.FAILED
     assert error in result.error
+    assert result.seconds < 5
 
 
 @pytest.mark.parametrize("left", [700, 512, 100_000, len(LOGS)])
@@ -754,13 +792,10 @@ async def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     assert await files(tmp_path) == {}
 
 
-@pytest.mark.parametrize("word", [LOGS[:5000], LOGS + END])
-async def test_silence_in_mid_pull_ends_at_the_deadline_with_pings_before(
-    word: bytes, clock: JumpingLoop, tmp_path: Path
-) -> None:
+async def test_silence_in_mid_pull_ends_at_the_deadline_with_pings_before(clock: JumpingLoop, tmp_path: Path) -> None:
     async def script(pod: Pod) -> None:
         await pod.hello()
-        await pod.say(word)
+        await pod.say(LOGS[:5000])
         await anyio.sleep_forever()
 
     begun = clock.now
@@ -852,6 +887,46 @@ async def test_a_slow_disk_slows_the_pod_down(tmp_path: Path, monkeypatch: pytes
         result = await pull_from(script, tmp_path)
     assert result.outcome is Outcome.COMPLETE
     assert 0 < held[0] < 20 < said, "nothing is asked for while the disk is busy"
+    assert await files(tmp_path / "web-0") == FILES
+
+
+class FullAfterEach:
+    """A sink that is full after all that it was given, until it was asked so three times."""
+
+    def __init__(self, feeding: Callable[[Ingest, bytes | memoryview], Generator[int, None, bytes]]) -> None:
+        self._feeding = feeding
+        self._looks = 0
+        self.fed = self.fed_while_full = 0
+
+    def is_full(self) -> bool:
+        self._looks = max(0, self._looks - 1)
+        return self._looks > 0
+
+    def feeding(self, extractor: Ingest, data: bytes | memoryview) -> Generator[int, None, bytes]:
+        self.fed += 1
+        self.fed_while_full += self._looks > 0
+        self._looks = 4
+        return (yield from self._feeding(extractor, data))
+
+
+async def test_a_sink_that_is_full_gets_no_more_however_little_comes_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = FullAfterEach(Ingest.feeding)
+    monkeypatch.setattr(Ingest, "feeding", lambda extractor, data: sink.feeding(extractor, data))
+    monkeypatch.setattr(DirectorySink, "is_full", lambda _: sink.is_full())
+    archive = LOGS + END
+
+    async def script(pod: Pod) -> None:
+        await pod.hello()
+        for at in range(0, len(archive), 65536):
+            await pod.say(archive[at : at + 65536])
+        await pod.done("rc=0")
+        await pod.hear_line()
+        await pod.end()
+
+    assert (await pull_from(script, tmp_path)).outcome is Outcome.COMPLETE
+    assert (sink.fed > 1, sink.fed_while_full) == (True, 0)
     assert await files(tmp_path / "web-0") == FILES
 
 

@@ -1,9 +1,8 @@
 """Another attempt: for connections alone, later each time, not for ever, and never into another pod."""
 
-from dataclasses import replace
-
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from asynccp.engine.retry import FREE_RETRIES, MOST_DELAY_S, RETRY_SHARE, Budget, delay_s
 from asynccp.engine.state import TransferState

@@ -3,11 +3,11 @@
 import resource
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import anyio
 import pytest
+from msgspec import Struct
 
 from asynccp.engine.state import Arrived, Negotiated, TransferState
 from asynccp.entry import LeftOut, NotKept
@@ -26,18 +26,19 @@ from asynccp.errors import (
 from asynccp.options import OPENS_AT_ONCE, OPENS_PER_S, Concurrency, Failures, Options
 from asynccp.report import Outcome, Report
 from asynccp.target import Json, Skipped, Target, Transfer
+from asynccp.wave import Wave
 
 from .clock import JumpingLoop
 from .jobs import Copy, Copying, carried_out
 from .scripted import ONCE, Recorder, running, scripted, target, targets
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     transfers: tuple[Transfer, ...]
     skipped: tuple[Skipped, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     not_kept: tuple[NotKept, ...] = ()
+    waves: tuple[Wave, ...] = ()
 
 
 def plan_of(to: Sequence[Target]) -> Plan:
@@ -384,7 +385,8 @@ async def test_stop_interrupts_who_is_under_way_and_who_waits_and_tells_the_obse
         report = await run(copy, targets(6), Options(concurrency=Concurrency(sessions=3)), recorder, stop)
     outcomes = [one.outcome for one in report.results]
     assert outcomes == [Outcome.COMPLETE, *[Outcome.INTERRUPTED] * 5]
-    assert [one.error for one in report.results[1:]] == ["interrupted before it was complete"] * 5
+    never = "not begun, because the run was interrupted"
+    assert [one.error for one in report.results[1:]] == ["interrupted before it was complete"] * 3 + [never] * 2
     assert [one.wire_size for one in report.results] == [0, 100, 100, 100, 0, 0]
     assert sorted(ended) == [1, 2, 3], "those under way were ended, the others never begun"
     assert list(recorder.results.values()) == report.results

@@ -18,9 +18,9 @@ class Counting(Framed):
 
     times = 0
 
-    def fitted(self, entries: Sequence[Entry], is_text: Callable[[Entry], bool]) -> ArchiveFormat:
+    def fitted(self, entries: Sequence[Entry], read: Callable[[Entry], bytes | None]) -> ArchiveFormat:
         self.times += 1
-        return super().fitted(entries, is_text)
+        return super().fitted(entries, read)
 
 
 async def test_pods_that_lack_the_same_at_once_have_it_made_once() -> None:

@@ -21,3 +21,5 @@ async def test_a_transfer_is_complete_in_exactly_one_case(case: truth.Case, tmp_
         assert result.error
         assert "default/web-0" in closing(report)
         assert "None" not in result.error
+        assert result.seconds < 5
+        assert "tar" not in result.error or case.rung != "shell"

@@ -5,13 +5,14 @@
     trailer   the pod's last line
     close     how the connection ended: regularly (1000), broken off (1006), by a server in trouble (1011), by a reset
     protocol  v4, v5
+    rung      by what the container does its part, see `scripted.RUNGS`
 
 Only one row in each direction is complete, whatever the close and the protocol: Success, marker and trailer.
 """
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -21,13 +22,13 @@ from asynccp.engine.push import push
 from asynccp.entry import Entry, Kind
 from asynccp.errors import ProtocolRefused
 from asynccp.kube.exec import ERROR, V4
-from asynccp.options import Failures, Options
+from asynccp.options import Ephemeral, Failures, Options
 from asynccp.report import Report
 from asynccp.status import ExitStatus
 from asynccp.target import Target
 
 from ..archive.reference import member
-from .scripted import Pod, pull_plan, push_plan, scripted, target
+from .scripted import RUNGS, Pod, beside, on_rung, pull_plan, push_plan, scripted, target
 
 STATUSES: dict[str, ExitStatus | bytes | None] = {
     "Success": ExitStatus(0),
@@ -53,10 +54,11 @@ class Case:
     trailer: bool
     close: str
     protocol: str
+    rung: str = "tar"
 
     def __str__(self) -> str:
         marker, trailer = "marker" if self.marker else "no marker", "trailer" if self.trailer else "no trailer"
-        return f"{self.direction}, {self.status}, {marker}, {trailer}, {self.close}, {self.protocol}"
+        return f"{self.direction}, {self.status}, {marker}, {trailer}, {self.close}, {self.protocol}, {self.rung}"
 
     @property
     def is_complete(self) -> bool:
@@ -80,6 +82,13 @@ class Case:
 
 
 def cases() -> Iterator[Case]:
+    """Yield all for tar; of the other rungs those that end on v4 in the regular way."""
+    yield from _of_tar()
+    for rung in RUNGS[1:]:
+        yield from (replace(case, rung=rung) for case in _of_tar() if (case.close, case.protocol) == ("1000", "v4"))
+
+
+def _of_tar() -> Iterator[Case]:
     for row in itertools.product(("push", "pull"), STATUSES, (True, False), (True, False), CLOSES, ("v4", "v5")):
         yield Case(*row)
 
@@ -102,10 +111,11 @@ async def run(case: Case, directory: Path) -> Report:
         elif status is not None:
             await pod.end(status)
 
-    options = Options(failures=Failures(retries=0))
-    async with scripted(script, opening=opening) as cluster:
+    options = Options(failures=Failures(retries=0), ephemeral=Ephemeral("busybox:1"))
+    async with scripted(on_rung(case.rung, script), opening=opening) as cluster:
+        cluster.beside = beside
         if case.direction == "push":
-            return await push(cluster, push_plan([target()]), options=options)
+            return await push(cluster, push_plan([target()], 100_000), options=options)
         return await pull(cluster, pull_plan(str(directory), [target()]), options=options)
 
 

@@ -13,7 +13,7 @@ from asynccp.events import Observer
 from asynccp.kube.cluster import KubernetesCluster
 from asynccp.report import Result
 from asynccp.testing.faults import Fault
-from asynccp.testing.kinds import KINDS
+from asynccp.testing.kinds import KINDS, Kind
 from asynccp.testing.pod import Container, FakePod
 from asynccp.testing.server import FakeCluster
 from benchmarks.trust.faults.storm import build
@@ -55,14 +55,15 @@ def _everybody(path: str) -> Selection:
 
 @asynccontextmanager
 async def fleet(
-    directory: Path, count: int = 1, *, kinds: Sequence[str] = ("gnu",), protocols: Sequence[str] = ("v5", "v4"),
+    directory: Path, count: int = 1, *, kinds: Sequence[str | Kind] = ("gnu",), protocols: Sequence[str] = ("v5", "v4"),
     sizes: dict[str, int] | None = None,
 ) -> AsyncIterator[Fleet]:  # fmt: skip
     """Run a cluster of some pods, of these kinds in turn."""
     small = sizes or {"one": 100, "two/large": 300_000}
     build(directory / "tree", 1, small)
     async with FakeCluster(directory / "pods", protocols=protocols) as cluster:
-        made = [Container("main", KINDS[kind]()) for kind, _ in zip(cycle(kinds), range(count), strict=False)]
+        asked = [kind for kind, _ in zip(cycle(kinds), range(count), strict=False)]
+        made = [Container("main", kind if isinstance(kind, Kind) else KINDS[kind]()) for kind in asked]
         pods = [
             await cluster.add_pod(FakePod(f"web-{number}", LABELS, containers=[one])) for number, one in enumerate(made)
         ]

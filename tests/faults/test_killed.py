@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec import field
 
 from asynccp.testing.faults import Fault, Silence, StruckLink
 from benchmarks.trust.faults.stalled import PLACES
@@ -16,11 +16,10 @@ from benchmarks.trust.faults.storm import WITH_TAR, different
 from tests.faults.fleet import Fleet, fleet
 
 
-@dataclass(frozen=True, slots=True)
-class Hold(Fault):
+class Hold(Fault, frozen=True, kw_only=True):
     """Nothing more is said, and `reached` tells that the copy has come so far."""
 
-    reached: anyio.Event = field(default_factory=anyio.Event, kw_only=True)
+    reached: anyio.Event = field(default_factory=anyio.Event)
 
     async def strike(self, link: StruckLink, rest: bytes) -> bytes:
         self.reached.set()

@@ -4,11 +4,12 @@ All pods of one run are struck, each by a fault of its own, in every session; a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from asynccp import Options
 from asynccp.kube.exec import STDIN, STDOUT

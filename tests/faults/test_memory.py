@@ -77,4 +77,5 @@ async def _left_by(one: Fleet, direction: str, limits: Limits = DEFAULT_LIMITS) 
 
 
 def _heavy() -> Counter[str]:
-    return Counter(name for thing in gc.get_objects() if (name := type(thing).__name__) in HEAVY)
+    kinds = (type(thing) for thing in gc.get_objects())
+    return Counter(one.__name__ for one in kinds if one.__name__ in HEAVY and not issubclass(one, tuple))

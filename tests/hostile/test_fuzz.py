@@ -17,7 +17,7 @@ from tests.archives import archive, file, long_name, pax, record, sparse
 MIB = 1024 * 1024
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**64))
 def test_a_mutation_raises_only_our_errors_however_it_is_sliced(seed: int) -> None:
     assert wrong_events(mutation(seed), seed) == []

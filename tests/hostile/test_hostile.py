@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.trust.hostile.bundles import bundled
 from benchmarks.trust.hostile.case import MAX_SIZE_BY_BYTE, STEPS, run, surroundings
 from benchmarks.trust.hostile.interpreters import interpreters, verdicts
 from benchmarks.trust.hostile.race import race
@@ -25,6 +26,20 @@ def test_a_hostile_archive_does_no_harm_and_is_named(name: str, place: Path) -> 
     assert first.breaches == ()
     assert (first.verdict, dict(first.left)) == (case.verdict, dict(case.left))
     assert [one for one in others if one != first] == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_archive_is_as_harmless_where_a_shell_has_packed_it(name: str, place: Path) -> None:
+    """Whether its files stand in it as a tar has them, or in bundles."""
+    case = CASES[name]
+    for one, step in ((case, 1 << 30), (bundled(case), 1 << 30), (bundled(case), 509)):
+        found = run(one, step, place, by_shell=True)
+        assert found.breaches == ()
+        assert (found.verdict, dict(found.left)) == (case.verdict, dict(case.left))
+
+
+def test_most_archives_have_bundles_in_that_form() -> None:
+    assert sum(bundled(case) != case for case in CASES.values()) > len(CASES) // 2
 
 
 def test_directories_that_are_swapped_for_links_lead_nowhere() -> None:  # H10

@@ -105,7 +105,7 @@ async def test_an_owner_that_is_none_is_one_sentence(kind: str, selector: object
 
 
 def test_what_is_kept_of_a_pod_means_what_all_of_it_meant() -> None:
-    (kept,), after, _ = documents.page_of({"items": [{**POD, "kind": "Pod"}], "metadata": {"continue": "x"}})
+    (kept,), after, *_ = documents.page_of({"items": [{**POD, "kind": "Pod"}], "metadata": {"continue": "x"}})
     assert after == "x"
     assert match_pod(kept, labels=("app",)) == match_pod(POD, labels=("app",))
     assert not isinstance(match_pod(kept, labels=("app",)), Skipped)
@@ -114,7 +114,7 @@ def test_what_is_kept_of_a_pod_means_what_all_of_it_meant() -> None:
 
 def test_of_a_text_that_is_too_long_the_beginning_is_kept() -> None:
     pod = {"metadata": {"namespace": "default", "name": "a" * MIB}}
-    ((kept,), _, size) = documents.page_of({"items": [pod]})
+    ((kept,), _, size, _) = documents.page_of({"items": [pod]})
     assert len(kept["metadata"]["name"]) < size < 2000
     assert isinstance(match_pod(kept), Skipped)
 

@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from asynccp.errors import ClusterError
-from asynccp.kube import reviews
+from asynccp.kube import apiclient
 from asynccp.kube.reviews import Permission, Verdict, grants, review, to_copy, to_find, user_of
 from asynccp.target import Selector
 from tests.kube.test_apiclient import answers, client, served
@@ -116,7 +116,7 @@ async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(monkeypatch
         await anyio.sleep_forever()
         raise AssertionError
 
-    monkeypatch.setattr(reviews, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(apiclient, "ANSWER_TIMEOUT_S", 0.1)
     async with served(silent) as url, client(url) as api:
         with pytest.raises(ClusterError, match=f"the API server at {url} can't be reached: no answer within 0 s"):
             await user_of(api)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 import trustme
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
@@ -178,7 +178,6 @@ class Held(asyncio.Transport):
     st.lists(st.tuples(st.sampled_from(b"\1\1\1\2"), st.integers(0, 70_000)), max_size=12),
     st.lists(st.integers(1, 50_000)),
 )
-@settings(deadline=None)
 async def test_stdout_is_whole_however_it_is_cut_read_and_received(
     messages: list[tuple[int, int]], cuts: list[int]
 ) -> None:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close as TheirClose
@@ -84,7 +84,6 @@ def conversations(draw: st.DrawFn, largest: int = 65536) -> tuple[bytes, list[Wh
 
 
 @given(conversations(), st.lists(st.integers(0, 1 << 18), max_size=20))
-@settings(deadline=None)
 def test_the_same_messages_however_the_bytes_arrive(conversation: tuple[bytes, list[Whole]], cuts: list[int]) -> None:
     stream, messages = conversation
     ends = sorted(min(cut, len(stream)) for cut in cuts)
@@ -94,13 +93,11 @@ def test_the_same_messages_however_the_bytes_arrive(conversation: tuple[bytes, l
 
 
 @given(conversations(largest=127))
-@settings(deadline=None)
 def test_the_same_messages_byte_by_byte(conversation: tuple[bytes, list[Whole]]) -> None:
     assert decoded(each_byte(conversation[0])) == conversation[1]
 
 
 @given(conversations())
-@settings(deadline=None)
 def test_what_trails_a_message_stays_for_the_next(conversation: tuple[bytes, list[Whole]]) -> None:
     stream, messages = conversation
     trailing = frame(Opcode.TEXT, b"later")
@@ -302,13 +299,11 @@ frames = st.builds(
 
 
 @given(st.lists(frames, max_size=8).map(b"".join))
-@settings(deadline=None)
 def test_another_library_takes_and_refuses_the_same(stream: bytes) -> None:
     assert ours(stream) == theirs(stream)
 
 
 @given(conversations())
-@settings(deadline=None)
 def test_another_library_reads_the_same_messages(conversation: tuple[bytes, list[Whole]]) -> None:
     assert theirs(conversation[0]) == conversation[1]
 
@@ -337,7 +332,6 @@ def unsealed(frame: bytes | memoryview) -> bytes:
 
 
 @given(st.binary(max_size=70000))
-@settings(deadline=None)
 def test_what_is_sealed_is_unsealed(payload: bytes) -> None:
     assert unsealed(sealed(payload)) == payload
     assert unsealed(memoryview(encode_frame(Opcode.BINARY, payload))) == payload

@@ -1,9 +1,9 @@
 """A second try: which transfers it has, and what the report of both runs says."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut, Origin
@@ -12,6 +12,7 @@ from asynccp.plan.plan import PullPlan, PushPlan, build_pull
 from asynccp.report import Attempt, Outcome, Report, Result
 from asynccp.reportjson import load_report
 from asynccp.target import Log, Skipped, Target, Transfer
+from asynccp.wave import Passed
 
 ABSENT, COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
 LAYOUT = ArchiveLayout([Entry(b"a", Kind.FILE, 5)], "0123456789abcdef")
@@ -150,3 +151,38 @@ def at(entry: Entry, **changed: Any) -> Entry:
 )
 def test_sources_are_the_same_as_long_as_nothing_of_them_differs(entries: tuple[Entry, ...], is_same: bool) -> None:
     assert (digest(*entries) == digest(FILE, DIRECTORY, LINK)) is is_same
+
+
+WAVES = [Passed(1, "canary", 1, 0.0, 2.0), Passed(2, "", 2, 2.0, 2.0, 1, "1 pod failed"), Passed(3, "", 1)]
+
+
+def stopped_in_waves() -> Report:
+    results = [
+        Result(of(0), COMPLETE, wave=1, begun_s=0.5),
+        Result(of(1), FAILED, wave=2, begun_s=2.0),
+        Result(of(2), COMPLETE, wave=2, begun_s=2.0),
+        Result(of(3), FAILED, wave=3, error="not begun, because 1 pod failed"),
+    ]
+    return load_report(Report("push", results, (NAMED,), seconds=10.0, waves=WAVES).dumps())
+
+
+def test_a_second_try_goes_by_the_waves_of_the_first_and_a_pod_that_had_none_is_in_the_last() -> None:
+    plan = narrowed(push_to(*map(of, (9, 0, 1, 2, 3, 7))), stopped_in_waves())
+    assert [(str(one), one.transfers) for one in plan.waves] == [
+        ("wave 2 of 3", (of(1),)), ("wave 3 of 3", (of(9), of(3))),
+    ]  # fmt: skip
+    assert narrowed(push_to(of(0)), report(Result(of(0), FAILED))).waves == ()
+
+
+def test_the_waves_of_both_runs_are_told_as_those_of_one() -> None:
+    later = Report(
+        "push",
+        [Result(of(1), COMPLETE, wave=2, begun_s=0.0), Result(of(3), FAILED, wave=3, begun_s=1.0)],
+        seconds=5.0,
+        waves=[Passed(2, "", 1, 0.0, 1.0), Passed(3, "", 1, 1.0, 3.0, 1, "1 pod failed again")],
+    )
+    assert list(merged(stopped_in_waves(), later).waves) == [
+        Passed(1, "canary", 1, 0.0, 2.0),
+        Passed(2, "", 2, 2.0, 3.0),
+        Passed(3, "", 1, 11.0, 3.0, 1, "1 pod failed again"),
+    ]

@@ -1,12 +1,14 @@
 """What of a pod a pull takes: by age and size, and what it says of the rest."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asynccp.entry import Kind
 from asynccp.options import Collecting
-from asynccp.plan.collect import MOST_NAMED, Collected, Room, collected
+from asynccp.plan.collect import MOST_NAMED, Collected, Promised, Room, bid, collected, shared, too_much
 from asynccp.plan.manifest import Item
 
 SECOND = 1_000_000_000
@@ -116,6 +118,49 @@ def test_all_pods_share_one_room_and_a_second_try_gives_its_own_back() -> None:
     assert collected(FOUR, collecting, room) == first
 
 
+MANY = Collecting(most_total_size=100)
+
+
+@pytest.mark.parametrize(
+    ("pods", "collecting", "shares"),
+    [
+        ([], MANY, []),
+        ([[]], MANY, [0]),
+        ([[(60, 1), (60, 3)], [(40, 2)]], MANY, [60, 40]),
+        ([[(60, 3), (60, 4)], [(40, 2), (70, 1)]], MANY, [0, 70]),
+        ([[(60, 3)], [(90, 1), (10, 4)]], MANY, [0, 100]),
+        ([[(60, 1)], [(60, 1)]], MANY, [60, 0]),
+        ([[(50, 1), (50, 2)], [(50, 3)]], MANY._replace(most_pod_size=60), [50, 50]),
+        ([[(101, 1)], [(50, 3)]], MANY, [0, 50]),
+        ([[(80, 1)], [(30, 3)]], MANY._replace(most_file_size=50), [0, 30]),
+        ([[(80, 1)], [(80, 2)]], MANY._replace(tail_size=50), [50, 50]),
+        ([[(80, 1)], [(80, 9)]], MANY._replace(newer_than_ns=NOW - 5 * SECOND), [80, 0]),
+    ],
+    ids=[
+        "no pods", "a pod that has nothing", "by age, over all pods", "the newest alone", "an older one that fits",
+        "of one age, the first pod's", "a pod's own limit leaves room to others", "too large for all", "a file's limit",
+        "of ends so much as is taken", "what is too old asks for nothing",
+    ],
+)  # fmt: skip
+def test_what_each_pod_is_promised(
+    pods: list[list[tuple[int, float]]], collecting: Collecting, shares: list[int]
+) -> None:
+    manifests = [{b"%d" % n: file(size, age_s) for n, (size, age_s) in enumerate(one)} for one in pods]
+    assert shared([bid(one, collecting) for one in manifests], collecting) == shares
+
+
+def test_a_promise_is_kept_apart_from_what_is_left_for_all() -> None:
+    common = Room(10)
+    one, other = Promised(50, common), Promised(0, common)
+    assert one.take(55)
+    assert not other.take(6)
+    assert other.take(5)
+    other.give_back(5)
+    one.give_back(55)
+    assert not other.take(11), "of what another one was promised nobody takes"
+    assert (other.take(10), one.take(50), one.take(1)) == (True, True, False)
+
+
 def test_names_of_one_file_count_once_and_go_together() -> None:
     two = dict.fromkeys((b"x", b"y"), file(10, 0, device=1, inode=5, names=2))
     assert collected(two, Collecting(most_pod_size=10), Room()).size == 10
@@ -149,3 +194,24 @@ def test_no_limit_is_ever_exceeded_and_each_file_is_taken_or_named(
         assert {*found.kept, *(left.path for left in found.left_out)} == manifest.keys()
         total += found.size
     assert total <= most_total_size
+
+
+@given(st.lists(sizes, max_size=4), st.integers(1, 150), st.integers(1, 300), st.randoms())
+def test_pods_take_the_newest_of_all_in_whichever_order_they_come(
+    pods: list[dict[bytes, tuple[int, int]]], most_pod_size: int, most_total_size: int, random: Random
+) -> None:
+    collecting = Collecting(most_pod_size=most_pod_size, most_total_size=most_total_size)
+    manifests = [{path: file(size, age_s) for path, (size, age_s) in one.items()} for one in pods]
+    newest = sorted((age_s, n, path, size) for n, one in enumerate(pods) for path, (size, age_s) in one.items())
+    rooms, total, expected = [Room(most_pod_size) for _ in pods], Room(most_total_size), set()
+    for _, n, path, size in newest:
+        if not too_much(size, collecting, rooms[n], total):
+            expected.add((n, path))
+    shares = shared([bid(one, collecting) for one in manifests], collecting)
+    common = Room(most_total_size)
+    assert all(map(common.take, shares))
+    found, order = set(), list(range(len(pods)))
+    random.shuffle(order)
+    for n in order:
+        found |= {(n, path) for path in collected(manifests[n], collecting, Promised(shares[n], common)).kept}
+    assert found == expected

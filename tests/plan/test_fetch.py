@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asynccp.difference import Difference, Sign, Why
@@ -18,8 +18,10 @@ from asynccp.plan.fetch import (
     Move,
     Range,
     Rules,
+    Tail,
     beginnings,
     decide,
+    ends,
     questionable,
     tally,
 )
@@ -335,7 +337,7 @@ def test_of_a_long_file_the_end_is_fetched() -> None:
     there = {b"": TOP, b"a.log": log(), b"b.log": log(10), b"c.log": log()}
     here = {b"": TOP, b"c.log": log()}
     found = decide(there, here, Rules(collecting=Collecting(tail_size=10)))
-    assert found.tails == (Range(b"a.log", LARGE - 10, 10),)
+    assert found.tails == (Tail(b"a.log", LARGE - 10, 10),)
     assert (found.whole, found.same) == ((b"", b"b.log"), 2)
 
 
@@ -442,18 +444,25 @@ def carried_out(fetch: Fetch, pod: Disk, here: Disk, wanted: Mapping[bytes, Item
     for one in fetch.rest:
         assert len(here.content[one.path]) == one.offset
         here.content[one.path] += pod.content[one.path][one.offset : one.offset + one.size]
-    for one in fetch.tails:
-        here.content[one.path] = pod.content[one.path][one.offset :]
+    for end in fetch.tails:
+        begin = here.content[end.path][end.at :] if end.kept else b""
+        assert len(begin) == end.kept
+        here.content[end.path] = begin + pod.content[end.path][end.offset :]
     for path in fetch.whole:
         if path in pod.content:
             here.content[path] = pod.content[path]
-    for path in {*fetch.set, *fetch.whole, *(one.path for one in (*fetch.rest, *fetch.tails))} & wanted.keys():
+    for path in {
+        *fetch.set,
+        *fetch.whole,
+        *(one.path for one in fetch.rest),
+        *(one.path for one in fetch.tails),
+    } & wanted.keys():
         here.written_s[path] = pod.written_s.get(path, 0)
     for path in fetch.remove:
         here.content.pop(path, None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(steps, max_size=8), st.lists(steps, max_size=8), st.lists(steps, max_size=3), st.booleans())
 def test_after_a_pull_here_is_what_the_pod_has_whatever_happened_to_both(
     before: Collection[tuple[str, bytes, bytes]],
@@ -480,7 +489,75 @@ def test_after_a_pull_here_is_what_the_pod_has_whatever_happened_to_both(
     assert not {path for path in again.whole if path in pod.content}, "the next pull takes nothing"
 
 
-@settings(deadline=None)
+def found_end(pod: bytes, here: bytes, path: bytes, at: bytes, most: int) -> Tail | None:
+    """Return what of the last `most` bytes of a file is here, at its end."""
+    end = pod[-most:]
+    for kept in range(len(here), 0, -1):
+        if here[-kept:] == end[:kept]:
+            return Tail(path, len(pod) - len(end) + kept, len(end) - kept, len(here) - kept, kept)
+    return None
+
+
+@settings(max_examples=300)
+# The end of it is kept, and gets another name:
+@example([("rotate", b"a.log", b"\0\0\2")], [("rotate", b"a.log", b"\0\2\0")], 2)
+@given(st.lists(steps, max_size=8), st.lists(steps, max_size=8), st.integers(1, 4))
+def test_of_ends_only_what_is_new_is_fetched_and_they_are_ends(
+    before: Collection[tuple[str, bytes, bytes]], since: Collection[tuple[str, bytes, bytes]], most: int
+) -> None:
+    pod, here = Disk({}, {}), Disk({}, {})
+    rules = Rules(collecting=Collecting(tail_size=most), small_size=0)
+    for some, began_s in ((before, 0), (since, 100), ((), 200)):
+        for at_s, step in enumerate(some):
+            happens(pod, step, began_s + at_s)
+        there, ours = pod.manifest(), here.manifest()
+        told = beginnings(there, ours, rules)
+        proved = [one for one in told if pod.content[one.path][: one.had] == here.content[one.at]]
+        kept = {}
+        for path, at in ends(there, ours, rules, proved).items():
+            had = here.content[at]
+            end = found_end(pod.content[path], had, path, at, most)
+            if end and end.kept == len(had) and not end.size:
+                proved.append(Beginning(path, at, len(had), len(pod.content[path]), len(pod.content[path]) - len(had)))
+            elif end and at == path:
+                kept[path] = end
+        found = decide(there, ours, rules, proved=proved, kept=kept)
+        carried_out(found, pod, here, there)
+        for path, content in pod.content.items():
+            assert content.endswith(here.content[path])
+            assert len(here.content[path]) >= min(most, len(content))
+    assert not any((found.whole[1:], found.rest, found.tails, found.moves)), "nothing has changed since"
+    assert set(found.cut) == {path for path in pod.content if len(here.content[path]) < len(pod.content[path])}
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "found"),
+    [
+        ({b"a.log": log()}, {}, {}),
+        ({b"a.log": log()}, {b"a.log": log(9)}, {b"a.log": b"a.log"}),
+        ({b"a.log": log()}, {b"a.log": log(9, age_s=8)}, {b"a.log": b"a.log"}),
+        ({b"a.log": log()}, {b"a.log": log(11)}, {}),
+        ({b"a.log": log()}, {b"a.log": log(0)}, {}),
+        ({b"a.log": log(10)}, {b"a.log": log(9)}, {}),
+        (
+            {b"a.log": log(age_s=0), b"a.log.1": log(age_s=8)},
+            {b"a.log": log(9, age_s=8)},
+            {b"a.log": b"a.log", b"a.log.1": b"a.log"},
+        ),
+        ({b"a.log.1": log()}, {b"a.log": log(9)}, {}),
+        ({b"a.log": log(), b"b.log": log(age_s=8)}, {b"a.log": log(9, age_s=8)}, {b"a.log": b"a.log"}),
+    ],
+    ids=[
+        "nothing here", "its end", "it has grown", "more than is asked for", "an empty one", "all is asked for",
+        "rotated", "what is only here stays", "another log",
+    ],
+)  # fmt: skip
+def test_what_may_be_the_end_of_a_file(
+    there: dict[bytes, Item], here: dict[bytes, Item], found: dict[bytes, bytes]
+) -> None:
+    assert ends({b"": TOP, **there}, {b"": TOP, **here}, Rules(collecting=Collecting(tail_size=10)), ()) == found
+
+
 @given(st.lists(steps, max_size=8), st.lists(st.tuples(st.just("append"), names, contents), max_size=8))
 def test_of_logs_that_only_grow_only_what_is_new_moves(
     before: Collection[tuple[str, bytes, bytes]], since: Collection[tuple[str, bytes, bytes]]
@@ -518,7 +595,7 @@ def possible(tree: Mapping[bytes, Item]) -> dict[bytes, Item]:
     return {**tree, **dict.fromkeys(above, TOP), **({b"": TOP} if tree.keys() - {b""} else {})}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     manifests,
     manifests.map(possible),
@@ -567,7 +644,7 @@ def test_whatever_a_pod_says_and_proves_nothing_else_here_is_touched(
         assert path in left
         assert not any(other.startswith(path + b"/") for other in left if other in here), "it is not empty"
         left.remove(path)
-    written = [*found.whole, *(one.path for one in (*found.rest, *found.tails)), *found.set]
+    written = [*found.whole, *(one.path for one in found.rest), *(one.path for one in found.tails), *found.set]
     assert len(written) == len(set(written)), "each is written once"
     assert {*written, *(move.path for move in found.moves)} <= there.keys()
     assert not any(there[path].kind is None for path in written)

@@ -292,7 +292,7 @@ def test_git_ignores_the_same_by_the_same_lines(repository: Path, text: bytes) -
 
 
 @needs_git
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TREES, st.lists(PATTERN, min_size=1, max_size=4))
 def test_git_ignores_the_same_by_any_lines(repository: Path, tree: Node, lines: list[str]) -> None:
     found = list(paths(tree))
@@ -301,7 +301,7 @@ def test_git_ignores_the_same_by_any_lines(repository: Path, tree: Node, lines: 
 
 
 @needs_git
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(NAME, min_size=1, max_size=2).map("/".join))
 def test_git_finds_nothing_by_a_pattern_that_is_refused(repository: Path, pattern: str) -> None:
     tree = ["a", "[a]", "b/", "b/["]
@@ -312,7 +312,7 @@ def test_git_finds_nothing_by_a_pattern_that_is_refused(repository: Path, patter
             assert ignored_by_git(repository, tree, one.encode()) == set()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TREES, st.lists(st.tuples(st.booleans(), st.lists(PATTERN, min_size=1, max_size=2)), max_size=4))
 @example({"a": {"b ": {"A": None}}}, [(True, ["a/**/A"]), (False, ["*"])])
 def test_what_is_kept_is_found_by_a_walk_that_goes_only_where_something_may_be(
@@ -345,7 +345,7 @@ ONLY_FILES = "* *.log *.txt a.log /a.log /D/a.log /D/*.log **/b.txt [ab].* ?.txt
 
 
 @needs_rsync
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(EXCLUDES.split()), max_size=4))
 def test_rsync_takes_the_same_where_there_are_only_excludes(tmp_path: Path, patterns: list[str]) -> None:
     words = [f"-{one}" for one in patterns]
@@ -354,7 +354,7 @@ def test_rsync_takes_the_same_where_there_are_only_excludes(tmp_path: Path, patt
 
 
 @needs_rsync
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.builds("{}{}".format, st.sampled_from("+-"), st.sampled_from(ONLY_FILES.split())), max_size=5))
 def test_rsync_takes_the_same_files_in_the_same_order_of_rules_if_it_looks_everywhere(
     tmp_path: Path, words: list[str]

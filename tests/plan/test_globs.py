@@ -109,7 +109,7 @@ BRACED = st.recursive(
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="bash is the judge")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(BRACED)
 def test_bash_makes_the_same_patterns_of_braces(pattern: str) -> None:
     ours = [one.decode() for one in _choices(pattern.encode())]

@@ -2,11 +2,11 @@
 
 import posixpath
 import unicodedata
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from asynccp.errors import PlanError, UsageError
 from asynccp.plan.template import Landing, check_apart, parse_template, shared, usual

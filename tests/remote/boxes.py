@@ -95,7 +95,9 @@ def _programs(kind: str) -> dict[str, str]:
 
 WITH_TAR = ("dash-gnu", "bash-gnu", "dash-bsdtar", "busybox", "toybox", "no-dd")
 WITHOUT_TAR = ("no-tar", "bash-no-tar", "head-no-tar", "cat-no-tar", "toybox-no-tar")
-ALL = (*WITH_TAR, *WITHOUT_TAR, "no-count", "no-find", "no-mv", "no-stat", "md5sum", "cksum", "no-sum")
+_MORE = "-cp-ls-ln-readlink"  # what else a push takes that replaces its directory
+SWAPPING = (f"dash-gnu{_MORE}", f"bash-gnu{_MORE}", f"dash-bsdtar{_MORE}", "busybox", "toybox")
+ALL = (*WITH_TAR, *WITHOUT_TAR, *SWAPPING[:3], "no-count", "no-find", "no-mv", "no-stat", "md5sum", "cksum", "no-sum")
 
 
 def make(directory: Path, kind: str) -> Path | None:
@@ -262,3 +264,15 @@ class Process:
 def _waiting(descriptor: int) -> int:
     """Return how many bytes wait in a pipe."""
     return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def counted(box: Path, log: Path) -> Path:
+    """Return a box with the same programs, each of which first adds its name to a log."""
+    counting = shutil.copytree(box, box.with_name(log.name), symlinks=True)
+    for program in counting.iterdir():
+        if program.name != "sh":
+            target = program.readlink()
+            program.unlink()
+            program.write_text(f'#!/bin/sh\necho {program.name} >>{log}\nexec {target} "$@"\n')
+            program.chmod(0o755)
+    return counting

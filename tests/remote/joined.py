@@ -11,19 +11,25 @@ import asynccp.remote
 from asynccp.archive.layout import Blocks
 from asynccp.remote.commands import (
     CHOOSE_PARTS,
+    FORESEEING,
     LIST_PARTS,
     PACK_PARTS,
     PULL_PARTS,
     PUSH_PARTS,
+    ROLLBACK_PARTS,
+    ROLLING_OUT,
     SYNC_PARTS,
     UNPACK_PARTS,
     ListRequest,
     PullRequest,
     PushRequest,
+    RollbackRequest,
+    Swapping,
     lesson,
     list_command,
     pull_command,
     push_command,
+    rollback_command,
     with_parts,
 )
 from asynccp.remote.rooted import ROOTED
@@ -32,6 +38,8 @@ from asynccp.remote.script import Command, command, load
 SCRIPTS = Path(asynccp.remote.__file__).parent / "scripts"
 _PUSH, _PULL = PushRequest("0" * 16, "/a", Blocks(512, 1, 0)), PullRequest(token="0" * 16, path="/a")
 _SYNC, _CHOOSE, _LIST = _PUSH._replace(question=b"\n"), _PULL._replace(chooses=True), ListRequest("0" * 16, "/a")
+_SWAPPING = Swapping("directory", "20261130T000000Z-000000", 3, "user=x")
+_SWAP, _ROLLBACK = _PUSH._replace(swapping=_SWAPPING), RollbackRequest("0" * 16, "/a", _SWAPPING)
 
 
 def _learned(request: PushRequest | PullRequest, asked: Command) -> Command:
@@ -48,12 +56,24 @@ COMMANDS: dict[str, tuple[tuple[str, ...], Command]] = {
     "push": (PUSH_PARTS, push_command(_PUSH)),
     "sync": (SYNC_PARTS, push_command(_SYNC)),
     "unpack": (_taught(PUSH_PARTS, UNPACK_PARTS), _learned(_PUSH, push_command(_PUSH))),
+    "owners": (with_parts(SYNC_PARTS, "owners"), push_command(_SYNC._replace(chown="a:b"))),
     "pull": (PULL_PARTS, pull_command(_PULL)),
     "choose": (CHOOSE_PARTS, pull_command(_CHOOSE)),
     "pack": (_taught(PULL_PARTS, PACK_PARTS), _learned(_PULL, pull_command(_PULL))),
     "list": (LIST_PARTS, list_command(_LIST)),
+    "swap": (with_parts(PUSH_PARTS, *ROLLING_OUT), push_command(_SWAP)),
+    "sync-swap": (with_parts(SYNC_PARTS, *ROLLING_OUT), push_command(_SWAP._replace(question=b"\n"))),
+    "foresee": (
+        with_parts(SYNC_PARTS, *ROLLING_OUT, FORESEEING),
+        push_command(_SWAP._replace(question=b"\n", foresees=True)),
+    ),
+    "rollback": (ROLLBACK_PARTS, rollback_command(_ROLLBACK)),
     "rooted-push": (with_parts(PUSH_PARTS, "rooted"), push_command(_PUSH, texts=ROOTED)),
     "rooted-sync": (with_parts(SYNC_PARTS, "rooted"), push_command(_SYNC, texts=ROOTED)),
+    "rooted-owners": (
+        with_parts(SYNC_PARTS, "rooted", "owners"),
+        push_command(_SYNC._replace(chown="a:b"), texts=ROOTED),
+    ),
     "rooted-pull": (with_parts(PULL_PARTS, "rooted"), pull_command(_PULL, texts=ROOTED)),
     "rooted-choose": (with_parts(CHOOSE_PARTS, "rooted"), pull_command(_CHOOSE, texts=ROOTED)),
     "rooted-list": (with_parts(LIST_PARTS, "rooted"), list_command(_LIST, texts=ROOTED)),

@@ -1,7 +1,6 @@
 """Every command that runs in a pod: its argv, and what this machine's shells and tars do when they run its script."""
 
 import contextlib
-import dataclasses
 import hashlib
 import os
 import random
@@ -12,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote_plus
 
 import pytest
+from msgspec.structs import replace
 
 from asynccp.archive.compression import CODECS
 from asynccp.archive.layout import ArchiveLayout, Blocks
@@ -29,7 +29,7 @@ from asynccp.status import ExitStatus
 
 from .. import trees
 from . import boxes
-from .boxes import TOKEN, Process
+from .boxes import TOKEN, Process, counted
 
 
 @pytest.mark.parametrize(
@@ -653,6 +653,26 @@ def test_more_files_than_one_command_can_name_are_put_in_place(box_of: BoxOf, tm
     assert len(list((tmp_path / "to/d").iterdir())) == 12_000
 
 
+@pytest.mark.parametrize("has_rmdir", [True, False])
+def test_a_directory_that_is_there_already_takes_one_program(
+    box_of: BoxOf, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, has_rmdir: bool
+) -> None:
+    """It took eight once: the second push of a configuration was slower than the first."""
+    box = counted(box_of("dash-gnu"), log := tmp_path_factory.mktemp("programs") / f"log{has_rmdir}")
+    if not has_rmdir:
+        (box / "rmdir").unlink()
+    source = tmp_path / "source"
+    for number in range(250):
+        (source / f"{number}/below").mkdir(parents=True)
+        (source / f"{number}/below/file").write_text("new")
+        (tmp_path / f"to/{number}/below").mkdir(parents=True)
+    assert pushed(box, Archive(f"{source}/"), tmp_path)[0]["rc"] == "0"
+    assert all((tmp_path / f"to/{number}/below/file").read_text() == "new" for number in range(250))
+    programs = log.read_text().splitlines()
+    assert programs.count("mv") == 250
+    assert len(programs) < 550 or not has_rmdir
+
+
 def test_a_push_into_a_container_without_mv(box_of: BoxOf, tmp_path: Path) -> None:
     with push(box_of("no-mv"), "new", tmp_path) as pod:
         assert_refused(pod, "no-mv")
@@ -766,7 +786,7 @@ def test_a_pull_is_complete_on_every_shell_and_tar(box: Path, of: str, tree: Pat
     if of == "{}":
         assert found.pop(b"tree").kind == "directory"
         found = {
-            name.removeprefix(b"tree/"): dataclasses.replace(facts, same_as=facts.same_as.removeprefix(b"tree/"))
+            name.removeprefix(b"tree/"): replace(facts, same_as=facts.same_as.removeprefix(b"tree/"))
             for name, facts in found.items()
         }
     assert found == trees.describe(tree)

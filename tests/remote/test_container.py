@@ -20,6 +20,9 @@ from .variables import VARIABLES
 
 WORDS = {word for kind in COMMANDS for word in re.findall(r"\b[a-z_]+\b", joined(kind))}
 """Of the scripts: all names of their variables are among them."""
+THEIRS = [name for name in VARIABLES if not name.islower()]
+"""Names that other programs heed, tried one by one, since two could undo each other. Those of ours the scripts alone
+heed: one that they would use before they set it is seen with all of them at once."""
 
 
 @pytest.fixture
@@ -48,12 +51,12 @@ def assert_same_both_ways(box: Path, small: Path, tmp_path: Path, environment: M
         assert trees.describe_archive(take(pod)) == trees.describe(small)
 
 
-@pytest.mark.parametrize("name", [*VARIABLES, "all"])
+@pytest.mark.parametrize("name", [*THEIRS, "all"])
 def test_no_variable_changes_what_is_copied(box: Path, small: Path, tmp_path: Path, name: str) -> None:
     assert_same_both_ways(box, small, tmp_path, VARIABLES if name == "all" else {name: VARIABLES[name]})
 
 
-@pytest.mark.parametrize("value", ["x", "yes", "/", "9", ""])
+@pytest.mark.parametrize("value", ["x", "yes", "/", "9", "none", ""])
 def test_no_variable_with_a_name_of_ours_changes_what_is_copied(
     box: Path, small: Path, tmp_path: Path, value: str
 ) -> None:

@@ -19,12 +19,14 @@ from asynccp.remote.dialogue import (
     MAX_BANNER_SIZE,
     MAX_LINE_SIZE,
     MAX_PADDING_SIZE,
+    Ended,
     Line,
     LineReader,
     tar_code,
     verdict,
 )
 from asynccp.remote.messages import Done, LastWord, Received
+from asynccp.remote.worker import SHELL
 from asynccp.status import ExitStatus
 
 TOKEN = "0123456789abcdef"
@@ -243,7 +245,7 @@ def test_complete_means_every_witness_says_so(said: str, whole: bool) -> None:
     complete = [
         (what, how)
         for (what, line), (how, status) in itertools.product(DONES.items(), STATUSES.items())
-        if verdict(line, status, said, whole=whole) is None
+        if verdict(line, status, said, Ended(whole=whole)) is None
     ]
     assert complete == ([("0", "0")] if whole else [])
 
@@ -291,7 +293,7 @@ MISSING_BINARY = ExitStatus(None, "OCI runtime exec failed: stat /bin/sh: no suc
 def test_what_is_not_complete_says_why(
     line: LastWord | None, status: ExitStatus | None, said: str, whole: bool, kind: type[TransferError], says: str
 ) -> None:
-    error = verdict(line, status, said, whole=whole)
+    error = verdict(line, status, said, Ended(whole=whole))
     assert type(error) is kind
     with pytest.raises(kind, match=says):
         raise error
@@ -321,6 +323,7 @@ SENT = "12-3456"
         ("12", "3000", CommandFailed, "12 of 12 entries, 3000 of 3456 bytes came to stand"),
         ("11", "", CommandFailed, "left something out: 11 of 12 entries came to stand"),
         ("13", "", CommandFailed, "13 of 12 entries"),
+        ("12", "3457", CommandFailed, "wrote more than was sent: 12 of 12 entries, 3457 of 3456 bytes"),
         ("12", "3456", ProtocolViolation, "the last member of the archive was not extracted"),
         ("12", "", ProtocolViolation, "the last member of the archive was not extracted"),
         ("", "", ProtocolViolation, "the last member of the archive was not extracted"),
@@ -332,17 +335,33 @@ def test_what_a_tar_left_out_of_a_push_without_a_word_is_told_in_numbers(
     entries: str, size: str, kind: type[TransferError], says: str
 ) -> None:
     received = Received.read({"rc": "0", "sentinel": "no", "entries": entries, "bytes": size})
-    error = verdict(received, ExitStatus(0), "", sent=SENT)
+    error = verdict(received, ExitStatus(0), "", Ended(sent=SENT))
     assert type(error) is kind
     with pytest.raises(kind, match=says):
         raise error
     assert bool(error.hint) is (kind is CommandFailed)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        done("2"),
+        Received.read({"rc": "1", "sentinel": "no"}),
+        Received.read({"rc": "0", "sentinel": "no", "entries": "11", "bytes": "3456"}),
+        Received.read({"rc": "0", "sentinel": "no"}),
+    ],
+)
+def test_where_there_is_no_tar_none_is_blamed(line: LastWord) -> None:
+    error = verdict(line, ExitStatus(line.code), "", Ended(sent=SENT, worker=SHELL))
+    assert str(error).startswith("the shell ")
+    assert error is not None
+    assert "tar" not in str(error) + error.hint
+
+
 @pytest.mark.parametrize(("rc", "received", "error"), [("1", "no", CommandFailed), ("0", "yes", ProtocolViolation)])
 def test_numbers_are_told_only_of_a_tar_that_ended_well(rc: str, received: str, error: type[TransferError]) -> None:
     line = Received.read({"rc": rc, "sentinel": received, "entries": "3", "bytes": ""})
-    found = verdict(line, ExitStatus(int(rc)), "", sent=SENT)
+    found = verdict(line, ExitStatus(int(rc)), "", Ended(sent=SENT))
     assert type(found) is error
     assert "of 12 entries" not in str(found)
 

@@ -17,6 +17,7 @@ from asynccp.errors import (
 )
 from asynccp.remote.messages import Hello
 from asynccp.remote.problems import elsewhere, refusal
+from asynccp.remote.worker import SHELL
 
 
 def told(problem: str, path: str = "/var/log", said: str = "", **facts: str) -> TransferError:
@@ -108,6 +109,13 @@ def test_other_containers_of_the_pod_are_offered(others: tuple[str, ...], hint: 
     error = refusal(Hello.read({"problem": "no-tar"}), "/a", "", others)
     assert error is not None
     assert error.hint == f"{hint}, or add tar to the image"
+
+
+def test_a_container_without_tar_is_told_that_either_would_do() -> None:
+    error = refusal(Hello.read({"problem": "no-dd"}), "/a", "", (), SHELL)
+    assert error is not None
+    assert str(error) == "there is neither tar nor dd in the container"
+    assert error.hint.endswith(", or add tar or dd to the image")
 
 
 @pytest.mark.parametrize("facts", [{}, {"count": "dd"}, {"count": "none", "size": "12"}])

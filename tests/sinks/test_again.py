@@ -194,7 +194,7 @@ GROWN: list[Step] = [("write", "a.log", "yy"), ("write", "a.log.1", "x")]
 LINKED: list[Step] = [("hardlink", "a.log.1", "a.log.2")]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(st.tuples(steps, steps), min_size=2, max_size=4))
 @example([(GROWN, []), ([("append", "a.log", "x"), ("rotate", "a.log", "z"), ("append", "a.log.1", "yy")], [])])
 @example([([("write", "a.log", "x"), ("write", "a.log.1", "yy")], []), ([("swap", "a.log", "a.log.1")], [])])
@@ -216,7 +216,7 @@ def test_a_mirror_is_what_the_pod_has_whatever_happened_to_both(
             assert os.listdir(here) == ["log"]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(steps, min_size=2, max_size=4))
 def test_without_mirror_what_the_pod_has_no_more_stays(rounds: Sequence[list[Step]]) -> None:
     with disks() as (pod, here):

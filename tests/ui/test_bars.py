@@ -3,11 +3,11 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from asynccp.entry import LeftOut, NotKept
 from asynccp.report import Outcome, Result
@@ -510,7 +510,7 @@ CALLS = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(CALLS, max_size=60), st.integers(40, 120), st.integers(1, 30), st.none() | st.integers(0, 1 << 50))
 def test_whatever_happens_no_bar_wraps_and_none_stays(
     calls: list[tuple[str, int, int | None]], columns: int, lines: int, expected_total: int | None

@@ -1,12 +1,13 @@
 import io
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from asynccp.entry import LeftOut, NotKept
-from asynccp.events import Retrying
-from asynccp.report import Attempt, Outcome, Result, Tally
+from asynccp.events import Amended, Event, Finished, Retrying, Wait, WaveBegun, WaveEnded, WaveWaits
+from asynccp.report import Attempt, HookRun, Outcome, Result, Tally
 from asynccp.ui.lines import Lines, describe
+from asynccp.wave import Passed, Wave
 
 from .screen import Clock, complete, failed, pod
 
@@ -39,6 +40,8 @@ def lines(count: int = 3, **options: object) -> Lines:
         ),
         (Result(WEB, Outcome.COMPLETE, tally=Tally(same=3, saved=9)), 0, "complete  3 the same, 9 B saved  0.0 s"),
         (replace(complete(WEB), tally=Tally(new=200)), 0, "complete  200 entries  1.5 MiB  0.8 s"),
+        (Result(WEB, Outcome.COMPLETE, restored="2026\x1b"), 0, "complete  2026\\x1b is there again  0.0 s"),
+        (Result(WEB, Outcome.COMPLETE, revisions=()), 0, "complete  0 revisions  0.0 s"),
         (failed(WEB), 0, "failed: the container has no tar"),
         (Result(WEB, Outcome.FAILED, tries=4, error="no route"), 0, "failed after 4 attempts: no route"),
         (Result(WEB, Outcome.FAILED), 0, "failed"),
@@ -202,3 +205,46 @@ def test_no_control_character_reaches_a_log() -> None:
     text = printer.frame()
     assert all(line.isprintable() for line in text.splitlines())
     assert len(text.splitlines()) == 3
+
+
+def test_waves_are_told_when_they_begin_and_when_something_is_waited_for() -> None:
+    wave = Wave(2, 3, "zone \x1b", (WEB,))
+    told: list[tuple[Event, str]] = [
+        (WaveBegun(wave), "wave 2 of 3 (zone \\x1b): 1 pod"),
+        (WaveBegun(replace(wave, number=1, of=1)), ""),
+        (WaveWaits(2, 3, Wait.SETTLE, 30), "wave 2 of 3: its pods are watched for 30 s"),
+        (WaveWaits(2, 3, Wait.PAUSE, 5), "wave 2 of 3: begins after 5 s"),
+        (WaveWaits(2, 3, Wait.CONFIRM, 0), ""),
+        (WaveEnded(Passed(2, "", 1, 0.0, 1.0)), ""),
+        (WaveEnded(Passed(2, "", 1, 0.0, 1.0, 1, "1 pod failed\x1b")), "stopped: 1 pod failed\\x1b"),
+    ]
+    for event, words in told:
+        printer = lines()
+        printer(event)
+        assert printer.frame() == (f"[0/3] {words}\n" if words else "")
+    quiet = lines(quiet=True)
+    for event, _ in told:
+        quiet(event)
+    assert quiet.frame() == "[0/3] stopped: 1 pod failed\\x1b\n"
+
+
+def test_a_pod_that_fails_when_all_was_copied_is_told_once_more_and_not_counted_twice() -> None:
+    printer = lines()
+    printer(Finished(complete(WEB)))
+    printer(Amended(failed(WEB)))
+    assert printer.frame().splitlines()[-1] == "[1/3] default/web-1:/etc/app  failed: the container has no tar"
+
+
+def test_what_the_users_commands_said_is_told_to_who_wants_to_know() -> None:
+    hooks = (HookRun("before", 0, 0.12), HookRun("after", 3, 1.0, "reloading\nno such\x1b[2J file"))
+    result = replace(complete(WEB), hooks=hooks)
+    verbose, usual = lines(1, verbose=1), lines(1)
+    for one in (verbose, usual):
+        one.finished(result)
+    assert verbose.frame().splitlines()[1:] == [
+        "    before: exit code 0, 0.1 s",
+        "    after: exit code 3, 1.0 s",
+        "    | reloading",
+        "    | no such\\x1b[2J file",
+    ]
+    assert len(usual.frame().splitlines()) == 1

@@ -12,6 +12,7 @@ from asynccp.report import Attempt, Outcome, Report, Requested, Result
 from asynccp.reportjson import load_report
 from asynccp.target import Selector, Skipped, Target, Transfer
 from asynccp.ui.page import page
+from asynccp.wave import Passed
 from tests.test_report_schema import REPORTS
 
 EVIL = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&lt;{{script}}\x1b[2J\u202e"
@@ -101,3 +102,16 @@ def test_an_entry_that_all_pods_lack_is_one_row_and_rows_have_a_bound() -> None:
     many = tuple(LeftOut(b"%d" % number, "a FIFO") for number in range(10_007))
     *_, last = json.loads(data_of(page(Report("pull", [Result(pods[0], Outcome.PARTIAL, left_out=many)]))))["entries"]
     assert (last["what"], last["count"]) == ("and more", 7)
+
+
+def test_waves_and_rounds_are_told() -> None:
+    pods = [Transfer(Target("shop", f"web-{number}", "main"), "/etc/app") for number in range(3)]
+    results = [Result(one, Outcome.COMPLETE, wave=1 + number, rounds=4) for number, one in enumerate(pods)]
+    waves = [Passed(1, "canary", 1, 0.0, 2.0), Passed(2, "", 1, 2.0, 1.5, 1, "1 pod failed"), Passed(3, "", 1)]
+    data = json.loads(data_of(page(Report("push", results, waves=waves))))
+    assert [(one["wave"], one["rounds"]) for one in data["pods"]] == [(1, 4), (2, 4), (3, 4)]
+    assert [(one["wave"], one["name"], one["begun"], one["seconds"], one["stopped"]) for one in data["waves"]] == [
+        (1, "canary", 0.0, 2.0, ""),
+        (2, "", 2.0, 1.5, "1 pod failed"),
+        (3, "", None, None, ""),
+    ]

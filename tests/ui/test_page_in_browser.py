@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from asynccp.entry import LeftOut
 from asynccp.report import Attempt, Outcome, Report, Result
 from asynccp.target import Skipped, Target, Transfer
 from asynccp.ui.page import page
+from asynccp.wave import Passed
 from tests.ui.browser import PROGRAM, Tab, browser
 from tests.ui.test_page import EVIL, hostile
 
@@ -102,6 +104,26 @@ def test_a_search_finds_rows_of_every_table(opened: Tab) -> None:
     assert shown(opened) == []
     search(opened, "")
     assert len(shown(opened)) == PODS
+
+
+def test_waves_have_a_table_and_what_is_usual_has_no_column(tab: Tab, tmp_path: Path) -> None:
+    def heads(table: str) -> list[str]:
+        found: list[str] = tab.run(f"[...document.querySelectorAll('{table} th')].map(it => it.textContent)")
+        return found
+
+    report = many()
+    (tmp_path / "run.html").write_text(page(report))
+    tab.open(tmp_path / "run.html")
+    assert heads("#waves") == []
+    assert {"Wave", "Rounds"} & set(heads("#pods")) == set()
+    report.results = [replace(one, wave=1 + number // 500, rounds=3) for number, one in enumerate(report.results)]
+    report.waves = [Passed(1, "canary", 500, 0.0, 9.0, 6, "6 pods failed"), Passed(2, "", 500)]
+    (tmp_path / "run.html").write_text(page(report))
+    tab.open(tmp_path / "run.html")
+    assert heads("#waves") == ["Wave", "Name", "Pods", "Failed", "Begun", "Took", "Stopped, because"]
+    assert {"Wave", "Rounds"} <= set(heads("#pods"))
+    assert tab.run("document.querySelectorAll('#waves tbody tr').length") == 2
+    assert tab.complaints == []
 
 
 def test_it_is_dark_where_that_is_preferred_and_light_on_paper(opened: Tab) -> None:

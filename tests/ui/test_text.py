@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from asynccp.entry import LeftOut, NotKept
 from asynccp.report import Outcome, Report, Result
 from asynccp.target import Log, Skipped, Target, Transfer
 from asynccp.ui.text import closing, quiet_closing, slowest
+from asynccp.wave import Passed
 
 ABSENT, COMPLETE, CHANGED, PARTIAL, FAILED, INTERRUPTED = Outcome
 DEVICE = LeftOut(b"dev/null", "a device, which is never copied")
@@ -262,3 +264,26 @@ def test_a_pod_of_which_several_paths_were_copied_is_one_pod() -> None:
         "slowest: shop/web-0:/b 9.0 s (median 0.1 s)",
         "2 pods failed: full (shop/web-1:/a, shop/web-1:/b, shop/web-2:/a and 1 more)",
     ]
+
+
+def in_waves(*passed: Passed, direction: str = "push") -> Report:
+    results = [result(pod=f"web-{number}", wave=number, begun_s=0.5) for number in (1, 2)]
+    results.append(result(FAILED, "web-3", wave=3, error="not begun, because 1 pod failed"))
+    return Report(direction, results, waves=passed)
+
+
+def test_a_run_that_was_stopped_says_after_which_wave_and_how_many_never_began() -> None:
+    waves = Passed(1, "canary", 1, 0.0), Passed(2, "zone \x1b", 1, 1.0, 1.0, 1, "1 pod failed"), Passed(3, "", 1)
+    assert "stopped after wave 2 of 3 (zone \\x1b): 1 pod failed; 1 pod was not begun" in closing(in_waves(*waves))
+    before = replace(waves[1], begun_s=None)
+    assert "stopped before wave 2 of 3 (zone" in closing(in_waves(waves[0], before, waves[2]))
+    alone = replace(waves[1], wave=1)
+    assert "stopped: 1 pod failed; 1 pod was not begun" in closing(in_waves(alone))
+    assert "stopped" not in closing(in_waves(waves[0], waves[2]))
+
+
+def test_a_comparison_tells_the_waves_and_of_very_many_the_first() -> None:
+    lines = closing(in_waves(Passed(1, "canary", 1), Passed(2, "", 1), direction="diff")).splitlines()
+    assert "wave 1 of 2 (canary): 1 pod: shop/web-1" in lines
+    many = closing(in_waves(*(Passed(number, "", 1) for number in range(1, 50)), direction="diff")).splitlines()
+    assert "and 39 more waves (-o json has all)" in many

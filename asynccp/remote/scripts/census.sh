@@ -6,9 +6,15 @@
 number() {
     entries=1
     if [ ! -d "$1" ] || [ -h "$1" ]; then return; fi
-    o=$(trap : TERM; find "$1" ! -type s $2 -printf x 2>/dev/null) && entries=${#o} && return
+    o=$(
+        trap : TERM
+        find "$1" ! -type s $2 -printf x 2>/dev/null
+    ) && entries=${#o} && return
     entries=${#o}
-    [ "$o$gone" ] || entries=$(trap : TERM; find "$1//" ! -type s $3 2>/dev/null | grep -c // 2>/dev/null)
+    [ "$o$gone" ] || entries=$(
+        trap : TERM
+        find "$1//" ! -type s $3 2>/dev/null | grep -c // 2>/dev/null
+    )
     return 1
 }
 # old PATH: the same of those that have not changed since this shell began, and have been there ever since.
@@ -24,8 +30,14 @@ old() {
 many=200000
 census() {
     first=0
-    o=$(trap : TERM; find "$1" -printf '%M - - - %s\n' 2>/dev/null) || [ "${2:+$o}" ] ||
-        { [ ! "$gone" ] && first=1 && o=$(trap : TERM; cd -P "$1" && ls -lnAR . 2>/dev/null); } || [ "${2:+$o}" ] || return
+    o=$(
+        trap : TERM
+        find "$1" -printf '%M - - - %s\n' 2>/dev/null
+    ) || [ "${2:+$o}" ] ||
+        { [ ! "$gone" ] && first=1 && o=$(
+            trap : TERM
+            cd -P "$1" && ls -lnAR . 2>/dev/null
+        ); } || [ "${2:+$o}" ] || return
     entries=$first bytes=0
     set -f
     IFS='

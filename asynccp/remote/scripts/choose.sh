@@ -20,7 +20,8 @@ consult() { # DIRECTORY NAME
                 trap : TERM
                 dd bs="$2" count=1 iflag=fullblock 2>/dev/null
             )
-        else hear_names || end 1
+        else
+            hear_names || end 1
         fi
         ;;
     all) ;;

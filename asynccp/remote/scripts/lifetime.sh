@@ -39,7 +39,10 @@ terminate() { if [ "$group" ]; then kill -TERM -$$; else kill $kids $$; fi; }
 watch() {
     trap '' TERM
     trap 'kill -KILL $! && wait $!; exit 0' USR1
-    while sleep "$1" & wait $! || wait $!; do
+    while
+        sleep "$1" &
+        wait $! || wait $!
+    do
         terminate
         set -- 1
     done

@@ -27,11 +27,15 @@ tell_below() {
     export TZ=UTC0 QUOTING_STYLE=literal f='//%f %s %y %u %g %d %i %h %n//%N'
     mounts "$1"
     how=none word='//%s %s\n' xdev=${one_file_system:+-xdev} links=${copy_links:+-L}
-    if [ "$group" ] && cd -P "$1" 2>/dev/null; then choose; fi
+    if [ "$group" ] && cd -P "$1" 2>/dev/null; then
+        choose
+    elif [ ! -e "$1" ] && [ ! -h "$1" ]; then
+        how=absent
+    fi
     shift
     say "listing how=$how"
     rc=1
-    [ "$gone" ] || [ $how = none ] || rc=$(
+    [ "$gone" ] || [ $how = none ] || [ $how = absent ] || rc=$(
         trap : TERM
         {
             {
@@ -48,7 +52,10 @@ tell_below() {
 choose() {
     command -v cat >/dev/null || return
     if ! is_own find; then
-        case $(trap : TERM; find . $xdev -prune -readable -printf '%y%D' 2>/dev/null) in d[0-9]*)
+        case $(
+            trap : TERM
+            find . $xdev -prune -readable -printf '%y%D' 2>/dev/null
+        ) in d[0-9]*)
             how=printf word='%s %s\000\000'
             return
             ;;
@@ -101,7 +108,12 @@ tell() { # NAME...; of find's conditions those that pass over pseudo file system
         IFS='
 '
         for l in $hollow; do set -- "$@" -path "./${l#* }" -o; done
-        if [ "$links" ]; then for l in $devices; do l=${l#* }; set -- "$@" -fstype "${l%% *}" -o; done; fi
+        if [ "$links" ]; then
+            for l in $devices; do
+                l=${l#* }
+                set -- "$@" -fstype "${l%% *}" -o
+            done
+        fi
         unset IFS
         set +f
         set -- "$@" -path //. ')' -prune
@@ -114,7 +126,11 @@ went() {
     set -f
     IFS='
 '
-    for l in $1; do case $l in *': No such file or directory') ;; *) l=; break ;; esac; done
+    for l in $1; do
+        case $l in *': No such file or directory') continue ;; esac
+        l=
+        break
+    done
     unset IFS
     set +f
     [ "$l" ]
@@ -183,7 +199,11 @@ by_stat() {
     if [ "$links" ]; then by_lstat "$@"; fi
 }
 describe() { # [-L] NAME...
-    o=$(trap : TERM; stat -c "$f" "$@" 2>/dev/null; [ $? -lt 2 ] && echo .) || exit 2
+    o=$(
+        trap : TERM
+        stat -c "$f" "$@" 2>/dev/null
+        [ $? -lt 2 ] && echo .
+    ) || exit 2
     printf %s "${o%.}"
 }
 by_lstat() { # of some, what leads nowhere
@@ -203,7 +223,8 @@ walk() {
         shift
         if [ ! -d "$e" ] || is_left_out "${e%/}"; then continue; fi
         if [ -h "${e%/}" ] && { [ ! "$links" ] || is_no_way "$e"; }; then continue; fi
-        if [ -r "$e" ] && [ -x "$e" ]; then set -- "$@" "$e"
+        if [ -r "$e" ] && [ -x "$e" ]; then
+            set -- "$@" "$e"
         else
             printf '//unlisted %s\n' "${e%/}"
             rc=1
@@ -227,7 +248,10 @@ is_no_way() {
     set -f
     IFS='
 '
-    for l in $devices; do case $to/ in "${l#* * }"/*) break ;; esac; l=; done
+    for l in $devices; do
+        case $to/ in "${l#* * }"/*) break ;; esac
+        l=
+    done
     unset IFS
     set +f
     [ "$l" ]
@@ -248,7 +272,10 @@ is_left_out() { # DIRECTORY
     if [ "$l" ]; then return 0; fi
     [ "$one_file_system" ] || return
     # shellcheck disable=SC2046 # numbers
-    set -- $(trap : TERM; stat -c %d "$1" "$1/..")
+    set -- $(
+        trap : TERM
+        stat -c %d "$1" "$1/.."
+    )
     [ "$1" != "$2" ]
 }
 # hear_names: sets `names` to the lines that the client sends, up to an empty one.

@@ -7,7 +7,10 @@ mounts() {
     below= hollow= devices= type=
     if [ -d "$1" ]; then real=$(cd -P "$1" && where); else real=$(cd -P "${1%/*}" && where)/${1##*/}; fi 2>/dev/null ||
         return
-    real=${real%/} o=$(trap : TERM; cat "/proc/${pid:-self}/mountinfo" 2>/dev/null) length=-1
+    real=${real%/} o=$(
+        trap : TERM
+        cat "/proc/${pid:-self}/mountinfo" 2>/dev/null
+    ) length=-1
     set -f
     IFS='
 '

@@ -53,7 +53,8 @@ set_all() {
     owner) chown -h "$value" "$@" ;;
     mode)
         # chmod follows a link that somebody else puts there meanwhile, so where one could, each is held.
-        if is_guarded; then chmod "$value" "$@"; else for a; do chmod_held "$a" || return; done; fi ;;
+        if is_guarded; then chmod "$value" "$@"; else for a; do chmod_held "$a" || return; done; fi
+        ;;
     esac
 }
 # is_guarded: whether only this user, or root, may change names in the working directory.
@@ -64,7 +65,10 @@ owned_by_root() { owner "$(look_at .)" && [ "$uid" = 0 ]; }
 chmod_held() {
     (
         trap : TERM
-        l=$(trap : TERM; path_of 9 && echo .) && [ "$l" = "${at%/}/${1#./}
+        l=$(
+            trap : TERM
+            path_of 9 && echo .
+        ) && [ "$l" = "${at%/}/${1#./}
 ." ] && chmod "$value" /proc/self/fd/9
     ) 9<"$1"
 }

@@ -1,14 +1,20 @@
 # In place of tar, for a pull from a container that has none: what tar would write, in POSIX's form (pax: names, and
 # numbers that are too large for a header, stand in records before it, whose checksums are sums of a few digits). So it is
 # read, and not trusted, as any tar's. stat tells of 200 names at a time, and again when their contents are out; dd (or
-# head) copies each file, no more and no less than was told, with zeros for what a file has lost. The words on stderr are
-# GNU tar's.
+# head) copies each file, no more and no less than was told, with zeros for what a file has lost; and many small ones come
+# at once, as one member (`archive.bundle`). The words on stderr are GNU tar's.
 need stat
-if command -v dd >/dev/null; then by=dd
-elif command -v head >/dev/null; then by=head
-elif command -v cat >/dev/null; then by=cat
-else refuse no-dd
+if command -v dd >/dev/null; then
+    by=dd
+elif command -v head >/dev/null; then
+    by=head
+elif command -v cat >/dev/null; then
+    by=cat
+else
+    refuse no-dd
 fi
+counted= # dd tells how much there was
+if [ $by = dd ] && [ "$b" ]; then counted=yes; fi
 tar() { # c[h]f - [--no-recursion] -C DIRECTORY NAME...
     trap gone=yes TERM
     exec 7>&1
@@ -22,7 +28,14 @@ tar() { # c[h]f - [--no-recursion] -C DIRECTORY NAME...
     cd -P "$2" || return 2
     shift 2
     top=${1%/.}
+    waiting= waits=0 lines= files= kept=0 total=0
     pack_all "$@"
+    while [ "$waiting" ] && [ ! "$gone" ] && [ "$code" != 3 ]; do pack_waiting; done
+    if [ ! "$gone" ] && [ "$code" != 3 ]; then
+        set -f
+        flush
+        set +f
+    fi
     # shellcheck disable=SC2059 # it is ours
     [ "$code" = 3 ] || printf "$z512$z512"
     return "$code"
@@ -81,22 +94,27 @@ member() {
     # shellcheck disable=SC2059 # likewise
     printf "$head%s$q$head" 0 0 0 ${#x} 0 $first x "$x" "$mode" "$uid" "$gid" "$size" "$seconds" $sum "$type"
 }
+# pack_all NAME...: now, or with others: they wait for each other, w1 and so on, so that one stat asks of many.
 pack_all() {
-    while [ $# -gt 200 ]; do
-        eval "pack_some $some"
-        shift 200
-    done
-    pack_some "$@"
-}
-pack_some() {
     for e; do
-        case $e in *'
-'*)
-            for o; do pack_odd "$o"; done
-            return
+        case $e in
+        *'
+'*) pack_odd "$e" ;;
+        *)
+            waits=$((waits + 1))
+            eval "w$waits=\$e"
+            waiting="$waiting \"\$w$waits\""
+            if [ $waits = 200 ]; then pack_waiting; fi
             ;;
         esac
     done
+}
+pack_waiting() {
+    set -- "$waiting"
+    waiting= waits=0
+    eval "pack_some $1"
+}
+pack_some() {
     if [ $# = 0 ] || [ "$gone" ] || [ "$code" = 3 ]; then return; fi
     told=$(ask "$@")
     found=0 contents=
@@ -112,7 +130,7 @@ pack_some() {
     done
     unset IFS
     set +f
-    if [ $found != $# ]; then gone_are "$@"; fi
+    if [ "$found" != $# ]; then gone_are "$@"; fi
     if [ "$contents" ]; then changed "$@"; fi
     if [ "$deep" ]; then
         for e; do
@@ -123,19 +141,20 @@ pack_some() {
 # pack_odd NAME: one with a newline in it.
 pack_odd() {
     told=$(ask "$1")
-    contents=
+    contents= r=
     if [ ! "$told" ]; then gone_are "$1" && return; fi
     set -f
     # shellcheck disable=SC2086 # fields
     pack_one "$1" ${told%%//*}
     set +f
+    if [ "$contents" ] && [ "$told" != "$(ask "$1")" ]; then complain 1 "$1" ': file changed as we read it'; fi
     if [ "$deep" ] && [ -d "$1" ] && { [ "$links" ] || [ ! -h "$1" ]; }; then pack_below "$1"; fi
 }
 # shellcheck disable=SC2086 # an option, or none
-ask() (
+ask() { # in a subshell
     trap : TERM
     stat $links -c "$f" "$@" 2>/dev/null
-)
+}
 # pack_one NAME MODE SIZE SECONDS UID GID DEVICE INODE NAMES TIME: the last is for `changed`
 pack_one() {
     case $2 in
@@ -156,13 +175,81 @@ pack_one() {
         if [ "$9" != 1 ] && is_linked "$1" "$7:$8 "; then
             member 1 49 $((0x$2 & 07777)) 0 "$4" "$5" "$6" "$1" "$l"
         elif [ -r "$1" ]; then
-            member 0 48 $((0x$2 & 07777)) "$3" "$4" "$5" "$6" "$1"
-            if [ "$3" != 0 ]; then content "$1" "$3"; fi
-        else complain 2 "$1" ': Cannot open: Permission denied'
+            if [ "$counted$9" = yes1 ] && [ "$r" ] && [ "$3" != 0 ] && [ "$3" -le 32768 ] && [ ${#4} -le 11 ]; then
+                small "$1" "$3"
+            else
+                file "$@"
+            fi
+        else
+            complain 2 "$1" ': Cannot open: Permission denied'
         fi
         ;;
     *) complain 2 "$1" ': Cannot open: Invalid argument' ;;
     esac
+}
+file() { # as of pack_one
+    member 0 48 $((0x$2 & 07777)) "$3" "$4" "$5" "$6" "$1"
+    if [ "$3" != 0 ]; then content "$1" "$3"; fi
+}
+# small NAME SIZE: puts a file into a bundle, which has its line, and by name: f1 and so on.
+small() {
+    set -- "$1" "$2" "$r"
+    if [ $kept = 200 ] || [ $((total + $2 + ${#lines} + ${#r})) -gt 262144 ]; then flush; fi
+    kept=$((kept + 1)) total=$((total + $2))
+    lines="$lines$3
+"
+    eval "f$kept=\$1"
+    files="$files \"\$f$kept\""
+}
+flush() {
+    if [ ! "$lines" ]; then return; fi
+    set -- "$files"
+    files= kept=0
+    eval "bundle $1"
+    lines= total=0
+}
+# bundle NAME...: dd is to find so many bytes, and not one more. If it does, and nothing has changed, it is good; else each
+# file comes by itself. Whatever happens, a bundle has the size that its header tells.
+bundle() {
+    size=$((${#lines} + total + 7)) sum=3161 # as of `member`, with a B
+    add "$size"
+    # shellcheck disable=SC2059 # it is ours
+    printf "$head" 0 0 0 "$size" 0 "$sum" B
+    printf '%s\n' "$lines"
+    n=0
+    IFS='
+'
+    for o in $(
+        trap : TERM
+        cat "$@" 2>/dev/null | dd bs=$((total + 1)) count=1 iflag=fullblock 2>&1 >&7
+    ); do
+        case $o in *' byte'*) n=${o%% *} ;; esac
+    done
+    unset IFS
+    if [ "$gone" ]; then return; fi
+    o=.
+    if [ "$n" -gt "$total" ]; then o=; elif [ "$n" -lt "$total" ]; then copy /dev/zero $((total - n)) 2>/dev/null; fi
+    if [ "$n" = "$total" ] && [ "$lines" = "$(ask "$@")
+" ]; then o=.good; else o=${o}else; fi
+    echo "$o"
+    zeros "$size"
+    # shellcheck disable=SC2059 # likewise
+    printf "$q"
+    if [ "$o" = .good ]; then return; fi
+    outer=$told others=$contents told=$lines
+    IFS='
+'
+    for u in $lines; do
+        unset IFS
+        e=${u#*//}
+        # shellcheck disable=SC2086 # fields
+        if [ -e "$e" ]; then file "$e" ${u%%//*}; else complain 1 "$e" ': File removed before we read it'; fi
+        if [ "$gone" ] || [ "$code" = 3 ]; then return; fi
+    done
+    unset IFS
+    changed "$@"
+    set -f
+    told=$outer contents=$others
 }
 # is_linked NAME KEY: whether it is another name of a file that is in the archive, `l`. So many are remembered.
 is_linked() {
@@ -199,9 +286,12 @@ complain() { # CODE NAME WORDS
 }
 gone_are() { # NAME...
     for e; do
-        if [ -e "$e" ] || [ -h "$e" ]; then continue
-        elif [ -x "${e%/*}/" ]; then complain 1 "$e" ': No such file or directory'
-        else complain 2 "$e" ': Cannot open: Permission denied'
+        if [ -e "$e" ] || [ -h "$e" ]; then
+            continue
+        elif [ -x "${e%/*}/" ]; then
+            complain 1 "$e" ': No such file or directory'
+        else
+            complain 2 "$e" ': Cannot open: Permission denied'
         fi
     done
 }
@@ -243,7 +333,10 @@ content() { # NAME SIZE, and what makes it a whole number of blocks
     contents=yes n=0 why=
     if [ $by != dd ]; then
         copy "$1" "$2"
-        now=$(f=%s; ask "$1")
+        now=$(
+            f=%s
+            ask "$1"
+        )
         case $by${now:-0} in head*) [ "${now:-0}" -ge "$2" ] ;; *) [ "${now:-0}" = "$2" ] ;; esac || {
             echo 'tar: short read' >&2
             code=3
@@ -285,7 +378,8 @@ copy() { # NAME SIZE: at most so many bytes
     cat) cat "$1" ;;
     head) head -c "$2" "$1" ;;
     *)
-        if [ "$2" -le 1048576 ]; then dd bs="$2" count=1 iflag=fullblock
+        if [ "$2" -le 1048576 ]; then
+            dd bs="$2" count=1 iflag=fullblock
         else
             dd bs=65536 count=$(($2 / 65536)) iflag=fullblock
             [ $(($2 % 65536)) = 0 ] || dd bs=$(($2 % 65536)) count=1 iflag=fullblock

@@ -8,13 +8,18 @@ asks=${BASH_VERSION-}${KSH_VERSION-}${ZSH_VERSION-}${YASH_VERSION-}
 locate() {
     at=$PWD
     if [ "$asks" ]; then
-        at=$(trap : TERM; readlink /proc/self/cwd 2>/dev/null || pwd -P; echo .)
+        at=$(
+            trap : TERM
+            readlink /proc/self/cwd 2>/dev/null || pwd -P
+            echo .
+        )
         at=${at%"
 ."}
     fi
 }
-path_of() { readlink "/proc/self/fd/$1"; } # DESCRIPTOR
-go() { cd -P "$1" 2>/dev/null && locate && [ "$at" = "$1" ]; } # PATH, as `locate` has told it
+# path_of DESCRIPTOR; go PATH, as `locate` has told it.
+path_of() { readlink "/proc/self/fd/$1"; }
+go() { cd -P "$1" 2>/dev/null && locate && [ "$at" = "$1" ]; }
 # enter NAME: goes into a directory of this one, `at`. Fails where that is elsewhere and not below `top`, but by a link
 # that is to be followed; below `/` is everything, so there each link has to be.
 enter() {
@@ -53,7 +58,10 @@ is_ours() {
     # shellcheck disable=SC3067 # where it is no test, the owner of a process of ours tells
     if [ -O . ] 2>/dev/null; then return; fi
     same_owner . /proc/self/. && return
-    case $(trap : TERM; mounts . && echo "$type") in
+    case $(
+        trap : TERM
+        mounts . && echo "$type"
+    ) in
     '' | nfs* | cifs | smb* | fuse* | 9p | virtiofs | vfat | msdos | exfat | ntfs* | ceph | gpfs | lustre) ;;
     *) return 1 ;;
     esac
@@ -67,8 +75,9 @@ same_owner() {
     set -- "$(look_at "$1")" "$(look_at "$2")"
     owner "$1" && whose=$uid && owner "$2" && [ "$uid" = "$whose" ]
 }
-is_closed() { case $(look_at .) in d???--[-S]---*) ;; *) return 1 ;; esac } # to all others
-is_empty() { # DIRECTORY
+# is_closed: to all others. is_empty DIRECTORY.
+is_closed() { case $(look_at .) in d???--[-S]---*) ;; *) return 1 ;; esac }
+is_empty() {
     for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
         if [ -e "$f" ] || [ -h "$f" ]; then return 1; fi
     done

@@ -5,7 +5,7 @@ barred=0
 bar() { # WORD STAGED PLACE
     if [ "$in_place" ] && [ -f "$3" ] && [ -f "$2" ] && [ ! -h "$2" ] && [ -w "$3" ]; then return; fi
     barred=$((barred + 1))
-    if [ $barred -le 1000 ]; then note "barred $1 ${2#"$held/new/"}"; fi
+    if [ "$barred" -le 1000 ]; then note "barred $1 ${2#"$held/new/"}"; fi
     if [ "$partial" ]; then remove "$2"; fi
 }
 mounted() {
@@ -28,15 +28,21 @@ obstacles() {
         p=$2/${f##*/}
         if [ -d "$f" ] && [ ! -h "$f" ]; then
             if [ -d "$p" ]; then
-                if [ ! -h "$p" ] || leads_well "$2" "${f##*/}"; then obstacles "$f" "$p"
-                else bar link "$f" "$p"
+                if [ ! -h "$p" ] || leads_well "$2" "${f##*/}"; then
+                    obstacles "$f" "$p"
+                else
+                    bar link "$f" "$p"
                 fi
-            elif [ -e "$p" ] || [ -h "$p" ]; then bar file "$f" "$p"
-            elif [ ! -w "$2/" ]; then bar closed "$f" "$p"
+            elif [ -e "$p" ] || [ -h "$p" ]; then
+                bar file "$f" "$p"
+            elif [ ! -w "$2/" ]; then
+                bar closed "$f" "$p"
             fi
         elif [ -e "$f" ] || [ -h "$f" ]; then
-            if [ -d "$p" ] && [ ! -h "$p" ]; then bar directory "$f" "$p"
-            elif [ ! -w "$2/" ]; then bar closed "$f" "$p"
+            if [ -d "$p" ] && [ ! -h "$p" ]; then
+                bar directory "$f" "$p"
+            elif [ ! -w "$2/" ]; then
+                bar closed "$f" "$p"
             fi
         fi
     done
@@ -44,26 +50,43 @@ obstacles() {
 # publish RELATIVE: puts the content of a staged directory (empty, or a path with a slash at its end) into the working
 # directory. A directory that isn't there yet is renamed as a whole; one that is keeps its mode, owner and times, and gets
 # what is in the new one. A symbolic link to a directory counts as one: what a container has behind /bin stays there.
-overwritten=0 handed=yes settled=yes depth=0 merged=0
+overwritten=0 handed=yes settled=yes depth=0
 publish() {
     hands=
     if [ -g . ] && [ "$tar_options" = -xopf ]; then hands=yes; fi
     set -- "$1" "$at" "$hands" "$held/new/$1"
     for f in "$4"* "$4".[!.]* "$4"..?*; do
         p=${f##*/}
-        if [ -h "$f" ]; then continue
+        if [ -h "$f" ]; then
+            continue
         elif [ -d "$f" ]; then
-            if [ -d "./$p" ]; then merge "$1$p" && go "$2" || return
+            if [ -d "./$p" ]; then
+                set -- "$@" "$f" # before the names are those of what is in it
+                merge "$1$p" && go "$2" || return
+                if [ $# -gt 200 ]; then
+                    be_rid_of "$@" || return
+                    set -- "$1" "$2" "$3" "$4"
+                fi
             elif [ ! -w "$f" ]; then # to be renamed a directory must be writable
                 closed=$(stat -c %a "$f") && chmod u+rwx "$f" && put "$3" "$f" || return
                 closed=
             fi
         elif [ "$in_place" ] && [ -f "$f" ] && [ -f "./$p" ] && [ -w "./$p" ] &&
-            { [ ! -w . ] || is_mounted "$1$p"; }
-        then overwrite "$1$p" || return
+            { [ ! -w . ] || is_mounted "$1$p"; }; then
+            overwrite "$1$p" || return
         fi
     done
+    if [ $# -gt 4 ]; then be_rid_of "$@" || return; fi # out of the way of what is moved next
     put "$3" "$4"* && put "$3" "$4".[!.]* && put "$3" "$4"..?* && is_empty "$4."
+}
+# be_rid_of RELATIVE PLACE HANDS STAGED DIRECTORY...: of staged directories whose content is in its place. One program for
+# all beside each other, which fails where something is left.
+be_rid_of() {
+    shift 4
+    rmdir "$@" 2>/dev/null && return
+    for f; do
+        if [ -e "$f" ]; then drop "$f" || return; fi
+    done
 }
 # overwrite RELATIVE: into the file that is there, held and known by where the system has it: not where a link leads. It
 # is opened for reading, since a shell that opens for writing makes what a link leads to; and by a subshell, since what
@@ -71,11 +94,14 @@ publish() {
 overwrite() {
     (
         trap : TERM
-        l=$(trap : TERM; path_of 9 && echo .) && [ "$l" = "${at%/}/$p
+        l=$(
+            trap : TERM
+            path_of 9 && echo .
+        ) && [ "$l" = "${at%/}/$p
 ." ] && cat <"$held/new/$1" >/proc/self/fd/9 && rm -f "$held/new/$1"
     ) 9<"./$p" || return
     overwritten=$((overwritten + 1))
-    if [ $overwritten -le 1000 ]; then note "overwritten $1"; fi
+    if [ "$overwritten" -le 1000 ]; then note "overwritten $1"; fi
 }
 put() { # HANDS ENTRY...
     hands=$1
@@ -111,7 +137,11 @@ is_near() {
 }
 mount_of() { # DESCRIPTOR: sets `mount`
     mount=
-    { while read -r k more; do case $k in mnt_id:) mount=$more ;; esac; done <"/proc/self/fdinfo/$1"; } 2>/dev/null
+    {
+        while read -r k more; do
+            case $k in mnt_id:) mount=$more ;; esac
+        done <"/proc/self/fdinfo/$1"
+    } 2>/dev/null
     [ "$mount" ]
 }
 # carry ENTRY...: to another mount. There mv copies, into directories by their names, which others may swap: so it copies
@@ -164,8 +194,6 @@ merge() { # RELATIVE: of a directory that is in both
         return 1
     }
     publish "$1/" || return
-    merged=$((merged + 1))
-    mv "$held/new/$1" "$held/merged$merged" || return # out of the way of what is moved next
     if [ "$dir_perms" ]; then
         if [ "$tar_options" = -xpf ]; then chown "$3" . || settled=no; fi
         chmod "00$2" . && touch -r "$4" . || settled=no # five digits: else GNU keeps a set-group-id bit

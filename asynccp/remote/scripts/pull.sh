@@ -11,29 +11,37 @@ fi
 if [ "$copy_links" ]; then create=chf; fi
 # libarchive's tar ends at the first entry that it can't read, unless it is told each one's name.
 # It tells where a file has holes; GNU tar does when it is asked, in the form that libarchive has (pax, GNU.sparse 1.0).
+# GNU tar takes `a\b` for a backspace, and finds no such file, unless it is told not to, of what is named to it.
 # Times to the nanosecond would be a header more for each entry, and a number in its name another one in each session.
 lists= kind= sparse=
-case $(trap : TERM; is_own tar || tar --version 2>/dev/null </dev/null) in
+case $(
+    trap : TERM
+    is_own tar || tar --version 2>/dev/null </dev/null
+) in
 bsdtar*)
     kind=bsdtar
     if [ $directory ] && [ ! "$copy_links" ] && [ "$group" ] && find /dev/null -print0 >/dev/null 2>&1; then lists=yes; fi
     ;;
 toybox*) kind=toybox ;;
 *'(GNU tar)'*)
-    sparse='-S --format=posix --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime,delete=mtime'
+    sparse='-S --no-unquote --format=posix --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime,delete=mtime'
     ;;
 esac
 if [ "$tarless" ]; then kind=sh; fi
 z= busy=
 if [ "$group" ]; then
     for c in $codecs; do
-        if command -v "$c" >/dev/null; then z=$c; break; fi
+        if command -v "$c" >/dev/null; then
+            z=$c
+            break
+        fi
     done
-else records=0
+else
+    records=0
 fi
 if [ "$z" ] && [ "$most_load" != 0 ] && [ -r /proc/loadavg ] && read -r l _ </proc/loadavg &&
-    [ "${l%.*}" -ge $((most_load * $(nproc 2>/dev/null || echo 1))) ]
-then z= busy=yes
+    [ "${l%.*}" -ge $((most_load * $(nproc 2>/dev/null || echo 1))) ]; then
+    z= busy=yes
 fi
 if [ "$z" ]; then export ZSTD_NBTHREADS=1; fi # from 1.5.7 on it takes a quarter of the node's CPUs otherwise
 if [ "$records" != 0 ] && {
@@ -44,7 +52,10 @@ if [ "$records" != 0 ] && {
 # byte more than it is told, and a shell that leads its process group, so that all of the pipeline can be ended.
 continued() {
     trap : TERM
-    had=$(trap : TERM; dd bs=65536 count="$records" iflag=fullblock 2>/dev/null | sha256sum)
+    had=$(
+        trap : TERM
+        dd bs=65536 count="$records" iflag=fullblock 2>/dev/null | sha256sum
+    )
     [ "${had%% *}" = "$digest" ] || exit 1
     hello "resume=$records" >&4
     ${z:-cat} ${z:+-1c} || exit 2
@@ -55,7 +66,8 @@ piped() {
     o=$(
         trap : TERM
         {
-            if [ $# = 0 ]; then pack >&4
+            if [ $# = 0 ]; then
+                pack >&4
             else
                 {
                     trap : TERM
@@ -74,7 +86,8 @@ piped() {
 }
 counts=yes
 pack() {
-    if [ "$chosen" ]; then pack_chosen
+    if [ "$chosen" ]; then
+        pack_chosen
     elif [ "$lists" ]; then
         {
             trap : TERM
@@ -88,8 +101,10 @@ pack() {
 }
 chosen=
 if [ "$choose" ] && [ "$group" ]; then
-    if [ $directory ]; then consult "$p" ./
-    elif [ -f "$p" ] && { [ "$copy_links" ] || [ ! -h "$p" ]; }; then consult "$d" "$itself"
+    if [ $directory ]; then
+        consult "$p" ./
+    elif [ -f "$p" ] && { [ "$copy_links" ] || [ ! -h "$p" ]; }; then
+        consult "$d" "$itself"
     fi
 fi
 hello() { say "hello $* counts=$counts sum=$sum stat=$stat tar=$kind lists=$lists z=$z busy=$busy directory=$directory"; }
@@ -100,9 +115,12 @@ send() {
         [ $? = 1 ] || exit 1
     fi
     hello
-    if [ "$z" ]; then piped "$z" -1c
-    elif [ "$tarless" ]; then piped gather
-    elif [ "$lists$chosen" ]; then piped
+    if [ "$z" ]; then
+        piped "$z" -1c
+    elif [ "$tarless" ]; then
+        piped gather
+    elif [ "$lists$chosen" ]; then
+        piped
     else # shellcheck disable=SC2086 # likewise
         exec tar $create - $sparse -C "$d" "$what" 3<&- 4>&-
     fi

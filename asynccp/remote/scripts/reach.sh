@@ -58,8 +58,8 @@ lease= oldest=
 for p in /proc/[0-9]*; do
     p=${p#/proc/}
     if [ "/proc/$p/ns/mnt" -ef "/proc/$$/ns/mnt" ] && [ "$p" != $$ ] && born "$p" && is_older &&
-        has "/proc/$p/cmdline" ': asynccp lease'
-    then oldest=$since lease=$p
+        has "/proc/$p/cmdline" ': asynccp lease'; then
+        oldest=$since lease=$p
     fi
 done
 # catches PROCESS: whether it hears USR1 yet (10), which would end it else.
@@ -92,7 +92,10 @@ cd -P "/proc/$pid/root/" 2>/dev/null || {
 }
 # What is entered is held now; a number that was given to another process meanwhile would show.
 has "/proc/$pid/$how" "$what" || give_up no-target
-cwd=$(readlink "/proc/$pid/cwd" 2>/dev/null; echo .) cwd=${cwd%??}
+cwd=$(
+    readlink "/proc/$pid/cwd" 2>/dev/null
+    echo .
+) cwd=${cwd%??}
 HOME=$(tr '\0\n' '\n ' <"/proc/$pid/environ" 2>/dev/null | sed -n 's/^HOME=//p')
 export HOME
 # What runs behind a chroot is found by the way through /proc that leads back here, and needs no library there: a static
@@ -100,9 +103,12 @@ export HOME
 up=/proc/$lease/root
 runs() { chroot . "$@" -c : </dev/null >/dev/null 2>&1; }
 if [ "$lease" ] && [ $((0x$can >> 18 & 1)) = 1 ]; then
-    if runs "$up/bin/sh"; then set -- "$up/bin/sh" "$@"
-    elif runs "$up/bin/busybox" sh; then set -- "$up/bin/busybox" sh "$@"
-    else up=
+    if runs "$up/bin/sh"; then
+        set -- "$up/bin/sh" "$@"
+    elif runs "$up/bin/busybox" sh; then
+        set -- "$up/bin/busybox" sh "$@"
+    else
+        up=
     fi
     if [ "$up" ]; then
         PATH=$up/bin:$up/usr/bin:$up/sbin:$up/usr/sbin:$PATH

@@ -12,16 +12,22 @@
 # The sentinel is each archive's last member. Every tar ends with 0 when its archive is cut between two members; only a
 # sentinel that was extracted proves that tar came to the end. Its name ends with what was sent: entries, and bytes of
 # content, which must be what stands there: a tar that skips a member says nothing of it.
-if [ "$b" ]; then count=dd # it has read this script
-elif head -c 0 </dev/null >/dev/null 2>&1; then count=head
-else count=none
+if [ "$b" ]; then
+    count=dd # it has read this script
+elif head -c 0 </dev/null >/dev/null 2>&1; then
+    count=head
+else
+    count=none
 fi
 z=
 if [ "$unsized" ]; then # nobody knows how much comes: its parts tell, or the end of stdin
     if [ $count = dd ]; then z=dd; else count=none; fi
 elif [ $count = dd ]; then
     for c in $codecs; do
-        if command -v "$c" >/dev/null; then z=$c; break; fi
+        if command -v "$c" >/dev/null; then
+            z=$c
+            break
+        fi
     done
 fi
 parts() {
@@ -40,12 +46,22 @@ receive() {
     dd) dd bs="$block" count="$1" iflag=fullblock 2>/dev/null | tar "$tar_options" - -C new ;;
     head)
         size=$(($1 * block))
-        head -c "$size" | { trap : TERM; tar "$tar_options" - -C new && head -c "$size" >/dev/null; } ;;
+        head -c "$size" | {
+            trap : TERM
+            tar "$tar_options" - -C new && head -c "$size" >/dev/null
+        }
+        ;;
     none) tar "$tar_options" - -C new ;;
     sh) (tar "$tar_options" - -C new <&3) ;;
     *)
-        { trap : TERM; parts || : >torn; } |
-            { trap : TERM; tar "$tar_options" - -C new && cat >/dev/null; } ;;
+        {
+            trap : TERM
+            parts || : >torn
+        } | {
+            trap : TERM
+            tar "$tar_options" - -C new && cat >/dev/null
+        }
+        ;;
     esac
     rc=$? whole=no
     if [ $rc = 0 ] && [ -e torn ]; then rc=1; fi

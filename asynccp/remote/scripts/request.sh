@@ -25,9 +25,12 @@ learn() {
 }
 need() {
     for c; do
-        if command -v "$c" >/dev/null; then continue
-        elif [ "$c" = tar ]; then learn
-        else refuse "no-$c"
+        if command -v "$c" >/dev/null; then
+            continue
+        elif [ "$c" = tar ]; then
+            learn
+        else
+            refuse "no-$c"
         fi
     done
 }

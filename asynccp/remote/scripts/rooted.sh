@@ -12,7 +12,11 @@ else
         printf '%s%s' "$root" "${1%.}"
     }
     locate() {
-        at=$root$(trap : TERM; readlink /proc/self/cwd; echo .) at=${at%"
+        at=$root$(
+            trap : TERM
+            readlink /proc/self/cwd
+            echo .
+        ) at=${at%"
 ."}
         [ . -ef "$at" ] && is_theirs || at=
     }
@@ -24,7 +28,12 @@ else
     is_theirs() {
         [ -r . ] || return 0
         l=
-        { while read -r e l; do case $e in mnt_id:) break ;; esac; l=; done </proc/self/fdinfo/9; } 9<. 2>/dev/null
+        {
+            while read -r e l; do
+                case $e in mnt_id:) break ;; esac
+                l=
+            done </proc/self/fdinfo/9
+        } 9<. 2>/dev/null
         case $own in *" $l "*) return 1 ;; esac
     }
     # resolve PATH: sets `at` to it with every link resolved as if `root` were `/`, and `absolute` where one of them was
@@ -49,11 +58,15 @@ else
             esac
             if [ -h "$root$at/$c" ]; then
                 hops=$((hops + 1))
-                l=$(trap : TERM; readlink "$root$at/$c" && echo .) && [ $hops -le 40 ] || return 1
+                l=$(
+                    trap : TERM
+                    readlink "$root$at/$c" && echo .
+                ) && [ $hops -le 40 ] || return 1
                 l=${l%??}
                 case $l in /*) at= absolute=yes ;; esac
                 rest=$l${rest:+/$rest}
-            else at=$at/$c
+            else
+                at=$at/$c
             fi
         done
     }
@@ -65,5 +78,5 @@ else
         if [ "$absolute" ] || [ "${renames-}" ]; then refuse outward-link; fi
     fi
     if [ "$copy_links" ]; then refuse outward-links; fi
-    TMPDIR=$root/tmp
+    TMPDIR=$root/tmp etc=$root/etc
 fi

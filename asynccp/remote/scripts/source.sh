@@ -5,7 +5,8 @@ if [ ! -e "$p" ]; then
     if [ "$n" = . ] && [ -d "$d" ]; then refuse unreadable; fi
     [ -h "$p" ] || refuse missing
     [ ! "$follow" ] || refuse dangling
-elif [ ! -r "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then refuse unreadable
+elif [ ! -r "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then
+    refuse unreadable
 fi
 directory= r=$p
 if [ -d "$p" ] && { [ "$follow" ] || [ ! -h "$p" ]; }; then directory=yes; fi

@@ -47,14 +47,27 @@ unstage() {
 }
 # drop NAME: removes an empty directory and nothing else, whatever has that name by now. With the slash no rm takes a file.
 drop() { rmdir "$1" || rm -d "$1/"; } 2>/dev/null
-clear() { remove ./new ./torn ./said ./made ./merged* ./time*; }
-remove() { rm -rf "$@" 2>/dev/null || { chmod -R u+rwx "$@"; rm -rf "$@"; } 2>/dev/null; }
+clear() { put_back && remove ./new ./torn ./made ./time* ./next ./old ./link ./kept ./failed; }
+# put_back: in a stage: what a swap (swap.sh) had taken away and did not come to put something in its place goes back.
+put_back() {
+    for e in ./old/* ./old/.[!.]* ./old/..?*; do
+        if [ ! -d "$e" ] || [ -e "../${e##*/}" ] || [ -h "../${e##*/}" ]; then continue; fi
+        mv "$e" ../ || return
+    done
+}
+remove() {
+    rm -rf "$@" 2>/dev/null || {
+        chmod -R u+rwx "$@"
+        rm -rf "$@"
+    } 2>/dev/null
+}
 is_stale() { # STAGE
     whose=${1##*-}
     if [ -h "$1" ] || [ ! -d "$1" ] || [ "${1%-*}" != "${1%/*}/.asynccp-$identity" ]; then return 1; fi
     if started "${whose%%.*}"; then
         case $whose. in "${whose%%.*}.$since".*) return 1 ;; esac # PID.SINCE, or PID.SINCE.TOKEN
-    else ! kill -0 "${whose%%.*}" 2>/dev/null
+    else
+        ! kill -0 "${whose%%.*}" 2>/dev/null
     fi
 }
 # sweep DIRECTORY: removes, in the background, what an earlier shell left there. Only what it made itself has its name in
@@ -73,15 +86,31 @@ sweep() {
 scrap() { # STAGE...
     trap 'exit 143' TERM
     for o; do
-        if is_stale "$o" && go "$o" && is_ours && is_closed && same_owner . made && [ -f made ] && [ ! -h made ] &&
-            read -r l <made && [ "$l" = "${o##*/}" ]
-        then
+        if enter_left "$o"; then
             clear
             l=${o%/*}
             if go "${l:-/}"; then drop "./${o##*/}"; fi
         fi
     done
 }
+enter_left() { # STAGE: goes into one that an earlier shell has left
+    is_stale "$1" && go "$1" && is_ours && is_closed && same_owner . made && [ -f made ] && [ ! -h made ] &&
+        read -r l <made && [ "$l" = "${1##*/}" ]
+}
+# mend PATH: a shell that was killed between the two renames of a swap has left nothing at PATH.
+mend() {
+    if [ -e "$1" ] || [ -h "$1" ]; then return; fi
+    case $1 in */*) l=${1%/*} ;; *) l=. ;; esac
+    (
+        trap : TERM
+        cd -P "${l:-/}" && locate || exit
+        for o in "${at%/}/.asynccp-$identity"-*; do
+            if [ -d "$o/old" ] && enter_left "$o"; then put_back; fi
+        done
+    ) 2>/dev/null
+}
+# roll_out LINE: what a push may be told besides (swap.sh, hooks.sh); fails where it is not.
+roll_out() { return 1; }
 # make_directory DIRECTORY: with its parents, and stays there, as `top`; `made` is the first of them that was not there.
 make_directory() {
     a=$1 rest=
@@ -110,10 +139,46 @@ make_directory() {
     [ ! "$rest" ]
 }
 unmake_directory() {
-    a=$top
+    a=${place:-$top} # what a swap replaces is in there
     while [ "$made" ]; do
         l=${a%/*}
         go "${l:-/}" && drop "./${a##*/}" && [ "$a" != "$made" ] || break
         a=$l
     done
+}
+give_up() {
+    unmake_directory
+    refuse "$1"
+}
+leave() { # CODE: nothing was put in place, nor may what removes it be ended
+    trap '' INT PIPE TERM
+    unstage
+    unmake_directory
+    end "$1"
+}
+# Across mounts mv copies, which takes its time, and so do many entries, and a copy of what is there.
+beat() {
+    q=$! # not ours
+    while :; do
+        trap '[ "$!" = "$q" ] || { kill -KILL $! && wait $!; } 2>/dev/null; exit' TERM
+        sleep 1 &
+        wait $! || exit
+        trap - TERM
+        note busy
+    done
+}
+beater=
+start_beat() {
+    if [ "$beater" ] || ! command -v sleep >/dev/null; then return; fi
+    beat 3<&- 4>&- >/dev/null &
+    beater=$! kids="$kids $!"
+}
+stop_beat() {
+    if [ "$beater" ]; then
+        {
+            kill "$beater"
+            wait "$beater"
+        } 2>/dev/null
+        beater=
+    fi
 }

@@ -15,7 +15,7 @@ sync() {
     fi
     sets=
     for c in chown chmod touch; do if command -v $c >/dev/null; then sets=$sets$c,; fi; done
-    say "hello count=$count sum=$sum z=$z named=$renames compares=yes sets=$sets parts=$(sends_parts)"
+    say "hello count=$count sum=$sum z=$z named=$renames compares=yes sets=$sets parts=$(sends_parts)${tarless:+ holds=$holds}${owner:+ owner=$owner}"
     list_below "$base" "$@"
     attend $lister
     wait $lister || end $?
@@ -32,7 +32,7 @@ sync() {
         ;;
     none)
         if cd -P "$base" 2>/dev/null; then locate; else at=/; fi
-        top=$at
+        top=$at staged=$base
         say "done rc=0 settled=yes"
         take_orders
         end 0
@@ -42,5 +42,5 @@ sync() {
 }
 # take_orders: after `done`, until the client has no more.
 take_orders() {
-    while read -r a <&3 && [ "$a" != ok ]; do answer / "$a"; done
+    while read -r a <&3 && [ "$a" != ok ]; do roll_out "$a" || answer / "$a"; done
 }

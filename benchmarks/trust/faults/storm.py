@@ -18,11 +18,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 from anyio import to_thread
+from msgspec.structs import replace
 
 from asynccp import Options, Report, Selection, Selector, connect, plan_pull, plan_push, pull, push
 from asynccp.archive.layout import Blocks
@@ -53,8 +54,8 @@ SCRIPT_SIZES = {
     "pull": len(pull_command(PullRequest(token="0" * 16, path="/srv")).script),
 }
 WITH_SHELL = tuple(kind.name for kind in available_kinds() if kind.name not in ("no-dd", "distroless"))
-WITHOUT_DIGESTS = ("no-tar",)
-WITH_TAR = tuple(kind for kind in WITH_SHELL if kind != "no-tar")
+WITHOUT_TAR = WITHOUT_DIGESTS = ("no-tar",)
+WITH_TAR = tuple(kind for kind in WITH_SHELL if kind not in WITHOUT_TAR)
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,10 @@ class Case:
     dir_perms: bool
 
     @classmethod
-    def of(cls, seed: int) -> "Case":
+    def of(cls, seed: int, kinds: Sequence[str] = WITH_SHELL) -> "Case":
+        """Return the case of a seed. kinds: of container, of which it has one."""
         chance = random.Random(seed)
-        direction, kind = chance.choice(("push", "pull")), chance.choice(WITH_SHELL)
+        direction, kind = chance.choice(("push", "pull")), chance.choice(kinds)
         protocol = chance.choice(list(PROTOCOLS))
         checksum, big = chance.random() < 0.3 and kind not in WITHOUT_DIGESTS, chance.random() < 0.2
         place = _place(chance, direction, sum((SIZES | BIG if big else SIZES).values()))
@@ -157,14 +159,16 @@ def _fault(chance: random.Random, place: Place, checksum: bool) -> Fault:
 
 @dataclass(frozen=True)
 class Finding:
-    """A promise that was not kept. what: loss, torn, late, left or unnamed."""
+    """A promise that was not kept. what: loss, torn, late, left or unnamed. kind: if all had to be of one."""
 
     seed: int
     what: str
     detail: str
+    kind: str = ""
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.detail}\n    again: python -m benchmarks.trust.faults {self.seed}"
+        kind = f" --kind {self.kind}" if self.kind else ""
+        return f"{self.what}: {self.detail}\n    again: python -m benchmarks.trust.faults {self.seed}{kind}"
 
 
 @dataclass
@@ -179,8 +183,13 @@ class Ended:
         return sum(one.what == what for one in self.findings)
 
 
-async def storm(seeds: Iterable[int], directory: Path, *, together: int = 10) -> Ended:
-    """Run the cases, so many at a time, and look for what they leave in this process at the end."""
+async def storm(
+    seeds: Iterable[int], directory: Path, *, together: int = 10, kinds: Sequence[str] = WITH_SHELL
+) -> Ended:
+    """Run the cases, so many at a time, and look for what they leave in this process at the end.
+
+    kinds: of container, of which each case has one.
+    """
     ended, seeds = Ended(), list(seeds)
     before = await _in_use()
     limiter = anyio.CapacityLimiter(together)
@@ -195,12 +204,14 @@ async def storm(seeds: Iterable[int], directory: Path, *, together: int = 10) ->
             for name, known in PROTOCOLS.items()
         }
         tasks = await stack.enter_async_context(anyio.create_task_group())
-        for case in map(Case.of, seeds):
+        for case in (Case.of(seed, kinds) for seed in seeds):
             tasks.start_soon(one, case, *ends[case.protocol])
     after = await _in_use()
     if after != before:
         what = f"descriptors and tasks: {before} before, {after} after, of seeds {min(seeds)} to {max(seeds)}"
         ended.findings.append(Finding(seeds[0], "left", what))
+    if len(kinds) == 1:
+        ended.findings = [Finding(one.seed, one.what, one.detail, kinds[0]) for one in ended.findings]
     return ended
 
 

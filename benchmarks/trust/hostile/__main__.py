@@ -1,6 +1,6 @@
 """python -m benchmarks.trust.hostile: run the whole table on this Python, and print every verdict as JSON.
 
-Only the standard library and asynccp's lower layers are needed: run it with any Python that asynccp supports.
+Only the standard library, msgspec and asynccp's lower layers are needed: run it with any Python that asynccp supports.
 """
 
 import json

@@ -90,13 +90,13 @@ def surroundings() -> Iterator[Path]:
         yield place
 
 
-def run(case: Case, step: int, place: Path) -> Verdict:
-    """Extract a case's archives, fed `step` bytes at a time."""
+def run(case: Case, step: int, place: Path, *, by_shell: bool = False) -> Verdict:
+    """Extract a case's archives, fed `step` bytes at a time. by_shell: as from a pod whose shell packs."""
     with watched(place, case.before) as (root, breaches):
         start = time.monotonic()
         verdict, said = "", ""
         for data in case.archives:
-            verdict, said = _extract(root, data, case, step)
+            verdict, said = _extract(root, data, case, step, by_shell)
         if time.monotonic() - start > DEADLINE_S:
             breaches.append(f"took more than {DEADLINE_S} s")
         if verdict.startswith("untyped"):
@@ -121,8 +121,8 @@ def watched(place: Path, before: Shown) -> Iterator[tuple[Path, list[str]]]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _extract(root: Path, data: bytes, case: Case, step: int) -> tuple[str, str]:
-    extractor = extracting(root, case.requested, limits=case.limits)
+def _extract(root: Path, data: bytes, case: Case, step: int, by_shell: bool) -> tuple[str, str]:
+    extractor = extracting(root, case.requested, limits=case.limits, bundles=by_shell)
     try:
         for start in range(0, len(data), step):
             if extractor.feed(memoryview(data)[start : start + step]).strip(b"\0"):

@@ -5,11 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+LOWER_LAYERS_NEED = ("msgspec",)  # besides the standard library
 PROBE = "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')"
 
 
@@ -31,10 +34,19 @@ def interpreters() -> dict[str, str]:
 
 
 def verdicts(executable: str) -> dict[str, dict[str, Any]]:
-    """Run the table on an interpreter; return name → verdict."""
+    """Run the table on an interpreter; return name → verdict. What a bare one lacks is installed for it, and goes."""
     argv = [executable, "-X", "utf8", "-m", "benchmarks.trust.hostile"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=600, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{executable}: {done.stderr.decode(errors='replace')[-2000:]}")
-    found: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    with tempfile.TemporaryDirectory(prefix="asynccp-hostile-") as site:
+        if executable != sys.executable:
+            install = ["-m", "pip", "install", "-q", "--target", site, "-c", str(ROOT / "tests/constraints.txt")]
+            _run([executable, *install, *LOWER_LAYERS_NEED], os.environ)
+        told = _run(argv, {**os.environ, "PYTHONPATH": site})
+    found: dict[str, dict[str, Any]] = json.loads(told)
     return found
+
+
+def _run(argv: list[str], environment: Mapping[str, str]) -> bytes:
+    done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, timeout=600, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{argv[0]}: {done.stderr.decode(errors='replace')[-2000:]}")
+    return done.stdout

@@ -1,0 +1,1 @@
+"""Object stores: what one has, what is known of it, and the way there."""

@@ -1,0 +1,1 @@
+"""Plans that are carried out elsewhere: by other processes."""
