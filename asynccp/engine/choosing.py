@@ -74,8 +74,8 @@ class Choice(NamedTuple):
     """What of a directory is fetched. members: of the archive, by the paths that they have there.
 
     items: what the pod has, of what is completed or set. witnesses: files that tell whether what is fetched was rotated
-    meanwhile, by their paths in an archive; rotating: those that are fetched whole and may be; sized: the bytes of
-    those that may be truncated, by their paths in an archive. limited: what the user's own limits leave out;
+    meanwhile, by their paths in an archive; rotating: those that are fetched whole and may be; sized: those that
+    may be truncated, by their paths in an archive. limited: what the user's own limits leave out;
     left_out: what else is there, and is not copied. taken_size: bytes of what all pods may
     bring. is_compressed: so is most of what is fetched whole, by its names.
     """
@@ -85,7 +85,7 @@ class Choice(NamedTuple):
     items: Mapping[bytes, Item]
     witnesses: Mapping[bytes, Named]
     rotating: Mapping[bytes, Item]
-    sized: Mapping[bytes, int]
+    sized: Mapping[bytes, Named]
     limited: tuple[LeftOut, ...]
     left_out: tuple[LeftOut, ...]
     taken_size: int
@@ -172,7 +172,7 @@ class Choosing:
             )
         by_name = {*fetch.whole, *(one.path for one in fetch.moves), *(one.path for one in fetch.rest)}
         asked_about, rotating = dict[bytes, Named](), set[bytes]()
-        sized: Mapping[bytes, int] = {}
+        sized: Mapping[bytes, Named] = {}
         if listing.has_stat:
             sized = await listing.check_seen(asked.name, told, by_name, frozenset(fetch.whole))
         if listing.can_prove:
@@ -367,10 +367,10 @@ class Listing:
 
     async def check_seen(
         self, name: bytes, there: Manifest, chosen: Collection[bytes], whole: Collection[bytes]
-    ) -> dict[bytes, int]:
+    ) -> dict[bytes, Named]:
         """Raise SourceRotated if logs were renamed while they were listed, so that one may have been overlooked.
 
-        Return the sizes of those that are fetched whole, by their paths in the archive.
+        Return which files those are that are fetched whole, by their paths in the archive.
         """
         logs = await to_thread.run_sync(family, there, chosen)
         ways = await to_thread.run_sync(sequences, logs) if logs else []
@@ -381,7 +381,7 @@ class Listing:
         now = {members[one]: found for one, found in told.items()}
         if paths := [path for way in ways for path in (*unseen(way, logs.values(), now, whole), *gaps(way, logs, now))]:
             raise rotated(paths)
-        return {one: logs[path].size for one, path in members.items() if path in whole and path in logs}
+        return {one: logs[path] for one, path in members.items() if path in whole and path in logs}
 
     def proving(self, ingest: Ingest, name: bytes) -> Proving:
         """Return what asks the pod to prove what its files begin with."""

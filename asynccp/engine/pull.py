@@ -424,11 +424,16 @@ class _PullTransfer:
     async def _check_read(self, found: Greeted, choice: "Choice", ingest: Ingest) -> None:
         """Raise SourceRotated if what came under its name may be another log."""
         from asynccp.engine.choosing import member
-        from asynccp.engine.rotating import Read, check_read, rotated
+        from asynccp.engine.rotating import Read, check_read, rotated, still_there
 
         came = {path: ingest.size_of(path) for path in choice.sized}
-        if shrunk := [path for path, size in came.items() if size is not None and size < choice.sized[path]]:
-            raise rotated(shrunk)
+        short = {
+            path: choice.sized[path]
+            for path, size in came.items()
+            if size is not None and size < choice.sized[path].size
+        }
+        if paths := await still_there(found.conversation, short):
+            raise rotated(paths)
         name = pull_name(self._path)
         algorithm = self._algorithm(found)
 

@@ -42,6 +42,16 @@ async def renamed_now(conversation: Conversation, witnesses: Mapping[bytes, Name
     return renamed(witnesses, await objects(conversation, witnesses)) if witnesses else []
 
 
+async def still_there(conversation: Conversation, short: Mapping[bytes, Named]) -> list[bytes]:
+    """Return the logs, of which less came than was listed, that the pod has yet: truncated behind a copy of them, or
+    under the next name. A file that was written anew in another's place, and read before it was whole, is no log."""
+    if not short:
+        return []
+    now = await objects(conversation, dict.fromkeys(name for path in short for name in names_after(path)))
+    inodes = {one.inode for one in now.values()}
+    return [path for path, was in short.items() if was.inode in inodes]
+
+
 async def check_read(
     conversation: Conversation,
     witnesses: Mapping[bytes, Named],

@@ -16,17 +16,18 @@ pytestmark = [pytest.mark.fake_only, pytest.mark.timeout(60)]
 
 SIZE = 100_000
 OURS = ("cat", "find", "head", "sha256sum", "stat", "tar")
-ROTATES = """#!/bin/sh
+DOES_FIRST = """#!/bin/sh
 case "$*" in {when})
     for turn in {turns}/*; do
-        [ ! -e "$turn" ] || {{ rm "$turn" && (
-            cd {logs} && for i in 5 4 3 2 1; do [ ! -e app.log.$i ] || mv app.log.$i app.log.$((i + 1)); done
-            {way} app.log app.log.1 && echo new >app.log
-        ); }}
+        [ ! -e "$turn" ] || {{ rm "$turn" && (cd {logs} && {does}); }}
         break
     done
 esac
 exec {program} "$@"
+"""
+ROTATES = """
+for i in 5 4 3 2 1; do [ ! -e app.log.$i ] || mv app.log.$i app.log.$((i + 1)); done
+{way} app.log app.log.1 && echo new >app.log
 """
 
 
@@ -51,11 +52,16 @@ def pod(fleet: FakeFleet, tmp_path: Path) -> FakePod:
 
 def rotate_before(pod: FakePod, directory: Path, name: str, when: str, times: int, way: str = "mv") -> None:
     """Have a program of the pod rotate its logs first, so many times, if its arguments match."""
+    do_before(pod, directory, name, when, times, ROTATES.format(way=way))
+
+
+def do_before(pod: FakePod, directory: Path, name: str, when: str, times: int, does: str) -> None:
+    """Have a program of the pod do something to its logs first. does: commands of a shell."""
     for number in range(times):
         (directory / "turns" / str(number)).touch()
     (directory / name).unlink()
     words = {"turns": directory / "turns", "logs": pod.root() / "logs", "program": shutil.which(name)}
-    script = ROTATES.format(when=when, way=way, **words)
+    script = DOES_FIRST.format(when=when, does=does, **words)
     (directory / name).write_text(script)
     (directory / name).chmod(0o755)
 
@@ -153,8 +159,9 @@ def test_logs_that_keep_their_names_come_at_once(fleet: FakeFleet, pod: FakePod,
     assert contents(here / pod.name) == contents(pod.root() / "logs")
 
 
-def test_a_log_that_was_copied_and_truncated_before_it_was_packed_comes_with_its_copy(
-    fleet: FakeFleet, pod: FakePod, tmp_path: Path
+@pytest.mark.parametrize("way", ["mv", "cp"])
+def test_a_log_that_was_rotated_before_it_was_packed_comes_with_what_it_was(
+    way: str, fleet: FakeFleet, pod: FakePod, tmp_path: Path
 ) -> None:
     """For the first time: no other log has another name then."""
     here, logs = tmp_path / "here", pod.root() / "logs"
@@ -164,10 +171,24 @@ def test_a_log_that_was_copied_and_truncated_before_it_was_packed_comes_with_its
     assert asynccp(fleet, "pull", "-l", what, here).code == 0
     (logs / "app.log").write_bytes(os.urandom(SIZE))
     os.utime(logs / "app.log", (2000, 2000))
-    rotate_before(pod, tmp_path, "tar", "*--no-recursion*", times=1, way="cp")
+    rotate_before(pod, tmp_path, "tar", "*--no-recursion*", times=1, way=way)
     ran = asynccp(fleet, "pull", "-l", what, here, "-o", "json")
     assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 2), ran.out
     assert contents(here / pod.name) == contents(logs)
+
+
+def test_a_file_that_is_written_anew_in_place_of_another_is_no_log(
+    fleet: FakeFleet, pod: FakePod, tmp_path: Path
+) -> None:
+    """It was read when it was empty yet, which is what the pod had in that moment."""
+    here, logs = tmp_path / "here", pod.root() / "logs"
+    what = f"{selector(pod.labels)}:/logs/"
+    assert asynccp(fleet, "pull", "-l", what, here).code == 0
+    (logs / "state").write_bytes(os.urandom(SIZE))
+    do_before(pod, tmp_path, "tar", "*--no-recursion*", times=1, does="mv state other; : >state")
+    ran = asynccp(fleet, "pull", "-l", what, here, "-o", "json")
+    assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 1), ran.out
+    assert (here / pod.name / "state").read_bytes() == b""
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["nothing is here", "all but one is here"])
