@@ -16,6 +16,7 @@ from anyio.from_thread import start_blocking_portal
 
 from asynccp.cli.demo import Stage, staged
 from asynccp.cli.examples import EXAMPLES
+from tests.e2e import forked
 from tests.objects.fakes3 import Stored, served
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -94,14 +95,19 @@ def run(stage: Stage, argv: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+def asynccp(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = forked.run(arguments, environment_of(stage), stage.config.parent, timeout_s=60)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
 def environment_of(stage: Stage) -> dict[str, str]:
     return {**os.environ, "KUBECONFIG": os.pathsep.join([str(stage.kubeconfig), str(contexts_of(stage))])}
 
 
-def run_until_all_have_it(stage: Stage, argv: list[str]) -> subprocess.CompletedProcess[str]:
+def run_until_all_have_it(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a push that goes on, however long it takes until each pod is told to be complete, and end it with ^C."""
     cwd, heard = stage.config.parent, ""
-    environment = environment_of(stage)
+    argv, environment = [sys.executable, "-m", "asynccp", *arguments], environment_of(stage)
     with subprocess.Popen(argv, cwd=cwd, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         while heard.count("  complete  ") < PODS and (line := process.stderr.readline()):
@@ -114,14 +120,13 @@ def run_until_all_have_it(stage: Stage, argv: list[str]) -> subprocess.Completed
 def assert_works(stage: Stage, command: str) -> None:
     ends = re.fullmatch(r"(push .*--for )\d+s", command)  # perhaps before the last pod has it, on a slow machine
     words = shlex.split(f"{ends[1]}1h" if ends else command)
-    done = (run_until_all_have_it if ends else run)(stage, [sys.executable, "-m", "asynccp", *words])
+    done = (run_until_all_have_it if ends else asynccp)(stage, *words)
     assert done.returncode in codes(command), done.stderr
 
 
 def keep_something(stage: Stage) -> None:
     """Have each pod keep what a push has replaced."""
-    push = "asynccp push config/ -l app=web:/etc/app --backup --ignore-times"
-    run(stage, [sys.executable, "-m", *shlex.split(push)])
+    asynccp(stage, *shlex.split("push config/ -l app=web:/etc/app --backup --ignore-times"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -138,7 +143,7 @@ def test_an_example_of_the_help_works_as_it_stands(stage: Stage, line: str) -> N
     for left in (here / "web-0", stage.logs):
         shutil.rmtree(left, ignore_errors=True)
     if line.split()[1] in ("report", "retry"):
-        run(stage, [sys.executable, "-m", *shlex.split(f"asynccp push config -l app=web:/etc/app --report {REPORT}")])
+        asynccp(stage, *shlex.split(f"push config -l app=web:/etc/app --report {REPORT}"))
     if line.split()[1] == "rollback":
         keep_something(stage)
     assert_works(stage, line.removeprefix("asynccp "))
@@ -154,26 +159,15 @@ def test_the_output_is_the_real_one(fresh_stage: Stage) -> None:
     assert len(shown) == 2
     for one in shown:
         command, _, output = one.strip().partition("\n")
-        done = run(fresh_stage, [sys.executable, "-m", "asynccp", *shlex.split(command)])
+        done = asynccp(fresh_stage, *shlex.split(command))
         assert words(done.stderr + done.stdout) == words(output)
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="there is no jq on this machine")
 @pytest.mark.parametrize("query", QUERIES)
 def test_what_jq_is_asked_of_a_report_is_in_it(fresh_stage: Stage, query: str) -> None:
-    push = [
-        sys.executable,
-        "-m",
-        "asynccp",
-        "push",
-        "config",
-        "-l",
-        "app=web:/etc/app",
-        "-q",
-        "--report",
-        "report.json",
-    ]
-    assert run(fresh_stage, push).returncode == 0
+    push = shlex.split("push config -l app=web:/etc/app -q --report report.json")
+    assert asynccp(fresh_stage, *push).returncode == 0
     done = run(fresh_stage, [*shlex.split(query), "report.json"])
     told = [line.split("\t") for line in done.stdout.splitlines()]
     assert sorted(told) == [[f"web-{number}", "complete", "0", "0", "0"] for number in range(PODS)], done.stderr

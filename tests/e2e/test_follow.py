@@ -81,6 +81,13 @@ def all_current(events: Path) -> bool:
     return bool(told) and told[-1].current == told[-1].pods
 
 
+def sizes(events: Path) -> Counter[int]:
+    """Return how many copies were told to be complete, by how many bytes: what a pod has may not have been told yet."""
+    lines = events.read_text().splitlines() if events.exists() else []
+    told = [one.result for one in map(load_event, lines) if isinstance(one, Finished)]
+    return Counter(one.size for one in told if one.outcome.is_good)
+
+
 @fake_only
 def test_pods_that_come_or_are_restarted_get_the_same_once_and_the_report_has_all(
     web: Web, config: Path, tmp_path: Path
@@ -145,9 +152,9 @@ def test_what_changes_here_is_pushed_as_it_does_also_to_pods_that_come_later(
         push.wait_for("asynccp: ", "config")
         assert web.text(pod) == "a = 3\n", "sources that are away for a moment remove nothing"
         config.with_name("away").rename(config)
-        (config / "app.toml").write_text("a = 4\n")
-        eventually("the fourth, in both", lambda: web.text(pod) == web.text(later) == "a = 4\n")
-        eventually("all is told", lambda: all_current(events))
+        (config / "app.toml").write_text("a = 4444\n")
+        eventually("the fourth, in both", lambda: web.text(pod) == web.text(later) == "a = 4444\n")
+        eventually("all is told", lambda: sizes(events)[len("a = 4444\n")] == 2 and all_current(events))
         push.send_signal(signal.SIGINT)
         ran = push.finish()
     assert ran.code == 0, ran.err
@@ -192,8 +199,9 @@ def test_many_saves_while_copies_are_under_way_are_few_copies_and_the_last_is_in
             wait_for_one()
             for number in range(1, 51):
                 (config / "app.toml").write_text(f"a = {number:03}\n")
-        eventually("the last save", lambda: {web.text(pod) for pod in pods} == {"a = 050\n"})
-        eventually("all is told", lambda: all_current(events))
+            (config / "app.toml").write_text("a = 'the last'\n")
+        eventually("the last save", lambda: {web.text(pod) for pod in pods} == {"a = 'the last'\n"})
+        eventually("all is told", lambda: sizes(events)[len("a = 'the last'\n")] == 5 and all_current(events))
         push.send_signal(signal.SIGINT)
         ran = push.finish()
     assert ran.code == 0, ran.err
@@ -212,7 +220,7 @@ def test_a_second_try_of_what_was_followed_takes_the_sources_as_they_were_last(
         eventually("the first state", lambda: web.text(pod))
         (config / "app.toml").write_text("a = 22\n")
         eventually("the second", lambda: web.text(pod) == "a = 22\n")
-        eventually("all is told", lambda: all_current(events))
+        eventually("all is told", lambda: sizes(events)[len("a = 22\n")] and all_current(events))
         push.send_signal(signal.SIGINT)
         ran = push.finish()
     assert ran.code == 0, ran.err
