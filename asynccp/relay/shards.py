@@ -10,12 +10,9 @@ from msgspec.structs import replace
 
 from asynccp.options import Options, Waves
 from asynccp.plan.plan import PullPlan, PushPlan
+from asynccp.relay.costs import SIZE_UNKNOWN, Work, workers_worth
 from asynccp.target import STANDARD_OUTPUT, Transfer, is_store
 from asynccp.text import listed
-
-WORTH = 25
-"""Pods for which one more process pays. It takes 0.4 CPU-s to start; what it saves grows with the bytes, which nobody
-knows beforehand: 25 pods of a few MiB take as much."""
 
 MOST_WORKERS = 16
 
@@ -105,7 +102,11 @@ def workers_for(cores: int, plan: PushPlan | PullPlan) -> int:
     if cores <= 2:
         return 1
     pods = len({one.target.of_pod for one in plan.transfers})
-    return max(1, min(cores - 1, pods // WORTH, MOST_WORKERS))
+    if isinstance(plan, PushPlan):
+        work = Work(pods, len(plan.layout.entries), plan.layout.size)
+    else:
+        work = Work(pods, 0, SIZE_UNKNOWN, is_pull=True)
+    return workers_worth(work, min(cores - 1, MOST_WORKERS))
 
 
 def in_order(plan: PushPlan | PullPlan, transfers: Collection[Transfer]) -> Sequence[Transfer]:

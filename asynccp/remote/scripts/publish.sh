@@ -130,15 +130,22 @@ rename() {
     # shellcheck disable=SC2094 # a directory
     { mv -f "$1" ./ && chmod "$closed" "$l"; } 6<"$1"
 }
-# is_near: whether the working directory is on the same mount as what is staged (proc_pid_fdinfo(5)).
+# is_near: whether the working directory is on the same mount as what is staged (proc_pid_fdinfo(5)). Below `near` it is:
+# nothing is mounted there. To ask is dear: BusyBox takes two system calls for each byte that it reads.
+near= mount_of_stage=
 is_near() {
     case $held in /proc/*) ;; *) return 0 ;; esac
-    [ -r . ] && { mount_of 8 && l=$mount && mount_of 7 && [ "$mount" = "$l" ]; } 7<.
+    case ${near:+${at%/}/} in "${near%/}"/*) return 0 ;; esac
+    if [ ! "$mount_of_stage" ]; then
+        mount_of 8 || return
+        mount_of_stage=$mount
+    fi
+    [ -r . ] && { mount_of 7 && [ "$mount" = "$mount_of_stage" ]; } 7<.
 }
 mount_of() { # DESCRIPTOR: sets `mount`
     mount=
     {
-        while read -r k more; do
+        while [ ! "$mount" ] && read -r k more; do
             case $k in mnt_id:) mount=$more ;; esac
         done <"/proc/self/fdinfo/$1"
     } 2>/dev/null

@@ -64,7 +64,7 @@ put_in_place() {
     obstacles "$held/new" "${d%/}"
     rc=1
     if [ $barred = 0 ] || [ "$partial" ]; then
-        go "$d" && publish ""
+        go "$d" && { [ ! "$type" ] || [ "$below" ] || ! is_near || near=$at; } && publish ""
         rc=$?
     fi
 }
