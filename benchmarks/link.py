@@ -141,7 +141,10 @@ def relayed(host: str, port: int) -> Iterator[int]:
 
 @contextlib.contextmanager
 def linked() -> Iterator[dict[str, str]]:
-    """Run a relay to the API server of today's kubeconfig; yield the environment whose programs go through it."""
+    """Run a relay to the API server of today's kubeconfig; yield the environment whose programs go through it.
+
+    What they remember of the line is their own: the context has the name of one that has no relay before it.
+    """
     configuration = yaml.safe_load(kubectl("config", "view", "--raw", "--minify", "--flatten"))
     cluster = configuration["clusters"][0]["cluster"]
     server = urlsplit(cluster["server"])
@@ -152,7 +155,7 @@ def linked() -> Iterator[dict[str, str]]:
         kubeconfig = Path(place, "kubeconfig")
         kubeconfig.touch(mode=0o600)
         kubeconfig.write_text(yaml.safe_dump(configuration))
-        yield {"KUBECONFIG": str(kubeconfig)}
+        yield {"KUBECONFIG": str(kubeconfig), "XDG_CACHE_HOME": place}
 
 
 if __name__ == "__main__":
