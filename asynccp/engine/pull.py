@@ -25,6 +25,7 @@ from anyio import to_thread
 from asynccp.archive.compression import Unpacker
 from asynccp.archive.prefix import Overlap
 from asynccp.archive.watch import Fate, Watch
+from asynccp.checksum import ALGORITHMS
 from asynccp.engine.account import Account
 from asynccp.engine.compression import ASK_AFTER_SIZE, MOST_LOAD, Link, Pulls
 from asynccp.engine.delivery import settle
@@ -342,6 +343,8 @@ class _PullTransfer:
         account = Account(conversation, state, self._ingest, hello, path=self._path)
         if self._choice and (self._choice.witnesses or self._choice.sized):
             account.settles = functools.partial(self._check_read, found, self._choice, self._ingest)
+        elif not self._choice and hello.is_directory and hello.has_stat:
+            account.settles = functools.partial(self._check_walked, found, self._ingest)
         self._complaints = conversation.complaints
         self._complaints.has_room = self._share.has_room
         session = _PullSession(self._job, state, found, self._ingest, account, overlap, self._share, self._behind)
@@ -418,8 +421,10 @@ class _PullTransfer:
         return choice._replace(members=choice.members - {member(name, path) for path in choice.rotating}, rotating={})
 
     def _algorithm(self, found: Greeted) -> str:
-        """Return by which digests a log proves that it was rotated, and not changed; empty where that is no excuse."""
-        return "" if self._job.options.verification.strict_sources else found.hello.checksum
+        """Return by which digests a log proves that it was rotated, and not changed; empty where that is no excuse, or
+        the pod has none."""
+        strict, program = self._job.options.verification.strict_sources, found.hello.checksum
+        return program if program in ALGORITHMS and not strict else ""
 
     async def _check_read(self, found: Greeted, choice: "Choice", ingest: Ingest) -> None:
         """Raise SourceRotated if what came under its name may be another log."""
@@ -444,6 +449,13 @@ class _PullTransfer:
             return [Read(path, inode, ingest.size_of(path) or 0) for path, inode in read.items()]
 
         await check_read(found.conversation, choice.witnesses, read, here, algorithm)
+
+    async def _check_walked(self, found: Greeted, ingest: Ingest) -> None:
+        """Raise SourceRotated if a log may be lacking, because it was renamed while the pod's tar walked over it."""
+        if ingest.sink.continues and ingest.watch.states:
+            from asynccp.engine.rotating import check_walked  # few are asked
+
+            await check_walked(found.conversation, ingest, self._algorithm(found))
 
     async def _behind(self) -> None:
         """Do what is left when all that was fetched whole is here."""

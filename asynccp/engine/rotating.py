@@ -3,19 +3,36 @@
 What is read by name may be another log's, if they were rotated since they were listed (`plan/rotation.py`). So a log
 whose rest is fetched is looked for first, by its inode; before a tar packs others the pod is asked whether they have
 the names that it told; and behind the archive again, before that is taken for what was chosen. What was read while its
-names changed may still be what was chosen: then the pod proves it, by the digest of the log under its new name.
+names changed may still be what was chosen: then the pod proves it, by the digest of the log under its new name. Where
+everything was packed, and nothing listed before, a tar has read the names of a directory before what they are of: the
+oldest log may have one by then that it did not read.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from heapq import nlargest
+from typing import TYPE_CHECKING, NamedTuple
+
+from anyio import to_thread
 
 from asynccp.engine.conversation import Conversation
-from asynccp.engine.verify import both, objects
+from asynccp.engine.verify import both, digest_here, objects
 from asynccp.errors import SourceRotated
-from asynccp.plan.rotation import Named, names_after, renamed, stem
+from asynccp.plan.rotation import (
+    MOST_NUMBER,
+    MOST_SEQUENCES,
+    Named,
+    is_active,
+    names_after,
+    renamed,
+    rotated_name,
+    stem,
+)
 from asynccp.remote.digests import Span
 from asynccp.text import listed, printable
+
+if TYPE_CHECKING:
+    from asynccp.sinks.ingest import Ingest
 
 MOST_COPIES = 2
 """Logs, at most, that a pod is asked about whether they are the copy of one that was truncated."""
@@ -50,6 +67,48 @@ async def still_there(conversation: Conversation, short: Mapping[bytes, Named]) 
     now = await objects(conversation, dict.fromkeys(name for path in short for name in names_after(path)))
     inodes = {one.inode for one in now.values()}
     return [path for path, was in short.items() if was.inode in inodes]
+
+
+async def check_walked(conversation: Conversation, ingest: "Ingest", algorithm: str) -> None:
+    """Raise SourceRotated if logs got others' names while a tar walked over them, so that the oldest did not come.
+
+    Nobody but logs that were written to lately are rotated. What has the name behind that of the oldest which came must
+    be what came as that. algorithm: empty where nothing can be proved.
+    """
+    names = await to_thread.run_sync(_names_behind, ingest)
+    now = await objects(conversation, names)
+    missing, proofs = list[bytes](), dict[bytes, Read]()
+    for name, before in names.items():
+        if name in now:
+            size = ingest.size_of(before) or 0
+            if algorithm and 0 < size <= now[name].size:
+                proofs[name] = Read(before, 0, size)
+            elif size or now[name].size:
+                missing.append(name)
+    here = partial(digest_here, conversation, ingest, algorithm)
+    for name, read in proofs.items():
+        span = Span(name, 0, read.size)
+        (ours,), (theirs,) = await both(
+            conversation, [span], [partial(here, read.name)], algorithm, read_size=read.size
+        )
+        if theirs is None or ours != theirs.digest:
+            missing.append(name)
+    if missing:
+        raise rotated(missing)
+
+
+def _names_behind(ingest: "Ingest") -> dict[bytes, bytes]:
+    """Return the name that the oldest of some logs would get next, and the name under which that came. Blocks."""
+    states = ingest.watch.states
+    fresh = nlargest(MOST_SEQUENCES, filter(is_active, states), key=lambda path: states[path].time_s or 0)
+    found = dict[bytes, bytes]()
+    for path in fresh:
+        number = 0
+        while number < MOST_NUMBER and ingest.size_of(rotated_name(path, number + 1)) is not None:
+            number += 1
+        if not ingest.is_directory(path) and not ingest.is_directory(rotated_name(path, number + 1)):
+            found[rotated_name(path, number + 1)] = rotated_name(path, number)
+    return found
 
 
 async def check_read(

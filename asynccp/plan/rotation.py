@@ -39,6 +39,17 @@ def stem(path: bytes) -> Stem:
     return directory, re.sub(_ADDED, b"", name)
 
 
+def is_active(path: bytes) -> bool:
+    """Tell whether a log of this name is one that others are rotated from: nothing was added to it."""
+    directory, name = stem(path)
+    return path == b"/".join(filter(None, (directory, name)))
+
+
+def rotated_name(path: bytes, number: int) -> bytes:
+    """Return what a log is called after so many rotations. path: what it was called before any."""
+    return b"%b.%d" % (path, number) if number else path
+
+
 class Named(NamedTuple):
     """Which file a name is of, and in which state. size: in bytes."""
 
@@ -92,7 +103,7 @@ def sequences(named: Mapping[bytes, Named]) -> list[list[bytes]]:
             added = [path[len(active) + 1 :] for path in paths if path.startswith(active + b".")]
             numbers = [int(one) for one in added if one.isdigit() and len(one) < _NUMBER_DIGITS]
             last = min(max(numbers), MOST_NUMBER) + MOST_STEPS if numbers else 1
-            names = [active, *(b"%b.%d" % (active, number) for number in range(1, last + 1))]
+            names = [rotated_name(active, number) for number in range(last + 1)]
             found.append((bool(numbers), max(named[path].mtime_ns for path in paths), names))
     return [names for _, _, names in sorted(found, reverse=True)[:MOST_SEQUENCES]]
 

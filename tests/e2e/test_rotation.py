@@ -55,13 +55,15 @@ def rotate_before(pod: FakePod, directory: Path, name: str, when: str, times: in
     do_before(pod, directory, name, when, times, ROTATES.format(way=way))
 
 
-def do_before(pod: FakePod, directory: Path, name: str, when: str, times: int, does: str) -> None:
+def do_before(
+    pod: FakePod, directory: Path, name: str, when: str, times: int, does: str, script: str = DOES_FIRST
+) -> None:
     """Have a program of the pod do something to its logs first. does: commands of a shell."""
     for number in range(times):
         (directory / "turns" / str(number)).touch()
     (directory / name).unlink()
     words = {"turns": directory / "turns", "logs": pod.root() / "logs", "program": shutil.which(name)}
-    script = DOES_FIRST.format(when=when, does=does, **words)
+    script = script.format(when=when, does=does, **words)
     (directory / name).write_text(script)
     (directory / name).chmod(0o755)
 
@@ -207,3 +209,43 @@ def test_a_log_that_got_a_name_which_was_not_looked_at_comes_all_the_same(
     assert not list((tmp_path / "turns").iterdir()), "they were rotated"
     assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 2), ran.out
     assert contents(here / pod.name) == contents(logs)
+
+
+WALKS = """#!/bin/sh
+case $1 in cf)
+    for turn in {turns}/*; do
+        if [ -e "$turn" ]; then
+            rm "$turn" && (cd {logs} && {does}) && shift 2 && exec {program} -c --exclude=app.log.4 "$@"
+        fi
+    done
+esac
+exec {program} "$@"
+"""
+
+
+@pytest.mark.parametrize("lacking", ["", "sha256sum"])
+@pytest.mark.parametrize("way", ["mv", "cp"])
+def test_a_log_that_was_renamed_while_tar_walked_over_it_comes_all_the_same(
+    way: str, lacking: str, fleet: FakeFleet, pod: FakePod, tmp_path: Path
+) -> None:
+    """For the first time nothing is listed. Tar has read the names, and then the oldest log gets another one."""
+    here, logs = tmp_path / "here", pod.root() / "logs"
+    os.utime(logs / "app.log")
+    if lacking:
+        (tmp_path / lacking).unlink()
+    do_before(pod, tmp_path, "tar", "", times=1, does=ROTATES.format(way=way), script=WALKS)
+    ran = asynccp(fleet, "pull", "-l", f"{selector(pod.labels)}:/logs/", here, "-o", "json")
+    assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 2), ran.out
+    assert contents(here / pod.name) == contents(logs)
+
+
+def test_a_log_that_was_renamed_behind_tar_is_proved_and_not_fetched_again(
+    fleet: FakeFleet, pod: FakePod, tmp_path: Path
+) -> None:
+    here, logs = tmp_path / "here", pod.root() / "logs"
+    os.utime(logs / "app.log")
+    rotate_before(pod, tmp_path, "stat", "*%y*app.log.4*", times=1)
+    ran = asynccp(fleet, "pull", "-l", f"{selector(pod.labels)}:/logs/", here, "-o", "json")
+    assert not list((tmp_path / "turns").iterdir()), "they were rotated"
+    assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 1), ran.out
+    assert contents(here / pod.name) == contents(logs) - Counter([b"new\n"])

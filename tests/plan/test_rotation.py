@@ -11,8 +11,10 @@ from asynccp.plan.rotation import (
     Named,
     family,
     gaps,
+    is_active,
     names_after,
     renamed,
+    rotated_name,
     seen_twice,
     sequences,
     unseen,
@@ -190,3 +192,27 @@ def test_names_that_logs_go_through_are_known_by_the_active_one(listed: list[byt
 def test_files_that_have_numbers_and_no_active_one_are_not_asked_about(listed: list[bytes]) -> None:
     there = {path: file(number + 1) for number, path in enumerate(listed)}
     assert sequences(family(there, listed)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "is_it"),
+    [
+        (b"app.log", True),
+        (b"a/b/app.log", True),
+        (b"app.log.1", False),
+        (b"app.log.old", False),
+        (b"a.1/app-2026-11-29.log", False),
+        (b"a.1/app.log", True),
+        (b"7", False),
+    ],
+)
+def test_a_log_to_which_nothing_was_added_is_the_active_one(path: bytes, is_it: bool) -> None:
+    assert is_active(path) is is_it
+
+
+def test_a_log_has_the_number_of_its_rotations() -> None:
+    assert [rotated_name(b"a/app.log", number) for number in (0, 1, 12)] == [
+        b"a/app.log",
+        b"a/app.log.1",
+        b"a/app.log.12",
+    ]

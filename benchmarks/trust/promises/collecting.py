@@ -24,6 +24,7 @@ BLOCK_SIZE = 256 * 1024  # 1 MiB/s
 FIRST_S, BETWEEN_S = 14.0, 7.0  # in which logs grow before a collection
 MOST_EXCESS, MOST_STILL = 1.05, 0.1
 MIB = 1024 * 1024
+_LISTING = 100_000  # bytes, at most, that are no log's
 LOGS, SHELLS = "/tmp/w/logs", 8
 
 WRITE = """
@@ -159,6 +160,10 @@ class Scene:
             found.wrong += [f"{where}: of the log that begins with {one} something is missing" for one in missing]
         now = {one.first: one.size for one in here}
         found.new_size[-1][pod] = sum(now.values()) - sum(self._here[pod].values())
+        wire, new = told["wire_bytes"], found.new_size[-1][pod]
+        if self._here[pod] and wire > MOST_EXCESS * new + _LISTING:
+            why = [one["error"] for one in told["attempts"]]
+            print(f"  {where}: {wire / MIB:.2f} MiB for {new / MIB:.2f}, tries {told['tries']} {why}", flush=True)
         self._here[pod], self._before[pod] = now, {one.first: one.size for one in there if one.size}
 
     def _wrong(self, pod: str, there: list[There], here: list[Here]) -> list[str]:
