@@ -73,41 +73,36 @@ async def check_walked(conversation: Conversation, ingest: "Ingest", algorithm: 
     """Raise SourceRotated if logs got others' names while a tar walked over them, so that the oldest did not come.
 
     Nobody but logs that were written to lately are rotated. What has the name behind that of the oldest which came must
-    be what came as that. algorithm: empty where nothing can be proved.
+    begin with what came as that. algorithm: empty where nothing can be proved.
     """
-    names = await to_thread.run_sync(_names_behind, ingest)
-    now = await objects(conversation, names)
-    missing, proofs = list[bytes](), dict[bytes, Read]()
-    for name, before in names.items():
-        if name in now:
-            size = ingest.size_of(before) or 0
-            if algorithm and 0 < size <= now[name].size:
-                proofs[name] = Read(before, 0, size)
-            elif size or now[name].size:
-                missing.append(name)
-    here = partial(digest_here, conversation, ingest, algorithm)
-    for name, read in proofs.items():
-        span = Span(name, 0, read.size)
-        (ours,), (theirs,) = await both(
-            conversation, [span], [partial(here, read.name)], algorithm, read_size=read.size
-        )
-        if theirs is None or ours != theirs.digest:
-            missing.append(name)
-    if missing:
+    oldest = await to_thread.run_sync(_oldest, ingest)
+    if not (now := await objects(conversation, oldest)):
+        return
+    proofs = [name for name in now if algorithm and 0 < oldest[name].size <= now[name].size]
+    ours, theirs = await both(
+        conversation,
+        [Span(name, 0, oldest[name].size) for name in proofs],
+        [partial(digest_here, conversation, ingest, algorithm, oldest[name].name) for name in proofs],
+        algorithm,
+        read_size=sum(oldest[name].size for name in proofs),
+    )
+    same = {name for name, one, other in zip(proofs, ours, theirs, strict=True) if other and one == other.digest}
+    if missing := [name for name, one in now.items() if name not in same and (one.size or oldest[name].size)]:
         raise rotated(missing)
 
 
-def _names_behind(ingest: "Ingest") -> dict[bytes, bytes]:
-    """Return the name that the oldest of some logs would get next, and the name under which that came. Blocks."""
+def _oldest(ingest: "Ingest") -> dict[bytes, Read]:
+    """Return of some logs the oldest that came, by the name that it would get next. Blocks."""
     states = ingest.watch.states
     fresh = nlargest(MOST_SEQUENCES, filter(is_active, states), key=lambda path: states[path].time_s or 0)
-    found = dict[bytes, bytes]()
+    found = dict[bytes, Read]()
     for path in fresh:
         number = 0
         while number < MOST_NUMBER and ingest.size_of(rotated_name(path, number + 1)) is not None:
             number += 1
-        if not ingest.is_directory(path) and not ingest.is_directory(rotated_name(path, number + 1)):
-            found[rotated_name(path, number + 1)] = rotated_name(path, number)
+        last, behind = rotated_name(path, number), rotated_name(path, number + 1)
+        if not ingest.is_directory(path) and not ingest.is_directory(behind):
+            found[behind] = Read(last, 0, ingest.size_of(last) or 0)
     return found
 
 
