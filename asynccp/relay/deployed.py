@@ -1,6 +1,7 @@
 """Deployed: relays in the cluster, for as long as a run lasts.
 
-`deployed` makes the Job and what belongs to it, and removes the Job, however it is left; the cluster removes the rest.
+`deployed` makes the Job and what belongs to it, and removes the Job, however it is left. The rest the cluster removes,
+which takes its garbage collector minutes when it has just lost its API server; so whoever may removes that, too.
 If this process is killed, the relays end themselves (`relay.presence`), and the finished Job is removed by the cluster.
 """
 
@@ -115,6 +116,7 @@ async def deployed(cluster: KubernetesCluster, wanted: Wanted, rules: Sequence[J
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(_REMOVE_S, shield=True):
                 await _removed(objects, name)
+                await _removed_what_it_owned(objects, name)
 
 
 async def _all_made(objects: Objects, documents: Sequence[Json]) -> None:
@@ -132,3 +134,19 @@ async def _removed(objects: Objects, name: str) -> None:
             return None
         except ClusterError:
             await anyio.sleep(_LOOK_EVERY_S)
+
+
+async def _removed_what_it_owned(objects: Objects, name: str) -> None:
+    pods = list[Json]()
+    with suppress(ClusterError):
+        pods = await objects.find("Pod", f"labelSelector={OF_JOB}%3D{name}")
+
+    async def removed(kind: str, one: str) -> None:
+        with suppress(ClusterError):  # not there any more, or ours to make, and not to remove
+            await objects.remove(kind, one)
+
+    async with anyio.create_task_group() as tasks:
+        for pod in pods:
+            tasks.start_soon(removed, "Pod", pod["metadata"]["name"])
+        for kind in ("RoleBinding", "Role", "ServiceAccount"):
+            tasks.start_soon(removed, kind, name)
