@@ -459,11 +459,16 @@ def member(name: bytes, path: bytes) -> bytes:
 def packed(choice: Choice, name: bytes, *, is_directory: bool) -> bytes:
     """Return what tells a pod to pack what was chosen: names, or that it is everything.
 
+    Logs that may be rotated come last, the oldest first: where one gets the name of the next meanwhile, that has been
+    read already, and nothing is read twice.
+
     is_directory: that is what is asked for. It is named with a dot behind it: its name may be a link's, that is to be
     followed.
     """
     dot = {name: b"/".join(filter(None, (name, b".")))} if is_directory else {}
-    names = encode_names(dot.get(one, one) for one in sorted(choice.members))
+    logs = {member(name, path): item.mtime_ns for path, item in choice.rotating.items()}
+    in_order = sorted(choice.members, key=lambda one: (one in logs, logs.get(one, 0), one))
+    names = encode_names(dot.get(one, one) for one in in_order)
     if len(names) > MOST_NAMES_SIZE:
         return EVERYTHING
     return pack_line(len(names), compresses=not choice.is_compressed) + names

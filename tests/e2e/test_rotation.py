@@ -249,3 +249,22 @@ def test_a_log_that_was_renamed_behind_tar_is_proved_and_not_fetched_again(
     assert not list((tmp_path / "turns").iterdir()), "they were rotated"
     assert (ran.code, ran.report["pods"][0]["tries"]) == (0, 1), ran.out
     assert contents(here / pod.name) == contents(logs) - Counter([b"new\n"])
+
+
+PACKS = """#!/bin/sh
+case "$*" in *--no-recursion*) printf '%s\\n' "$@" >{turns}.names ;; esac
+exec {program} "$@"
+"""
+
+
+def test_of_logs_that_may_be_rotated_the_oldest_is_packed_first(fleet: FakeFleet, pod: FakePod, tmp_path: Path) -> None:
+    """One that gets another's name while they are packed has been read by then, and is not read again."""
+    here, logs = tmp_path / "here", pod.root() / "logs"
+    here.joinpath(pod.name).mkdir(parents=True)
+    do_before(pod, tmp_path, "tar", "", times=0, does="", script=PACKS)
+    ran = asynccp(fleet, "pull", "-l", f"{selector(pod.labels)}:/logs/", here, "-o", "json")
+    assert ran.code == 0, ran.err
+    names = (tmp_path / "turns.names").read_text().splitlines()
+    packed = [one.rpartition("/")[2] for one in names if "app.log" in one]
+    assert packed == ["app.log.3", "app.log.2", "app.log.1", "app.log"]
+    assert contents(here / pod.name) == contents(logs)
