@@ -431,11 +431,10 @@ class _PullTransfer:
         from asynccp.engine.choosing import member
         from asynccp.engine.rotating import Read, check_read, rotated, still_there
 
-        came = {path: ingest.size_of(path) for path in choice.sized}
         short = {
-            path: choice.sized[path]
-            for path, size in came.items()
-            if size is not None and size < choice.sized[path].size
+            path: was
+            for path, was in choice.sized.items()
+            if (size := ingest.size_of(path)) is not None and size < was.size
         }
         if paths := await still_there(found.conversation, short):
             raise rotated(paths)

@@ -4,18 +4,24 @@ python -m tests.e2e.relayimage FOLDER: make what the Dockerfile puts on its base
 """
 
 import compileall
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from py_compile import PycInvalidationMode
+from typing import TYPE_CHECKING
 
 import asynccp
+
+if TYPE_CHECKING:
+    from tests.e2e.real import RealFleet
 
 PLACE = "opt/asynccp"
 NAME = "asynccp.test/relay"
@@ -49,6 +55,20 @@ def ready() -> str:
         argv = [_TOOL, "image", image, "python", directory, "python3", "-m", "asynccp.relay.presence"]
         subprocess.run(argv, check=True, capture_output=True, timeout=600)
     return image
+
+
+def words(image: str, template: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what a command needs for relays, but for their number. variables: of their environment."""
+    env = [{"name": name, "value": value} for name, value in {**REACH, **variables}.items()]
+    container = {"name": "relay", "imagePullPolicy": "IfNotPresent", "env": env}
+    template.write_text(json.dumps({"spec": {"hostNetwork": bool(REACH), "containers": [container]}}))
+    return ("--relay-image", image, "--relay-template", str(template))
+
+
+def left(fleet: "RealFleet") -> list[str]:
+    """Return what is in the cluster of relays, by kind and name."""
+    kinds = "jobs,pods,serviceaccounts,roles,rolebindings"
+    return fleet.kubectl("get", kinds, "-l", "app.kubernetes.io/component=relay", "-o", "name").split()
 
 
 def _digest(package: Path) -> str:

@@ -15,7 +15,7 @@ import pytest
 from anyio import to_thread
 from msgspec import field
 
-from asynccp.events import Finished, Standing
+from asynccp.events import Event, Finished, Standing
 from asynccp.jsonlines import load_event
 from asynccp.testing.faults import Fault, StruckLink
 from asynccp.testing.kinds import KINDS
@@ -63,11 +63,15 @@ def web(fake_fleet: FakeFleet) -> Web:
     return Web(fake_fleet)
 
 
+def told(events: Path) -> list[Event]:
+    """Return what was told so far."""
+    return [load_event(line) for line in events.read_text().splitlines()] if events.exists() else []
+
+
 def served(events: Path) -> Counter[tuple[str, int]]:
     """Return how often each life of a container was given all."""
     found: Counter[tuple[str, int]] = Counter()
-    for line in events.read_text().splitlines():
-        event = load_event(line)
+    for event in told(events):
         if isinstance(event, Finished) and event.result.outcome.is_good:
             target = event.result.transfer.target
             found[target.uid, target.restarts] += 1
@@ -76,16 +80,14 @@ def served(events: Path) -> Counter[tuple[str, int]]:
 
 def all_current(events: Path) -> bool:
     """Tell whether all pods had the newest when something was told last."""
-    lines = events.read_text().splitlines() if events.exists() else []
-    told = [one for one in map(load_event, lines) if isinstance(one, Standing)]
-    return bool(told) and told[-1].current == told[-1].pods
+    standings = [one for one in told(events) if isinstance(one, Standing)]
+    return bool(standings) and standings[-1].current == standings[-1].pods
 
 
 def sizes(events: Path) -> Counter[int]:
     """Return how many copies were told to be complete, by how many bytes: what a pod has may not have been told yet."""
-    lines = events.read_text().splitlines() if events.exists() else []
-    told = [one.result for one in map(load_event, lines) if isinstance(one, Finished)]
-    return Counter(one.size for one in told if one.outcome.is_good)
+    results = [one.result for one in told(events) if isinstance(one, Finished)]
+    return Counter(one.size for one in results if one.outcome.is_good)
 
 
 @fake_only

@@ -3,7 +3,6 @@
 On the fake cluster a relay's commands run on this machine.
 """
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -37,15 +36,7 @@ def image() -> str:
 @pytest.fixture(scope="module")
 def relays(image: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """Words that a command needs for relays, but for their number."""
-    return relay_words(image, tmp_path_factory.mktemp("relays") / "template.yaml", {})
-
-
-def relay_words(image: str, template: Path, variables: dict[str, str]) -> tuple[str, ...]:
-    """variables: of the environment of relays."""
-    env = [{"name": name, "value": value} for name, value in {**relayimage.REACH, **variables}.items()]
-    container = {"name": "relay", "imagePullPolicy": "IfNotPresent", "env": env}
-    template.write_text(json.dumps({"spec": {"hostNetwork": bool(relayimage.REACH), "containers": [container]}}))
-    return ("--relay-image", image, "--relay-template", str(template))
+    return relayimage.words(image, tmp_path_factory.mktemp("relays") / "template.yaml", {})
 
 
 @pytest.fixture
@@ -80,9 +71,7 @@ def left_behind(fleet: Fleet) -> list[str]:
     if isinstance(fleet, FakeFleet):
         return [*fleet.cluster.owned(), *fleet.names_of("asynccp-relay-")]
     assert isinstance(fleet, RealFleet)
-    kinds = "jobs,pods,serviceaccounts,roles,rolebindings"
-    shown = fleet.kubectl("get", kinds, "-l", "app.kubernetes.io/component=relay", "-o", "name")
-    return shown.split()
+    return relayimage.left(fleet)
 
 
 @pytest.fixture(autouse=True)
@@ -223,7 +212,7 @@ def test_relays_pull_into_a_store_which_has_all_that_one_process_would_put_there
 ) -> None:
     for pod in pods[1]:
         sh(fleet, pod, "sh", "-c", FILL, "sh", "/tmp/out", pod)
-    relays = relay_words(image, tmp_path / "template.yaml", store.environment)
+    relays = relayimage.words(image, tmp_path / "template.yaml", store.environment)
     pull = ("pull", "-l", f"{pods[0]}:/tmp/out", "-o", "json")
     here = asynccp(fleet, *pull, f"s3://{BUCKET}/here", cwd=None, **store.environment)
     there = asynccp(fleet, *pull, f"s3://{BUCKET}/there", "--relays", "2", *relays)

@@ -4,7 +4,6 @@ Each copy to a pod is counted by the pod: a command is run there behind it. Wher
 process that has most of it, and that is a relay's worker: so it is killed here, by another process in its container.
 """
 
-import json
 import signal
 import subprocess
 import threading
@@ -75,14 +74,8 @@ class Struck:
             (self.source / f"f{number}").write_text(f"{number}\n")
         files = sorted(self.source.iterdir())
         self._digests = {f"{sha256(one.read_bytes()).hexdigest()}  ./{self.source.name}/{one.name}" for one in files}
-        self._words = self._relays(directory / "template.yaml")
-
-    def _relays(self, template: Path) -> tuple[str, ...]:
-        env = [{"name": name, "value": value} for name, value in relayimage.REACH.items()]
-        container = {"name": "relay", "imagePullPolicy": "IfNotPresent", "env": env}
-        template.write_text(json.dumps({"spec": {"hostNetwork": bool(relayimage.REACH), "containers": [container]}}))
-        words = ("--relays", str(RELAYS), "--relay-image", relayimage.ready(), "--relay-template", str(template))
-        return (*words, "--bwlimit", "10M", "-z", "none")
+        relays = relayimage.words(relayimage.ready(), directory / "template.yaml", {})
+        self._words = ("--relays", str(RELAYS), *relays, "--bwlimit", "10M", "-z", "none")
 
     def run(self, strike: Callable[[Running], None], tally: Tally, *, is_killed: bool = False) -> None:
         """Push once, strike in the middle, and see what has become of each pod."""
@@ -101,12 +94,8 @@ class Struck:
             self._see(pod, found.get(pod), (to, count), tally, is_killed=is_killed)
 
     def _see_rest(self, tally: Tally) -> None:
-        def is_gone() -> bool:
-            kinds = "jobs,pods,serviceaccounts,roles,rolebindings"
-            return not self.fleet.kubectl("get", kinds, "-l", "app.kubernetes.io/component=relay", "-o", "name").split()
-
         try:
-            eventually("nothing of relays is left", is_gone, MINUTE_S)
+            eventually("nothing of relays is left", lambda: not relayimage.left(self.fleet), MINUTE_S)
             eventually("nothing runs in pods", lambda: not left(self.fleet, self._pods), MINUTE_S)
         except AssertionError as exc:
             tally.wrong.append(f"run {self._runs}: {exc}")
@@ -128,9 +117,7 @@ class Struck:
 
     def relay(self) -> str:
         """Return a relay's pod."""
-        label = "app.kubernetes.io/component=relay"
-        names = self.fleet.kubectl("get", "pods", "-l", label, "-o", "name").split()
-        return self._chance.choice(names)
+        return self._chance.choice([one for one in relayimage.left(self.fleet) if one.startswith("pod/")])
 
     def delete_relay(self, _: Running) -> None:
         self.fleet.kubectl("delete", self.relay(), "--wait=false")
