@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 MIB = 1024 * 1024
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+SLOWLY = ("--bwlimit", "16M", "-z", "none")  # so that no pod is done when the last has begun
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def test_a_push_that_is_ended_leaves_no_process_and_the_next_one_no_leftovers(
     path = f"/tmp/push-{ending.name}"
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "big").write_bytes(os.urandom(64 * MIB))
-    with Running(fleet, "push", tmp_path / "tree", "-l", f"{which}:{path}") as running:
+    with Running(fleet, "push", tmp_path / "tree", "-l", f"{which}:{path}", *SLOWLY) as running:
         for _ in pods:
             running.wait_for("started")
         running.send_signal(ending)
@@ -55,7 +56,7 @@ def test_a_pull_that_is_ended_leaves_no_process_and_the_next_one_no_leftovers(
     for pod in pods:
         script = 'mkdir -p "$1" && head -c "$2" /dev/urandom >"$1/big" && echo other >"$1/other"'
         sh(fleet, pod, "sh", "-c", script, "sh", "/tmp/tree", str(64 * MIB))
-    with Running(fleet, "pull", "-l", f"{which}:/tmp/tree", tmp_path) as running:
+    with Running(fleet, "pull", "-l", f"{which}:/tmp/tree", tmp_path, *SLOWLY) as running:
         for _ in pods:
             running.wait_for("started")
         eventually("something has arrived", lambda: size_below(tmp_path) > 4 * MIB)
@@ -85,8 +86,8 @@ def test_a_client_that_stands_still_and_is_killed_leaves_no_process(
     which, pods = four
     for pod in pods:
         script = 'mkdir -p "$1" && head -c "$2" /dev/zero >"$1/huge"'
-        sh(fleet, pod, "sh", "-c", script, "sh", "/tmp/huge", str(512 * MIB))
-    with Running(fleet, "pull", "-l", f"{which}:/tmp/huge/huge", tmp_path) as running:
+        sh(fleet, pod, "sh", "-c", script, "sh", "/tmp/huge", str(256 * MIB))
+    with Running(fleet, "pull", "-l", f"{which}:/tmp/huge/huge", tmp_path, *SLOWLY) as running:
         for _ in pods:
             running.wait_for("started")
         running.send_signal(signal.SIGSTOP)
