@@ -52,6 +52,7 @@ class Knob(StrEnum):
     CONTAINER = "Selection.container"
     COPY_LINKS = "Filtering.copy_links"
     CONTEXT = "connect(context=…)"
+    DEDUP = "Options.dedup"
     DELETE = "Sync.delete"
     DEPTH = "Limits.depth"
     EPHEMERAL = "Ephemeral.image"

@@ -78,6 +78,15 @@ class Compression(StrEnum):
         return () if self in (Compression.AUTO, Compression.NONE) else (self.value,)
 
 
+class Dedup(StrEnum):
+    """What a file becomes here whose content another pod's has: one of its own, fetched; or, of a content that is
+    fetched once, a hard link, where mode and time are the same as well, or a copy."""
+
+    NONE = "none"
+    LINK = "link"
+    COPY = "copy"
+
+
 class Concurrency(NamedTuple):
     """How much goes on at the same time.
 
@@ -335,6 +344,7 @@ class Waves(NamedTuple):
 class Options(NamedTuple):
     """What a caller may choose about how a run is carried out: one group for each module, or two, that obeys it.
 
+    dedup: of a pull into a directory: what is done about a content that several pods have.
     limits: of what one pod of a pull may send.
     want_size: have the pod add up a pull's size while it sends, for a bar with an end.
     """
@@ -350,6 +360,7 @@ class Options(NamedTuple):
     sync: Sync = Sync()
     collecting: Collecting = Collecting()
     compression: Compression = Compression.AUTO
+    dedup: Dedup = Dedup.NONE
     ephemeral: Ephemeral = Ephemeral()
     waves: Waves = Waves()
     limits: Limits = DEFAULT_LIMITS

@@ -39,9 +39,9 @@ HOW = frozenset((
 ))  # fmt: skip
 NAMED = frozenset((
     "selector", "namespace", "all-namespaces", "container", "all-containers", "field-selector", "template",
-    "no-follow", "ignore-times", "force", "mirror", "since", "since-time", "tail-bytes", "delete", "max-delete",
-    "delete-excluded", "existing", "ignore-existing", "update", "no-perms", "no-times", "dir-perms", "chmod",
-    "partial", "in-place", "container-logs", "previous", "tail", "timestamps", "max-file-size", "max-pod-size",
+    "no-follow", "ignore-times", "force", "mirror", "dedup", "since", "since-time", "tail-bytes", "delete",
+    "max-delete", "delete-excluded", "existing", "ignore-existing", "update", "no-perms", "no-times", "dir-perms",
+    "chmod", "partial", "in-place", "container-logs", "previous", "tail", "timestamps", "max-file-size", "max-pod-size",
     "max-total", "dry-run", "exit-code", "quiet", "canary", "wave", "wave-by", "pause", "max-failures", "settle",
     "confirm",
 ))  # fmt: skip

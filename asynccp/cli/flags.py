@@ -156,6 +156,14 @@ PANELS: Mapping[str, tuple[Flag, ...]] = {
         Flag("--ignore-times --force", MOVES, "options.sync.always", "Copy everything, also what is there already."),
         Flag("--mirror", "pull", "options.collecting.mirror", "Remove here what the pod doesn't have any more."),
         Flag(
+            "--dedup",
+            "pull",
+            "options.dedup",
+            "Fetch what several pods have once; the others' files are hard links to it, or, by --dedup=copy, copies.",
+            "[=HOW]",
+            alone="link",
+        ),
+        Flag(
             "--since",
             "pull",
             "since.span_s",

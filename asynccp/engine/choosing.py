@@ -7,6 +7,7 @@ already; then the names of what is to be packed.
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import to_thread
@@ -30,7 +31,7 @@ from asynccp.errors import (
     UnsafeEntry,
 )
 from asynccp.local.umask import umask
-from asynccp.options import Collecting, Options
+from asynccp.options import Collecting, Dedup, Options
 from asynccp.plan.collect import Bid, Collected, Room, bid, collected
 from asynccp.plan.fetch import Beginning, Fetch, Rules, Tail, beginnings, decide, ends, questionable, tally
 from asynccp.plan.filters import compiled, kept_of
@@ -90,6 +91,7 @@ class Choice(NamedTuple):
     left_out: tuple[LeftOut, ...]
     taken_size: int
     is_compressed: bool
+    shared: Mapping[bytes, Item] = MappingProxyType({})
 
     @property
     def tally(self) -> Tally:
@@ -193,7 +195,15 @@ class Choosing:
             _named(asked.name, (*_because(reasons, fetch.left_out), *hollow, *listing.unlisted(wanted))),
             chosen.size,
             _is_compressed(wanted, fetch.whole),
+            self._shared(wanted, fetch.whole, rotating) if listing.can_prove else {},
         )
+
+    def _shared(self, wanted: Manifest, whole: Iterable[bytes], rotating: Collection[bytes]) -> dict[bytes, Item]:
+        if self._options.dedup is Dedup.NONE:
+            return {}
+        from asynccp.engine.sharing import is_worth_it  # few ask for it
+
+        return {path: wanted[path] for path in whole if path not in rotating and is_worth_it(wanted[path])}
 
     async def bid(self, listing: "Listing", asked: Asked) -> Bid:
         """Hear what is there, and return what of it a pull would bring. Raises as `choose`."""

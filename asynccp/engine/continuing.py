@@ -69,8 +69,8 @@ class Continuing:
 
     async def before(self, fetch: Fetch, items: Mapping[bytes, Item]) -> None:
         """Do what comes before the archive. Raises DestinationError, SourceShrank, and as a conversation."""
-        await self._do(self._removing(fetch.in_the_way))
-        await self._do(self._renaming(fetch))
+        await self.do(self._removing(fetch.in_the_way))
+        await self.do(self._renaming(fetch))
         self._proofs.moved(fetch.moves)
         names = await self._names(fetch.rest, items)
         for rest in fetch.rest:
@@ -83,8 +83,8 @@ class Continuing:
 
     async def behind(self, fetch: Fetch, items: Mapping[bytes, Item]) -> None:
         """Do what comes behind the archive, when it is known to be whole."""
-        await self._do(self._adjusting(self._entry(path, items[path]) for path in fetch.set))
-        await self._do(self._removing(fetch.remove))
+        await self.do(self._adjusting(self.entry(path, items[path]) for path in fetch.set))
+        await self.do(self._removing(fetch.remove))
 
     async def _names(self, rests: Sequence[Range], items: Mapping[bytes, Item]) -> dict[bytes, bytes]:
         """Return under which names files are now whose rest is fetched. Raises SourceRotated."""
@@ -104,22 +104,23 @@ class Continuing:
         ranges = [Range(path, 0, item.size) for path, item in items.items()]
         names = await self._names(ranges, items)
         for one in ranges:
-            item, digest = items[one.path], ALGORITHMS[self._algorithm]()
-            await self._do(self._step(partial(self._sink.begin, self._entry(one.path, item))))
+            item, digest = items[one.path], ALGORITHMS[self._algorithm]() if self._algorithm else None
+            await self.do(self._step(partial(self._sink.begin, self.entry(one.path, item))))
             async for piece in self._part(one, names[one.path]):
-                digest.update(piece)
-                await self._do(self._writing(piece))
+                if digest:
+                    digest.update(piece)
+                await self.do(self._writing(piece))
             await self._check(one, item, names[one.path], digest)
-            await self._do(self._step(self._sink.end))
+            await self.do(self._step(self._sink.end))
 
     async def _complete(self, rest: Range, item: Item, name: bytes) -> None:
         """Have the rest of a file that begins here already. name: that it has in the pod."""
-        entry = self._entry(rest.path, item)
-        await self._do(self._step(partial(self._sink.append, entry, rest.offset)))
+        entry = self.entry(rest.path, item)
+        await self.do(self._step(partial(self._sink.append, entry, rest.offset)))
         async for piece in self._part(rest, name):
-            await self._do(self._writing(piece))
+            await self.do(self._writing(piece))
         await self._check(rest, item, name)
-        await self._do(self._step(self._sink.end))
+        await self.do(self._step(self._sink.end))
 
     async def _check(self, part: Range, item: Item, name: bytes, digest: Digest | None = None) -> None:
         """Raise SourceRotated or SourceShrank if what came is not what the pod has, under this name or the next ones.
@@ -141,22 +142,22 @@ class Continuing:
 
     async def _take_end(self, end: Tail, item: Item) -> None:
         """Have the end of a file as a file of its own, from the beginning of a line."""
-        member, entry, part = self._member(end.path), self._entry(end.path, item), Range(end.path, end.offset, end.size)
+        member, entry, part = self._member(end.path), self.entry(end.path, item), Range(end.path, end.offset, end.size)
         waiting: bytearray | None = None if end.kept else bytearray()
         if end.kept:
-            await self._do(self._keeping(end, entry))
+            await self.do(self._keeping(end, entry))
         async for piece in self._part(part, member) if end.size else _nothing():
             if waiting is None:
-                await self._do(self._writing(piece))
+                await self.do(self._writing(piece))
                 continue
             waiting += piece
             if b"\n" in waiting or len(waiting) >= min(LINE_SIZE, end.size):
                 skipped = waiting.find(b"\n", 0, end.size - 1) + 1  # a line that is all there is stays
-                await self._do(self._step(partial(self._sink.begin, replace(entry, size=end.size - skipped))))
-                await self._do(self._writing(memoryview(waiting)[skipped:]))
+                await self.do(self._step(partial(self._sink.begin, replace(entry, size=end.size - skipped))))
+                await self.do(self._writing(memoryview(waiting)[skipped:]))
                 waiting = None
         await self._check_name(part, item, member)
-        await self._do(self._step(self._sink.end))
+        await self.do(self._step(self._sink.end))
         self._sink.size -= end.kept  # it was here before
         self._tell_cut(end.path)
 
@@ -190,7 +191,8 @@ class Continuing:
         if now.size > item.size:
             self.grown.append(member)
 
-    async def _do(self, steps: Generator[int, None, None]) -> None:
+    async def do(self, steps: Generator[int, None, None]) -> None:
+        """Have the writer take steps of the sink."""
         work = Work(steps)
         while not await self._writer.run(work):
             with self._conversation.at_rest():
@@ -199,7 +201,8 @@ class Continuing:
     def _local(self, path: bytes) -> bytes:
         return self._ingest.local(self._member(path))
 
-    def _entry(self, path: bytes, item: Item) -> Entry:
+    def entry(self, path: bytes, item: Item) -> Entry:
+        """Return what the sink is to have of a file in the pod."""
         mode = item.mode & ~SPECIAL_BITS
         return Entry(self._local(path), Kind.FILE, item.size, mode, item.mtime_ns, item.uid, item.gid)
 

@@ -53,7 +53,7 @@ from asynccp.errors import (
 )
 from asynccp.events import Listener, Observer, Started
 from asynccp.kube.base import Cluster
-from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Compression, Options
+from asynccp.options import RECORD_SIZE, RESUME_RECORDS, SLOWEST_DIGEST_PER_S, Compression, Dedup, Options
 from asynccp.plan.plan import Gather, PullPlan, fetched, glob
 from asynccp.remote.commands import PullRequest, pull_name, read_for_pulls
 from asynccp.remote.complaints import Complaint, Complaints, listed
@@ -66,7 +66,9 @@ from asynccp.target import Transfer
 
 if TYPE_CHECKING:
     from asynccp.engine.choosing import Choice, Choosing, Listing
+    from asynccp.engine.contents import Contents
     from asynccp.engine.continuing import Continuing
+    from asynccp.engine.sharing import Sharing
     from asynccp.engine.survey import Surveyed
     from asynccp.plan.collect import Room
     from asynccp.plan.proofs import Proofs
@@ -140,6 +142,7 @@ class PullJob:
         link: Link | None = None,
     ) -> None:
         self.token = plan.token
+        self._root = plan.destination
         self.sessions = sessions
         self.destination = destination
         self.writer = writer
@@ -166,6 +169,13 @@ class PullJob:
         from asynccp.engine.room import SharedRoom  # likewise
 
         return SharedRoom(self.options.collecting.most_total_size)
+
+    @functools.cached_property
+    def contents(self) -> "Contents":
+        """What files here have: in use where one may stand for several."""
+        from asynccp.engine.contents import Contents  # likewise
+
+        return Contents(self._root)
 
     async def survey(self, cluster: Cluster, plan: PullPlan, stop: anyio.Event) -> None:
         """Have all pods tell what they have, where they share what may be taken in all."""
@@ -214,6 +224,7 @@ class _PullTransfer:
         self._listing: Listing | None = None
         self._choice: Choice | None = None
         self._continuing: Continuing | None = None
+        self._sharing: Sharing | None = None
         self._proofs: Proofs | None = None  # over all attempts
         self._is_complete = False
         self._ended_early = False  # once already, because a file changed under tar's hands
@@ -288,9 +299,11 @@ class _PullTransfer:
         )
 
     async def _chooses(self) -> bool:
-        """Tell whether the pod is to list what it has: something is left out, or may be here already."""
+        """Tell whether the pod is to list what it has: something is left out, or may be here, or come, from another."""
         job = self._job
         if glob(self._state.transfer.path):
+            return True
+        if job.options.dedup is not Dedup.NONE and not self._gather.onto:
             return True
         if job.options.narrows_pulls or self._gather.onto or job.options.sync.always:
             return job.options.narrows_pulls
@@ -314,6 +327,10 @@ class _PullTransfer:
         except BaseException:
             await self.close()
             raise
+        finally:
+            if self._sharing:
+                self._sharing.give_up()
+                self._sharing = None
 
     async def _receive(self, found: Greeted) -> None:
         conversation, hello, state = found.conversation, found.hello, self._state
@@ -329,6 +346,7 @@ class _PullTransfer:
         if hello.chooses:
             choice = await self._choose(found, self._ingest)
             if choice and not choice.members:
+                await self._have_shared()
                 await settle(conversation, ())
                 await self._behind()
                 await to_thread.run_sync(self._ingest.finish)
@@ -341,10 +359,7 @@ class _PullTransfer:
         elif self._job.options.narrows_pulls or glob(state.transfer.path):
             self._job.choosing.check_single(hello, self._path)
         account = Account(conversation, state, self._ingest, hello, path=self._path)
-        if self._choice and (self._choice.witnesses or self._choice.sized):
-            account.settles = functools.partial(self._check_read, found, self._choice, self._ingest)
-        elif not self._choice and hello.is_directory and hello.has_stat:
-            account.settles = functools.partial(self._check_walked, found, self._ingest)
+        account.settles = functools.partial(self._settle, found, self._ingest)
         self._complaints = conversation.complaints
         self._complaints.has_room = self._share.has_room
         session = _PullSession(self._job, state, found, self._ingest, account, overlap, self._share, self._behind)
@@ -396,6 +411,8 @@ class _PullTransfer:
             algorithm=self._algorithm(found),
             tail_size=self._job.options.collecting.tail_size,
         )
+        if choice.shared:
+            choice = self._choice = await self._share_out(choice, found, ingest)
         await self._continuing.before(choice.fetch, choice.items)
         if choice.members and (paths := await renamed_now(conversation, choice.witnesses)):
             choice = self._choice = await self._without_rotating(choice, paths)
@@ -425,6 +442,37 @@ class _PullTransfer:
         the pod has none."""
         strict, program = self._job.options.verification.strict_sources, found.hello.checksum
         return program if program in ALGORITHMS and not strict else ""
+
+    async def _share_out(self, choice: "Choice", found: Greeted, ingest: Ingest) -> "Choice":
+        """Leave out what other pods' copies have or bring. Return what is left to pack."""
+        from asynccp.engine.choosing import member
+        from asynccp.engine.sharing import Sharing, can_share
+
+        if not can_share(found.hello, ingest):
+            return choice
+        assert self._continuing
+        name, job = pull_name(self._path), self._job
+        named = functools.partial(member, name)
+        sharing = self._sharing = Sharing(
+            job.contents, job.options.dedup, found.conversation, ingest, self._continuing, named
+        )
+        others = await sharing.before(choice.shared)
+        return choice._replace(members=choice.members - {named(path) for path in others})
+
+    async def _have_shared(self) -> None:
+        """Have what other pods' copies have or bring, when all of this one's own is here."""
+        if self._sharing and self._choice:
+            fetch, saved_size = self._choice.fetch, await self._sharing.behind()
+            self._choice = self._choice._replace(fetch=fetch._replace(begun_size=fetch.begun_size + saved_size))
+
+    async def _settle(self, found: Greeted, ingest: Ingest) -> None:
+        """Do what is left behind the pod's archive. Raises SourceRotated if something in it may be another file's."""
+        choice, hello = self._choice, found.hello
+        if choice and (choice.witnesses or choice.sized):
+            await self._check_read(found, choice, ingest)
+        elif not choice and hello.is_directory and hello.has_stat:
+            await self._check_walked(found, ingest)
+        await self._have_shared()
 
     async def _check_read(self, found: Greeted, choice: "Choice", ingest: Ingest) -> None:
         """Raise SourceRotated if what came under its name may be another log."""

@@ -1,6 +1,5 @@
 """Digests of files of this machine, in steps that block (`asynccp.steps`)."""
 
-import errno
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -8,10 +7,10 @@ from contextlib import contextmanager
 from asynccp.checksum import ALGORITHMS
 from asynccp.entry import Entry
 from asynccp.local.directories import Directories
+from asynccp.local.held import PIECE_SIZE, content
 from asynccp.local.read import READ, is_object, opened, unchanged
 
-_PIECE_SIZE = 1024 * 1024
-_ZEROS = bytes(_PIECE_SIZE)
+_ZEROS = bytes(PIECE_SIZE)
 
 
 def digest_source(entry: Entry, algorithm: str) -> Generator[int, None, str]:
@@ -22,7 +21,7 @@ def digest_source(entry: Entry, algorithm: str) -> Generator[int, None, str]:
         return (yield from digest_object(entry, algorithm))
     with Directories() as directories, opened(entry, directories) as descriptor:
         unchanged(entry, descriptor)
-        digest = yield from _digest(descriptor, algorithm)
+        digest = yield from digest_of(descriptor, algorithm)
         unchanged(entry, descriptor)
     return digest
 
@@ -40,7 +39,7 @@ def digest_below(
             status = os.fstat(descriptor)
             key = status.st_dev, status.st_ino
             if key not in known:
-                digest = yield from _digest(descriptor, algorithm)
+                digest = yield from digest_of(descriptor, algorithm)
                 if status.st_nlink == 1:
                     return digest
                 known[key] = digest
@@ -49,30 +48,17 @@ def digest_below(
         return None
 
 
-def _digest(descriptor: int, algorithm: str) -> Generator[int, None, str]:
-    """Yield the bytes of each piece that was read. A hole isn't read, but its zeros are digested; they are no bytes."""
-    digest, at = ALGORITHMS[algorithm](), 0
-    while True:
-        data_at = _data_behind(descriptor, at)
-        while at < data_at:
-            zeros = min(_PIECE_SIZE, data_at - at)
-            digest.update(memoryview(_ZEROS)[:zeros])
-            at += zeros
+def digest_of(descriptor: int, algorithm: str) -> Generator[int, None, str]:
+    """Return the digest of an open file. Yields the bytes of each piece that was read: 0 for the zeros of a hole."""
+    digest = ALGORITHMS[algorithm]()
+    for piece in content(descriptor):
+        if isinstance(piece, int):
+            digest.update(memoryview(_ZEROS)[:piece])
             yield 0
-        data = os.pread(descriptor, _PIECE_SIZE, at)
-        if not data:
-            return digest.hexdigest()
-        digest.update(data)
-        at += len(data)
-        yield len(data)
-
-
-def _data_behind(descriptor: int, at: int) -> int:
-    """Return where the next byte is that stands on the disk; `at` where nobody can tell."""
-    try:
-        return os.lseek(descriptor, at, os.SEEK_DATA)
-    except OSError as exc:  # behind the last one, or the file system has no such question
-        return max(at, os.fstat(descriptor).st_size) if exc.errno == errno.ENXIO else at
+        else:
+            digest.update(piece)
+            yield len(piece)
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
-from asynccp.options import Options, Waves
+from asynccp.options import Dedup, Options, Waves
 from asynccp.plan.plan import PullPlan, PushPlan
 from asynccp.relay.costs import SIZE_UNKNOWN, Work, workers_worth
 from asynccp.target import STANDARD_OUTPUT, Transfer, is_store
@@ -92,6 +92,8 @@ def why_whole(plan: PushPlan | PullPlan, options: Options, *, is_stored: bool = 
             return "all pods share the manifest of an object store"
         if options.collecting.most_total_size:
             return "all pods share what may be taken in all"
+        if options.dedup is not Dedup.NONE:
+            return "all pods share what they have in common"
     if plan.waves or options.waves != Waves():
         return "pods wait for each other, or fail together"
     return ""

@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple, Protocol
 
 from asynccp.archive.prefix import Stored
 from asynccp.entry import Entry, LeftOut
+from asynccp.local.held import Held, Lent
 from asynccp.plan.manifest import Item
 from asynccp.report import Report
 
@@ -60,6 +61,10 @@ class Sink(ABC):
 
     completes: ClassVar[bool] = True
     """Whether it can complete, rename, remove and set what stands here. Else what differs is fetched whole."""
+
+    lends: ClassVar[bool] = False
+    """Whether what stands here are files with names, so that a copy of another pod can have their content, too: `held`
+    and `link`."""
 
     masks_modes: ClassVar[bool] = True
     """Whether what stands here has modes less this process's umask."""
@@ -125,6 +130,15 @@ class Sink(ABC):
 
     def adjust(self, entry: Entry) -> None:
         """Set what differs of a file that is whole here: mode, time, owner. Raises DestinationError if it isn't."""
+        raise NotImplementedError
+
+    def held(self, path: bytes) -> Held:
+        """Return where a file stands for other copies."""
+        raise NotImplementedError
+
+    def link(self, entry: Entry, lent: Lent) -> bool:
+        """Give a file of another copy a name here, too. Return False, and do nothing, where that would not have the
+        entry's mode, time and owner, or can't have another name."""
         raise NotImplementedError
 
     def is_full(self) -> bool:

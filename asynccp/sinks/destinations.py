@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from asynccp.archive.compression import codec_of
 from asynccp.errors import Knob, UsageError
-from asynccp.options import Options
+from asynccp.options import Dedup, Options
 from asynccp.sinks.base import Destination
 from asynccp.sinks.directory import Directory
 from asynccp.target import STANDARD_OUTPUT, is_store
@@ -22,10 +22,15 @@ def destination_of(name: str, options: Options, *, is_archive: bool = False, is_
     attributes = options.attributes
     if attributes.preserve_modes and not attributes.perms:
         raise UsageError("modes can't be taken as the pods have them and not be kept")
-    if is_store(name) and not is_archive:
-        return _objects(name, options, is_part=is_part)
-    if not is_archive and name != STANDARD_OUTPUT:
+    if not is_archive and name != STANDARD_OUTPUT and not is_store(name):
         return Directory(name, attributes)
+    if options.dedup is not Dedup.NONE:
+        raise UsageError(
+            "what pods have in common is shared only among files of this machine",
+            hint=f"pull into a directory, or without {Knob.DEDUP}",
+        )
+    if not is_archive and is_store(name):
+        return _objects(name, options, is_part=is_part)
     if options.collecting.mirror:
         raise UsageError(
             "an archive has nothing that a mirror could remove: it is always new",

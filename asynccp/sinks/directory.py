@@ -15,6 +15,7 @@ Measured on two busy cores, decoding included: 10,000 files of 1 KiB take 0.5 s 
 import errno
 import functools
 import os
+import stat
 import time
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from asynccp.errors import DestinationError, Knob, TransferError
 from asynccp.local.destination import landing
 from asynccp.local.digest import digest_below
 from asynccp.local.growing import Growing, changed, opened
+from asynccp.local.held import Held, Lent
 from asynccp.local.listing import standing, standing_below
 from asynccp.local.tree import Tree
 from asynccp.local.umask import umask
@@ -41,6 +43,9 @@ _SMALL_SIZE = READ_BACK_SIZE - 1  # bytes of a file that waits until all of it i
 _BLOCK_SIZE = 1024 * 1024  # bytes read back at a time
 
 ABORT_S = 0.5
+
+_NO_LINK = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOENT, errno.ESTALE}
+"""What keeps a file from having one more name: it has too many, another file system, one without links; or it went."""
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space, or write to another disk"),
@@ -94,6 +99,7 @@ class DirectorySink(Sink):
 
     reads_back = True
     continues = True
+    lends = True
 
     def __init__(
         self,
@@ -214,6 +220,33 @@ class DirectorySink(Sink):
             self._set_attributes(fd, entry)
         finally:
             os.close(fd)
+
+    def held(self, path: bytes) -> Held:
+        root, below = self._tree.place
+        return Held(root, joined(below, path))
+
+    def link(self, entry: Entry, lent: Lent) -> bool:
+        self._entry = entry
+        if not self._is_as(entry, lent.status):
+            return False
+        parent = self._parent_fd = self._tree.at(_parent(entry.path))
+        passing = self._tree.passing
+
+        def make() -> None:
+            os.link(lent.name, passing, src_dir_fd=lent.directory, dst_dir_fd=parent, follow_symlinks=False)
+            if not os.path.samestat(lent.status, os.stat(passing, dir_fd=parent, follow_symlinks=False)):
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+        try:
+            self._tree.publish_made(make, parent, _name(entry.path))
+        except OSError as exc:
+            if exc.errno in _NO_LINK:
+                return False
+            raise
+        with suppress(FileNotFoundError):  # of two names of one file a rename makes none less (POSIX, rename)
+            os.unlink(passing, dir_fd=parent)
+        self._published(entry)
+        return True
 
     def finish(self, directories: Iterable[Entry]) -> Iterator[int | LeftOut]:
         """Make the symbolic links, then give every directory its mode and time."""
@@ -395,6 +428,12 @@ class DirectorySink(Sink):
         os.fchmod(fd, self._mode(entry))
         if self._attributes.times:
             os.utime(fd, ns=(time.time_ns(), entry.mtime_ns))
+
+    def _is_as(self, entry: Entry, status: os.stat_result) -> bool:
+        """Tell whether a file has all that an entry is to have, besides its content."""
+        has_owner = not self._attributes.preserve_owner or (status.st_uid, status.st_gid) == (entry.uid, entry.gid)
+        has_time = not self._attributes.times or status.st_mtime_ns // 1_000_000_000 == entry.mtime_s
+        return has_owner and has_time and stat.S_IMODE(status.st_mode) == self._mode(entry)
 
     def _mode(self, entry: Entry) -> int:
         """Return the mode that a file or directory gets."""

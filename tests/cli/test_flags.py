@@ -230,6 +230,7 @@ def test_help_says_what_holds_without_a_flag() -> None:
         "--concurrency": "64",
         "--per-node": "64",
         "--workers": "1",
+        "--dedup": "none",
         "--tail": "-1",
         "--exec-timeout": "60",
         "--compress": "auto",

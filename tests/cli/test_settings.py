@@ -20,7 +20,7 @@ BY_PARAMETER = {flag.parameter: flag for flag in FLAGS}
 # One of them means something to each flag.
 WORDS = (
     "3", "5M", "90s", "2026-11-29T10:00:00Z", "gzip", "json", "node", "rollback", "busybox:1.36", "app:0",
-    "Dg+s", "HUP", "*.bak",
+    "Dg+s", "HUP", "*.bak", "copy",
 )  # fmt: skip
 
 

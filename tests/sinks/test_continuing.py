@@ -11,6 +11,7 @@ import pytest
 
 from asynccp.entry import Entry, Kind
 from asynccp.errors import DestinationError
+from asynccp.local.held import Held, lent
 from asynccp.local.tree import Tree
 from asynccp.options import Attributes
 from asynccp.sinks.archive import TarSink
@@ -335,3 +336,38 @@ def test_a_pods_directory_that_became_a_link_is_not_looked_into(root: Path) -> N
 
 def test_only_a_directory_continues() -> None:
     assert [one.continues for one in (DirectorySink, TarSink, RecodedSink)] == [True, False, False]
+
+
+# --- one more name for what another copy has
+
+
+def linked(sink: Sink, entry: Entry, held: Held) -> bool:
+    with lent(held) as one, sink.translated():
+        return sink.link(entry, one)
+
+
+def test_a_file_of_another_copy_gets_one_more_name(root: Path, sink: DirectorySink) -> None:
+    held = sink.held(b"d/a.log")
+    entry = Entry(b"new/b.log", Kind.FILE, size=3, mode=0o600, mtime_ns=HERS)
+    assert linked(sink, entry, held)
+    assert linked(sink, entry, held), "and the same once more, which changes nothing"
+    assert (root / "new/b.log").samefile(root / "d/a.log")
+    assert (sink.entries, sink.size) == (2, 6)
+
+
+@pytest.mark.parametrize("entry", [
+    Entry(b"b", Kind.FILE, size=3, mode=0o640, mtime_ns=HERS),
+    Entry(b"b", Kind.FILE, size=3, mode=0o600, mtime_ns=PODS),
+])  # fmt: skip
+def test_a_link_would_have_the_mode_and_time_of_the_other_one(root: Path, sink: DirectorySink, entry: Entry) -> None:
+    assert not linked(sink, entry, sink.held(b"d/a.log"))
+    assert not (root / "b").exists()
+
+
+def test_a_link_is_to_the_file_that_was_looked_at(root: Path, sink: DirectorySink) -> None:
+    entry = Entry(b"b", Kind.FILE, size=3, mode=0o600, mtime_ns=HERS)
+    with lent(sink.held(b"d/a.log")) as one:
+        os.replace(root.parent.parent / "outside/victim", root / "d/a.log")
+        assert not sink.link(entry, one)
+        (root.parent.parent / "outside/victim").write_text("old")
+    assert not (root / "b").exists()
