@@ -68,6 +68,11 @@ def python_pull(fleet: Fleet, source: str, out: Path) -> Command:
     return _python_client(fleet, "pull", out, source)
 
 
+def kr8s_pull(fleet: Fleet, source: str, out: Path) -> Command:
+    run = (sys.executable, "-m", "benchmarks.peers.kr8s_client")
+    return Command((*run, fleet.namespace, str(out), source, *fleet.pods))
+
+
 def everywhere(fleet: Fleet, *argv: str) -> Command:
     """Return what runs a command in every pod, as asynccp would."""
     return Command((sys.executable, "-m", "benchmarks.execs", fleet.namespace, SELECTOR, *argv))

@@ -11,7 +11,9 @@ WINDOW_LOG_MAX = 19
 """A pod's frame says how much must be remembered while it is unpacked, up to 2 GiB. One that wants more than 512 KiB is
 refused: that is what `zstd -1` writes, of whatever it reads from a pipe, and no pod is asked for more. RFC 8878
 (3.1.1.1.2) would have decoders take 8 MiB, but there may be 64 sessions, which took 52 MiB for windows of 512 KiB, 84
-for 1 MiB and 148 for 2."""
+for 1 MiB and 148 for 2. Long windows are worth little to logs: with `--long=23` (8 MiB) 64 MiB of access logs shrink to
+10.0 % instead of 10.5, and 25 MiB of a cluster's own to 6.2 instead of 7.1, in 2.5 times the pod's CPU (5.0 ms a MiB
+instead of 1.9); level 3 within 512 KiB makes 3 % less of either, in 1.3 times."""
 
 ZstdError = zstd.ZstdError
 

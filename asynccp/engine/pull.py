@@ -93,16 +93,18 @@ async def pull(
     confirm: Confirm | None = None,
     link: Link | None = None,
     is_part: bool = False,
+    destination: Destination | None = None,
 ) -> Report:
     """Carry a pull out; return how it ended for each target, in the plan's order.
 
     Never raises for one target's trouble. Setting `stop` ends the run early: what isn't complete by then is reported as
     interrupted, and the remote commands are ended. worded: makes of each result the one that an archive tells.
     confirm: asked before each wave. link: the way to the cluster; None: it is looked at anew. is_part: other processes
-    pull into the same store, and one of them concludes.
+    pull into the same store, and one of them concludes. destination: another one than the plan's.
     """
     options, observer = options or Options(), observer or Listener()
-    destination = destination_of(plan.destination, options, is_archive=plan.is_archive, is_part=is_part)
+    if destination is None:
+        destination = destination_of(plan.destination, options, is_archive=plan.is_archive, is_part=is_part)
     async with Writer() as writer:
         sessions = Sessions(cluster, options, plan.token)
         is_throttled = options.concurrency.rate_per_s > 0  # then it is not the way that is slow

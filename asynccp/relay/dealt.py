@@ -11,12 +11,14 @@ import anyio
 
 from asynccp.engine.group import single_error
 from asynccp.errors import ConnectFailed, Interrupted, TransferError, WorkerLost
+from asynccp.events import Finished
 from asynccp.jsonlines import Malformed
 from asynccp.options import Options
 from asynccp.plan.plan import PullPlan, PushPlan
 from asynccp.relay.gathered import Gathered
-from asynccp.relay.lines import Alive, Begun, Over, Ready, Taken, Unable, load, task_line
+from asynccp.relay.lines import Alive, Archived, Begun, Over, Ready, Taken, Unable, load, task_line
 from asynccp.relay.pipe import Crew, Pipe, Worker
+from asynccp.relay.received import Received
 from asynccp.relay.shards import divided, narrowed
 from asynccp.report import Report
 from asynccp.target import Transfer
@@ -28,7 +30,7 @@ MOST_DEATHS = 3
 class Dealt:
     """One plan under way. options: of the whole run. shards: each a part of the plan's transfers.
 
-    begun_at: when the run began, of the event loop's clock.
+    begun_at: when the run began, of the event loop's clock. received: takes what they pull for this machine.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class Dealt:
         crew: Crew,
         gathered: Gathered,
         begun_at: float,
+        received: Received | None = None,
     ) -> None:
         self._plan, self._options, self._shards = plan, divided(options, len(shards)), shards
         self._crew, self._gathered = crew, gathered
         self._begun_at = begun_at
+        self._received = received
         self._end = anyio.Event()
 
     async def carry_out(self, stop: anyio.Event | None) -> Report:
@@ -110,10 +114,19 @@ class Dealt:
                         return True
                     case Ready() | Taken() | Alive():
                         pass
+                    case Archived() if self._received:
+                        if len(data := await worker.lines.exactly(said.size)) < said.size:
+                            return False
+                        await self._received.take(said, data)
+                    case Finished(result) if self._received and result.transfer in self._gathered.unfinished(mine):
+                        settled = await self._received.settled(result)
+                        self._gathered.hear(Finished(settled), self._now_s(), begun_s)
+                    case Archived():
+                        raise Malformed("nothing was to be sent")
                     case _:
                         self._gathered.hear(said, self._now_s(), begun_s)
-                        if self._gathered.why_ended:
-                            self._end.set()
+                if self._gathered.why_ended:
+                    self._end.set()
         return False
 
     async def _stop_when_ended(self, starting: anyio.CancelScope, told: Sequence[Pipe]) -> None:

@@ -2,7 +2,7 @@
 
 to a worker      perhaps what brings it the sources; an order; then the pipe's end, or anything else, means: stop
 from a worker    that it is there; that it has the sources; that it has begun; events (`jsonlines`); that it is over, or
-                 unable, and why; and between all these, that it lives
+                 unable, and why; and between all these, that it lives; of a pull to who ordered it, archives
 """
 
 import json
@@ -24,7 +24,8 @@ class Order(NamedTuple):
     """What a worker is to carry out, and on which cluster: as of `connect`.
 
     sources: the digest (`PushPlan.digest`) of those that it has of its own, and whose entries the plan leaves out;
-    empty: it reads what the plan names. is_part: of a pull, others pull into the same store.
+    empty: it reads what the plan names. is_part: of a pull, others pull into the same store. sends: what is pulled goes
+    out as archives, on the same pipe.
     """
 
     plan: Plan
@@ -33,6 +34,7 @@ class Order(NamedTuple):
     context: str | None = None
     sources: str = ""
     is_part: bool = False
+    sends: bool = False
 
 
 class Conclude(NamedTuple):
@@ -75,6 +77,20 @@ class Taken(NamedTuple):
     digest: str
 
 
+class Archived(NamedTuple):
+    """So many bytes of a pod's archive follow on the pipe, behind this line.
+
+    directory, name: where it belongs, as the plan has it (`plan.Gather`). codec: what these bytes are compressed with;
+    empty: they are not. begins: they are the first of a new archive; what came of another one is void.
+    """
+
+    directory: str
+    name: str
+    size: int
+    codec: str
+    begins: bool
+
+
 class Alive(NamedTuple):
     """The worker is."""
 
@@ -94,7 +110,7 @@ class Unable(NamedTuple):
     hint: str
 
 
-Sign = Ready | Taken | Alive | Begun | Over | Unable
+Sign = Ready | Taken | Archived | Alive | Begun | Over | Unable
 _SIGNS: dict[str, type[Sign]] = {one.__name__: one for one in get_args(Sign)}
 _BRINGING: dict[str, type[Take | Fetch]] = {one.__name__: one for one in (Take, Fetch)}
 
@@ -107,7 +123,7 @@ def task_line(task: Task) -> str:
     return json.dumps({
         "plan": dumps(task.plan),
         "options": msgspec.to_builtins(task.options),
-        **{name: getattr(task, name) for name in ("kubeconfig", "context", "sources", "is_part")},
+        **{name: getattr(task, name) for name in ("kubeconfig", "context", "sources", "is_part", "sends")},
     })  # fmt: skip
 
 

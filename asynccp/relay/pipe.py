@@ -45,6 +45,16 @@ class Lines:
         del self._come[: end + 1]
         return line
 
+    async def exactly(self, size: int) -> bytes:
+        """Return so many bytes behind the last line; empty when it has ended before."""
+        while len(self._come) < size:
+            if not (piece := await self._pipe.receive()):
+                return b""
+            self._come += piece
+        found = bytes(memoryview(self._come)[:size])
+        del self._come[:size]
+        return found
+
 
 class Worker(NamedTuple):
     """One that has been started, and is to be given an order."""

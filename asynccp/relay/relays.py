@@ -28,11 +28,12 @@ from asynccp.relay.job import CONTAINER, RelayPod, Wanted, rules
 from asynccp.relay.lines import Conclude, Order, Over, Ready, task_line
 from asynccp.relay.pipe import Lines, Worker
 from asynccp.relay.podpipe import opened
+from asynccp.relay.received import Received
 from asynccp.relay.shards import shards_near, why_not_by_relays
 from asynccp.relay.supply import GiverLost, Supply, heard
 from asynccp.report import Report
 from asynccp.sinks.destinations import destination_of
-from asynccp.target import Target
+from asynccp.target import Target, is_store
 
 _COMMAND = ("python3", "-m", "asynccp.relay.worker")
 
@@ -60,8 +61,12 @@ class Relays:
         begun_at = anyio.current_time()
         if why := why_not_by_relays(plan, options, wanted.namespace, has_account=bool(wanted.account)):
             raise UsageError(f"relays can't do that: {why}", hint="leave the relays out")
+        received = None
         if isinstance(plan, PullPlan):
-            destination_of(plan.destination, options)  # what a store does not do is refused now
+            if is_store(plan.destination):
+                destination_of(plan.destination, options)  # what a store does not do is refused now
+            else:
+                received = Received(plan, options)
         logs = isinstance(plan, PullPlan) and plan.has_logs
         allowed = rules(logs=logs, ephemeral=bool(options.ephemeral.image))
         gathered = Gathered(plan, options, observer or Listener())
@@ -72,7 +77,13 @@ class Relays:
                 return gathered.report(anyio.current_time() - begun_at)
             crew = _Crew(self._cluster, relays, pods, wanted.namespace, await _supply(plan, options))
             shards = shards_near(plan, [one.node for one in pods])
-            report = await Dealt(plan, options, shards, crew, gathered, begun_at).carry_out(stop)
+            try:
+                report = await Dealt(plan, options, shards, crew, gathered, begun_at, received).carry_out(stop)
+                if received:
+                    return await received.finish(report)
+            finally:
+                if received:
+                    await received.close()
             return report if isinstance(plan, PushPlan) else await crew.conclude(plan, options, report)
 
 
@@ -155,7 +166,7 @@ class _Crew:
 
     def order(self, plan: PushPlan | PullPlan, options: Options) -> Order:
         if isinstance(plan, PullPlan):
-            return Order(plan, options, is_part=True)
+            return Order(plan, options, is_part=is_store(plan.destination), sends=not is_store(plan.destination))
         assert self._supply
         return Order(replace(plan, layout=ArchiveLayout((), plan.layout.token)), options, sources=self._supply.digest)
 

@@ -46,8 +46,9 @@ def why_not_by_relays(plan: PushPlan | PullPlan, options: Options, namespace: st
     namespace: theirs. has_account: they have a service account of somebody's, who has seen to what it may do.
     """
     is_stored = isinstance(plan, PullPlan) and is_store(plan.destination) and not plan.is_archive
-    if isinstance(plan, PullPlan) and not is_stored:
-        return "what is pulled comes to this machine; into an object store they pull"
+    sees_here = options.collecting.mirror or options.verification.checksum
+    if isinstance(plan, PullPlan) and not is_stored and (sees_here or any(one.onto for one in plan.gathers)):
+        return "they don't see what stands on this machine"
     if why := why_whole(plan, options, is_stored=is_stored):
         return why
     elsewhere = {one.target.namespace: None for one in plan.transfers if one.target.namespace != namespace}

@@ -6,8 +6,9 @@ TELL_S: a line costs both ends 0.1 ms. In a relay it may be brought the sources 
 
 import os
 import sys
-from collections import defaultdict
+from collections import defaultdict, deque
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import anyio
@@ -21,6 +22,7 @@ from asynccp.jsonlines import dumps
 from asynccp.kube.base import Cluster
 from asynccp.kube.cluster import connect
 from asynccp.local.write import write_all
+from asynccp.options import Compression
 from asynccp.plan.plan import PullPlan, PushPlan
 from asynccp.relay import presence
 from asynccp.relay.executor import Here
@@ -40,38 +42,53 @@ from asynccp.relay.lines import (
     sign_line,
     transfer_of,
 )
+from asynccp.relay.sent import QUEUED_SIZE, Piece, Sent
 from asynccp.target import Transfer
 from asynccp.text import printable
 
-TELL_S = 0.2
+TELL_S, SEND_S = 0.2, 0.01
 ALIVE_EVERY_S = 5.0
-_READ_SIZE = 1024 * 1024
+_READ_SIZE = _WRITE_SIZE = 1024 * 1024
 
 
 class Told:
-    """What is to be told, as an observer. Lines go out in their order."""
+    """What is to be told, as an observer. Lines go out in their order, and so do pieces of archives (`relay.sent`)."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._lines: list[str] = []
+        self._waiting: deque[str | Piece] = deque()  # from any thread
+        self._queued_size = 0  # bytes of pieces
+        self._counting = Lock()
+        self._writing = anyio.Lock()
         self._moved: defaultdict[Transfer, int] = defaultdict(int)
+        self.compresses = False  # pieces
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Advanced):
             self._moved[event.transfer] += event.size
             return
         if (transfer := transfer_of(event)) and (size := self._moved.pop(transfer, 0)):
-            self._lines.append(dumps(Advanced(transfer, size)))
-        self._lines.append(dumps(event))
+            self._waiting.append(dumps(Advanced(transfer, size)))
+        self._waiting.append(dumps(event))
 
     def sign(self, sign: Sign) -> None:
-        self._lines.append(sign_line(sign))
+        self._waiting.append(sign_line(sign))
+
+    def send(self, piece: Piece) -> None:
+        """Have a piece of an archive go out. From any thread."""
+        with self._counting:
+            self._queued_size += piece.size
+        self._waiting.append(piece)
+
+    def is_full(self) -> bool:
+        """Tell whether more pieces wait than is good."""
+        return self._queued_size > QUEUED_SIZE
 
     async def go_out(self) -> None:
         """Tell what there is to be told, from time to time; that this lives, where there is nothing for long."""
         told_at = anyio.current_time()
         while True:
-            await anyio.sleep(TELL_S)
+            await anyio.sleep(SEND_S if self._queued_size else TELL_S)
             if await self.flush():
                 told_at = anyio.current_time()
             elif anyio.current_time() - told_at > ALIVE_EVERY_S:
@@ -79,13 +96,29 @@ class Told:
 
     async def flush(self) -> bool:
         """Tell it now; return whether there was anything."""
-        lines, self._lines = self._lines, []
         moved = dict(self._moved)
         self._moved.clear()
-        lines += [dumps(Advanced(transfer, size)) for transfer, size in moved.items()]
-        if lines:
-            await to_thread.run_sync(write_all, self._fd, "".join(f"{line}\n" for line in lines).encode())
-        return bool(lines)
+        self._waiting += [dumps(Advanced(transfer, size)) for transfer, size in moved.items()]
+        async with self._writing:
+            if has_any := bool(self._waiting):
+                await to_thread.run_sync(self._write)
+        return has_any
+
+    def _write(self) -> None:
+        """Write what waits. Blocks, for as long as who reads it does not."""
+        lines = bytearray()
+        for _ in range(len(self._waiting)):
+            if isinstance(one := self._waiting.popleft(), str):
+                lines += f"{one}\n".encode()
+                continue
+            for data in one.lines(compresses=self.compresses):
+                lines += data
+                if len(lines) >= _WRITE_SIZE:
+                    write_all(self._fd, lines)
+                    lines = bytearray()
+            with self._counting:
+                self._queued_size -= one.size
+        write_all(self._fd, lines)
 
 
 class Stdin:
@@ -161,8 +194,12 @@ async def _carried_out(order: Order, come: Stdin, told: Told, top: Path | None) 
         tasks.start_soon(stop_at_the_end)
         async with connect(order.kubeconfig, order.context) as cluster:
             told.sign(Begun())
-            if order.is_part:
-                await _pulled(cluster, plan, options=order.options, observer=told, stop=stop)
+            if order.sends:
+                told.compresses = order.options.compression is not Compression.NONE
+                sent = Sent(told.send, told.is_full)
+                await _pulled(cluster, plan, options=order.options, observer=told, stop=stop, destination=sent)
+            elif order.is_part:
+                await _pulled(cluster, plan, options=order.options, observer=told, stop=stop, is_part=True)
             else:
                 await Here(cluster).carry_out(plan, options=order.options, observer=told, stop=stop)
         tasks.cancel_scope.cancel()
@@ -170,11 +207,10 @@ async def _carried_out(order: Order, come: Stdin, told: Told, top: Path | None) 
 
 
 async def _pulled(cluster: Cluster, plan: PushPlan | PullPlan, **how: Any) -> None:
-    """Pull into a store that others pull into as well."""
     from asynccp.engine.pull import pull
 
     assert isinstance(plan, PullPlan)
-    await pull(cluster, plan, is_part=True, **how)
+    await pull(cluster, plan, **how)
 
 
 def _concluded(task: Conclude) -> None:

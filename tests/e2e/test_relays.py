@@ -15,7 +15,7 @@ from tests.e2e import relayimage
 from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import REAL, Fleet, asynccp, labels_for, selector, sh
 from tests.e2e.real import RealFleet
-from tests.e2e.running import Running, eventually
+from tests.e2e.running import Running, eventually, size_below
 from tests.objects.fakes3 import BUCKET, FakeS3, served
 from tests.schema import conforming
 
@@ -225,6 +225,51 @@ def test_relays_pull_into_a_store_which_has_all_that_one_process_would_put_there
     again = asynccp(fleet, *pull, f"s3://{BUCKET}/there", "--relays", "2", *relays)
     assert {one["tally"]["same"] for one in again.report["pods"]} == {6}, again.err
     assert [key for key in store.puts()[moved:] if PARTS_NAME not in key] == ["there/report.json"]
+
+
+def test_relays_pull_to_this_machine_what_is_pulled_from_here(
+    fleet: Fleet, pods: tuple[str, list[str]], relays: tuple[str, ...], tmp_path: Path
+) -> None:
+    for pod in pods[1]:
+        sh(fleet, pod, "sh", "-c", FILL, "sh", "/tmp/out", pod)
+    sh(fleet, pods[1][0], "sh", "-c", 'cd "$1" && ln -s ../../../etc out', "sh", "/tmp/out")
+    pull = ("pull", "-l", f"{pods[0]}:/tmp/out", "-o", "json")
+    here = asynccp(fleet, *pull, tmp_path / "here")
+    there = asynccp(fleet, *pull, tmp_path / "there", "--relays", "2", *relays)
+    assert (here.code, there.code) == (23, 23), there.err
+    for name in ("pod", "outcome", "bytes", "entries", "left_out", "not_kept"):
+        assert [one.get(name) for one in there.report["pods"]] == [one.get(name) for one in here.report["pods"]]
+    assert listing(tmp_path / "there") == listing(tmp_path / "here")
+    again = asynccp(fleet, *pull, tmp_path / "there", "--relays", "1", *relays, "-z", "none")
+    assert again.code == 23, again.err
+    assert listing(tmp_path / "there") == listing(tmp_path / "here")
+
+
+def listing(top: Path) -> dict[str, object]:
+    """Return all that stands below the pods' own: kinds, modes, times, names of one file, links, content."""
+    found: dict[str, object] = {}
+    for path in sorted(top.glob("*/**/*")):
+        status = path.lstat()
+        content = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        found[str(path.relative_to(top))] = (status.st_mode, int(status.st_mtime), status.st_nlink, content)
+    return found
+
+
+def test_what_a_relay_had_not_pulled_when_its_pod_was_deleted_another_one_does(
+    fleet: Fleet, pods: tuple[str, list[str]], relays: tuple[str, ...], tmp_path: Path
+) -> None:
+    for pod in pods[1]:
+        sh(fleet, pod, "sh", "-c", 'mkdir -p "$1" && seq 1 1000000 >"$1/large"', "sh", "/tmp/much")
+    want = sh(fleet, pods[1][0], "cat", "/tmp/much/large")
+    words = ("--relays", "2", *relays, "--bwlimit", "8M", "-z", "none", "-o", "json")
+    with Running(fleet, "pull", "-l", f"{pods[0]}:/tmp/much", tmp_path, *words) as running:
+        eventually("something has come", lambda: size_below(tmp_path) > 100_000)
+        fleet.delete(relay_pods(fleet)[0])
+        ran = running.finish(120)
+    assert ran.code == 0, ran.err
+    for pod in pods[1]:
+        assert (tmp_path / pod / "much" / "large").read_bytes() == want
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"large"}
 
 
 def content_below(store: FakeS3, prefix: str) -> dict[str, object]:

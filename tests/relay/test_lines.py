@@ -10,6 +10,7 @@ from asynccp.options import Attributes, Collecting, Compression, Filtering, Opti
 from asynccp.plan.plan import Gather, PullPlan, PushPlan
 from asynccp.relay.lines import (
     Alive,
+    Archived,
     Begun,
     Conclude,
     Fetch,
@@ -68,7 +69,18 @@ def test_what_is_no_plan_is_read_as_it_was_written(task: Take | Fetch | Conclude
     assert load_task(task_line(task)) == task
 
 
-@pytest.mark.parametrize("sign", [Ready("1.0"), Taken("0f"), Alive(), Begun(), Over(), Unable("no way: \x1b", "go")])
+@pytest.mark.parametrize(
+    "sign",
+    [
+        Ready("1.0"),
+        Taken("0f"),
+        Alive(),
+        Archived("d", "n\udcff", 5, "zstd", True),
+        Begun(),
+        Over(),
+        Unable("no way: \x1b", "go"),
+    ],
+)
 def test_signs_and_events_are_told_apart(sign: Sign) -> None:
     assert load(sign_line(sign).encode()) == sign
     assert load(dumps(Started(TRANSFER, 1)).encode()) == Started(TRANSFER, 1)

@@ -4,7 +4,7 @@ import pytest
 
 from asynccp.archive.layout import ArchiveLayout
 from asynccp.entry import Entry, Kind, LeftOut
-from asynccp.options import Collecting, Concurrency, OnFailure, Options, Share, Waves
+from asynccp.options import Collecting, Concurrency, Dedup, OnFailure, Options, Share, Verification, Waves
 from asynccp.plan.plan import Gather, PullPlan, PushPlan
 from asynccp.relay.shards import (
     divided,
@@ -122,14 +122,17 @@ def test_a_relay_gets_the_pods_of_its_node_as_far_as_all_have_as_many(
         (PUSH, Options(), "relays", False, "there are pods in shop"),
         (PUSH, Options(), "relays", True, ""),
         (PUSH, Options(waves=Waves(canary=Share(1))), "shop", False, "wait for each other"),
-        (PULL, Options(), "shop", False, "comes to this machine"),
+        (PULL, Options(), "shop", False, ""),
+        (PULL, Options(collecting=Collecting(mirror=True)), "shop", False, "don't see what stands on this machine"),
+        (PULL, Options(verification=Verification(checksum=True)), "shop", False, "what stands on this machine"),
+        (PULL, Options(dedup=Dedup.LINK), "shop", False, "share what they have in common"),
         (PullPlan("s3://bucket/x", PULL.gathers, PULL.token), Options(), "shop", False, ""),
         (
             PullPlan("a.tar", PULL.gathers, PULL.token, is_archive=True),
             Options(),
             "shop",
             False,
-            "comes to this machine",
+            "one archive",
         ),
     ],
 )
