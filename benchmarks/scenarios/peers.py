@@ -3,7 +3,8 @@
 `kubectl cp`, and `kubectl exec` with `tar`, under `xargs -P8`; Ansible's `kubernetes.core.k8s_cp`, the pods as hosts, 8
 forks; the official Python client's `stream` in 8 threads; kr8s, all at once, which has no stdin to push by. `oc rsync`
 is in no package registry; without rsync in the pods it is what `kubectl exec` with `tar` is. There is no aim: it is a
-survey, with what each of them lost. k8s_cp ends when everything is written, whatever has become of it in the pod, and pulls with one exec for each file.
+survey, with what each of them lost. k8s_cp ends when everything is written, whatever has become of it in the pod, and
+pulls with one exec for each file.
 """
 
 import tempfile
