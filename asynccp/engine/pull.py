@@ -463,9 +463,16 @@ class _PullTransfer:
 
     async def _have_shared(self) -> None:
         """Have what other pods' copies have or bring, when all of this one's own is here."""
-        if self._sharing and self._choice:
-            fetch, saved_size = self._choice.fetch, await self._sharing.behind()
-            self._choice = self._choice._replace(fetch=fetch._replace(begun_size=fetch.begun_size + saved_size))
+        if not self._sharing or not self._choice:
+            return
+        had, fetch = await self._sharing.behind(), self._choice.fetch
+        size = fetch.begun_size + sum(one.size for one in had.values())
+        self._choice = self._choice._replace(fetch=fetch._replace(begun_size=size))
+        if self._job.options.verification.checksum:
+            from asynccp.engine.choosing import member
+
+            name = pull_name(self._path)
+            self._state.digests.update((member(name, path), one.digest) for path, one in had.items())
 
     async def _settle(self, found: Greeted, ingest: Ingest) -> None:
         """Do what is left behind the pod's archive. Raises SourceRotated if something in it may be another file's."""

@@ -80,19 +80,19 @@ class Sharing:
         conversation.extra_stall_s = 0.0
         return frozenset(self._theirs)
 
-    async def behind(self) -> int:
-        """Tell the others what has come, and have what they bring; return the bytes that were not fetched for it."""
+    async def behind(self) -> dict[bytes, Content]:
+        """Tell the others what has come, and have what they bring; return what was not fetched, by its path."""
         for content, path in [*self._mine.items()]:
             await self._tell(content, path)
-        saved_size = 0
+        had = dict[bytes, Content]()
         for path, (content, item) in self._theirs.items():
             if await self._is_had(path, content, item):
-                saved_size += item.size
+                had[path] = content
             else:
                 await self._continuing.take({path: item})
                 await self._tell(content, path)
         self._theirs.clear()
-        return saved_size
+        return had
 
     def give_up(self) -> None:
         """Leave to others what was not told. Harmless when called again."""
@@ -107,18 +107,19 @@ class Sharing:
 
     async def _is_had(self, path: bytes, content: Content, item: Item) -> bool:
         """Have a file whose content others bring. Return False if it is to be fetched from this pod."""
-        with anyio.move_on_after(PATIENCE_S + content.size / SLOWEST_PER_S):
-            while True:
-                with self._conversation.at_rest():
-                    copy = await self._contents.found(content)
-                if copy is None:
-                    if await self._contents.claim(content, self._conversation.record_progress):
-                        self._mine[content] = path
-                        break
-                elif await self._is_taken(copy, self._continuing.entry(path, item)):
-                    return True
-                else:
-                    self._contents.lost(content, copy)
+        moved = self._conversation.record_progress
+        until_s = anyio.current_time() + PATIENCE_S + content.size / SLOWEST_PER_S
+        while anyio.current_time() < until_s:
+            copy = None
+            with self._conversation.at_rest(), anyio.move_on_after(until_s - anyio.current_time()) as waiting:
+                copy = await self._contents.found(content)
+            if copy and await self._is_taken(copy, self._continuing.entry(path, item)):
+                return True
+            if copy:
+                self._contents.lost(content, copy)
+            elif not waiting.cancelled_caught and await self._contents.claim(content, moved):
+                self._mine[content] = path
+                break
         return False
 
     async def _is_taken(self, copy: Copy, entry: Entry) -> bool:

@@ -117,7 +117,7 @@ class Dealt:
                     case Archived() if self._received:
                         if len(data := await worker.lines.exactly(said.size)) < said.size:
                             return False
-                        await self._received.take(said, data)
+                        await self._received.take(said, data, self._gathered.unfinished(mine))
                     case Finished(result) if self._received and result.transfer in self._gathered.unfinished(mine):
                         settled = await self._received.settled(result)
                         self._gathered.hear(Finished(settled), self._now_s(), begun_s)

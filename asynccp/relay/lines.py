@@ -16,6 +16,9 @@ from asynccp.options import Options
 from asynccp.target import Transfer
 from asynccp.text import printable
 
+MOST_ARCHIVED_SIZE = 4 * 1024 * 1024
+"""Bytes of an archive behind one line, at most."""
+
 MOST_LINE_SIZE = 1024 * 1024 * 1024
 """Bytes of a line, at most: a plan of a million files has some 400 MB. It is our own process that writes it."""
 
@@ -152,9 +155,19 @@ def load(line: bytes) -> Event | Sign:
         return load_event(line)
     try:
         found = json.loads(line)
-        return _SIGNS[found.pop("sign")](**found)
+        sign = _SIGNS[found.pop("sign")](**found)
+        if isinstance(sign, Archived):
+            _check(sign)
+        return sign
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed(f"no sign: {printable(str(exc), 300)}") from None
+
+
+def _check(sign: Archived) -> None:
+    """Raise ValueError for what no worker of ours would say."""
+    is_text = all(isinstance(one, str) for one in (sign.directory, sign.name, sign.codec))
+    if not is_text or not isinstance(sign.size, int) or not 0 <= sign.size <= MOST_ARCHIVED_SIZE:
+        raise ValueError("so much of an archive can't be meant")
 
 
 def transfer_of(event: Event) -> Transfer | None:

@@ -6,7 +6,7 @@ relay says so and its archive has come to its end here.
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 
 import anyio
 from anyio import to_thread
@@ -24,6 +24,7 @@ from asynccp.report import Outcome, Report, Result
 from asynccp.sinks.base import Destination, Place, Sink
 from asynccp.sinks.destinations import destination_of
 from asynccp.sinks.ingest import Ingest
+from asynccp.target import Transfer
 
 _WHOLE = (Outcome.COMPLETE, Outcome.PARTIAL, Outcome.CHANGED)
 """How a transfer ends of which all came that there is."""
@@ -56,10 +57,14 @@ class Received:
         self._places = {one.transfer: (one.directory, one.name) for one in plan.gathers}
         self._arriving: dict[tuple[str, str], _Arriving] = {}
 
-    async def take(self, sign: Archived, data: bytes) -> None:
-        """Take the next bytes of one archive. What can't be written is that pod's own failure. Raises Malformed."""
+    async def take(self, sign: Archived, data: bytes, asked: Collection[Transfer]) -> None:
+        """Take the next bytes of one archive. What can't be written is that pod's own failure.
+
+        asked: what the relay has still to bring. Raises Malformed for anything else.
+        """
         place = sign.directory, sign.name
-        if (gather := self._gathers.get(place)) is None:
+        gather = self._gathers.get(place)
+        if gather is None or gather.transfer not in asked:
             raise Malformed("the relay sends what it was not asked for")
         if sign.begins:
             await self._drop(place)

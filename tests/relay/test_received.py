@@ -12,7 +12,7 @@ from asynccp.jsonlines import Malformed
 from asynccp.limits import Limits
 from asynccp.options import Options
 from asynccp.plan.plan import Gather, PullPlan
-from asynccp.relay.lines import Archived, load
+from asynccp.relay.lines import Archived, load, sign_line
 from asynccp.relay.received import Received
 from asynccp.relay.sent import PIECE_SIZE, Piece, Sent
 from asynccp.report import Outcome, Report, Result
@@ -69,7 +69,7 @@ def received(destination: Path) -> Received:
 
 async def take(received: Received, lines: Lines) -> None:
     for sign, data in lines:
-        await received.take(sign, data)
+        await received.take(sign, data, [TRANSFER])
 
 
 def below(top: Path) -> dict[bytes, bytes]:
@@ -167,3 +167,13 @@ async def test_what_nobody_asked_for_ends_the_relay(received: Received, tmp_path
     with pytest.raises(Malformed):
         await take(received, headless)
     assert below(tmp_path) == {}
+    with pytest.raises(Malformed):
+        await received.take(*archive(file(b"a", b"a"))[0], asked=[])
+    assert below(tmp_path) == {}
+
+
+@pytest.mark.parametrize("more", ['"size": -1', '"size": 1e18', '"size": "1"', '"size": 99999999', '"name": []'])
+def test_what_no_relay_would_say_is_not_believed(more: str) -> None:
+    line = sign_line(Archived("d", "n", 5, "zstd", True)).replace("}", f", {more}}}")
+    with pytest.raises(Malformed):
+        load(line.encode())
