@@ -63,7 +63,7 @@ class Contents:
         self._looking = anyio.Lock()
         self._read: dict[Copy, str] = {}
 
-    async def claim(self, content: Content, moved: Moved) -> bool:
+    async def reserve(self, content: Content, moved: Moved) -> bool:
         """Tell whether the caller is to fetch it; then it says `tell` or `give_up` in the end, whatever happens."""
         if content in self._known:
             return False

@@ -73,7 +73,7 @@ class Sharing:
             for name, digest in zip(asked, await answer(conversation, asked, ALGORITHM), strict=True):
                 path = names[name]
                 content = Content(digest or "", files[path].size)
-                if digest and await self._contents.claim(content, conversation.record_progress):
+                if digest and await self._contents.reserve(content, conversation.record_progress):
                     self._mine[content] = path
                 elif digest:
                     self._theirs[path] = content, files[path]
@@ -117,7 +117,7 @@ class Sharing:
                 return True
             if copy:
                 self._contents.lost(content, copy)
-            elif not waiting.cancelled_caught and await self._contents.claim(content, moved):
+            elif not waiting.cancelled_caught and await self._contents.reserve(content, moved):
                 self._mine[content] = path
                 break
         return False
