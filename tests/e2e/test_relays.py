@@ -6,11 +6,14 @@ On the fake cluster a relay's commands run on this machine.
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from asynccp.report import PARTS_NAME
+from asynccp.testing.kinds import gnu
+from asynccp.testing.pod import Container, FakePod
 from tests.e2e import relayimage
 from tests.e2e.fakefleet import FakeFleet
 from tests.e2e.fleet import REAL, Fleet, asynccp, labels_for, selector, sh
@@ -270,6 +273,22 @@ def test_what_a_relay_had_not_pulled_when_its_pod_was_deleted_another_one_does(
     for pod in pods[1]:
         assert (tmp_path / pod / "much" / "large").read_bytes() == want
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"large"}
+
+
+@pytest.mark.fake_only
+def test_relays_pull_what_containers_have_said(fake_fleet: FakeFleet, relays: tuple[str, ...], tmp_path: Path) -> None:
+    labels = labels_for("said")
+    for number in range(3):
+        pod = FakePod(f"{labels['app']}-{number}", labels, containers=[Container("app", gnu())])
+        pod.container("app").log = [(datetime.now(UTC), f"line of {number}\n".encode() * 30_000)]
+        fake_fleet.run(pod)
+    pull = ("pull", "-l", selector(labels), "--container-logs", "--tail-bytes", "100K", "-o", "json")
+    here = asynccp(fake_fleet, *pull, tmp_path / "here")
+    there = asynccp(fake_fleet, *pull, tmp_path / "there", "--relays", "2", *relays)
+    assert (here.code, there.code) == (0, 0), there.err
+    content = {path.relative_to(tmp_path / "here"): path.read_bytes() for path in (tmp_path / "here").glob("*/app.log")}
+    assert len(content) == 3
+    assert {path.relative_to(tmp_path / "there"): path.read_bytes() for path in tmp_path.glob("there/*/*")} == content
 
 
 def content_below(store: FakeS3, prefix: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,31 @@ def test_a_script_uses_each_word_that_it_is_told(kind: str) -> None:
 def test_each_part_is_in_a_script() -> None:
     used = {part for parts, _ in EVERY.values() for part in parts}
     assert {path.stem for path in SCRIPTS.iterdir()} == used
+
+
+LOADS = [  # of how many processes for each of how many CPUs at most; whether that is busy
+    ("7.99", 2, 4, False), ("8.00", 2, 4, True), ("31.5", 8, 4, False), ("32.1", 8, 4, True), ("0.00", 1, 1, False),
+    ("1.00", 0, 1, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("load", "cpus", "most", "is_busy"), LOADS)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_node_is_busy_by_all_its_cpus_also_without_nproc(
+    tmp_path: Path, shell: str, load: str, cpus: int, most: int, is_busy: bool
+) -> None:
+    (tmp_path / "loadavg").write_text(f"{load} 0.50 0.25 9/500 4711\n")
+    each = "".join(f"cpu{number} 226555 7113 189378 1244865\n" for number in range(cpus))
+    (tmp_path / "stat").write_text(f"cpu  471313 14088\n{each}intr 45 0 9\ncpux\ncpu7\n")
+    script = f"PATH=/nowhere\n{(SCRIPTS / 'load.sh').read_text()}\nis_busy {most} {tmp_path} && echo busy\n:"
+    ran = run(shell, script, check_only=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "busy\n" if is_busy else "", "")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_node_that_tells_no_load_is_not_busy(tmp_path: Path, shell: str) -> None:
+    script = f"{(SCRIPTS / 'load.sh').read_text()}\nis_busy 0 {tmp_path} || echo not"
+    assert run(shell, script, check_only=False).stdout == "not\n"
 
 
 @pytest.mark.parametrize("kind", EVERY)

@@ -4,11 +4,10 @@ unset IFS CDPATH ENV BASH_ENV GLOBIGNORE FUNCNEST EXECIGNORE POSIXLY_CORRECT _PO
 unset TAR_OPTIONS TAR_READER_OPTIONS TAR_WRITER_OPTIONS TAPE TAR_RSH RSH VERSION_CONTROL SIMPLE_BACKUP_SUFFIX
 unset GZIP GZIP_OPT ZSTD_CLEVEL ZSTD_NBTHREADS QUOTING_STYLE TIME_STYLE BLOCK_SIZE BLOCKSIZE LS_BLOCK_SIZE
 unset GREP_OPTIONS
-unset OMP_NUM_THREADS OMP_THREAD_LIMIT # heeded by nproc
 # Ours, and not for programs; then words that not each request has.
 unset a c e f h k l m o p w z at below bytes entries into mount more names rest size some
 unset copy_links one_file_system follow renames pid root cwd swaps keep place
-unset -f tar mkdir mv rm rmdir chmod chown touch stat find cat head sleep gzip zstd nproc cksum md5sum sha256sum
+unset -f tar mkdir mv rm rmdir chmod chown touch stat find cat head sleep gzip zstd cksum md5sum sha256sum
 unset -f cd grep kill ls printf pwd readlink umask wait
 set +aefuvx +C +m
 # shellcheck disable=SC3044 # where there is one

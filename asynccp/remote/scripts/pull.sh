@@ -39,10 +39,7 @@ if [ "$group" ]; then
 else
     records=0
 fi
-if [ "$z" ] && [ "$most_load" != 0 ] && [ -r /proc/loadavg ] && read -r l _ </proc/loadavg &&
-    [ "${l%.*}" -ge $((most_load * $(nproc 2>/dev/null || echo 1))) ]; then
-    z= busy=yes
-fi
+if [ "$z" ] && [ "$most_load" != 0 ] && is_busy "$most_load" /proc; then z= busy=yes; fi
 if [ "$z" ]; then export ZSTD_NBTHREADS=1; fi # from 1.5.7 on it takes a quarter of the node's CPUs otherwise
 if [ "$records" != 0 ] && {
     [ $sum != sha256sum ] || [ ! "$b" ]
