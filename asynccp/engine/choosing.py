@@ -7,7 +7,6 @@ already; then the names of what is to be packed.
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import to_thread
@@ -91,7 +90,7 @@ class Choice(NamedTuple):
     left_out: tuple[LeftOut, ...]
     taken_size: int
     is_compressed: bool
-    shared: Mapping[bytes, Item] = MappingProxyType({})
+    shared: Mapping[bytes, Item]
 
     @property
     def tally(self) -> Tally:

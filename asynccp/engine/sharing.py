@@ -14,14 +14,13 @@ import anyio
 from asynccp.engine.contents import ALGORITHM, LEAST_SIZE, Content, Contents, Copy
 from asynccp.engine.continuing import Continuing
 from asynccp.engine.conversation import Conversation
-from asynccp.engine.verify import answer
+from asynccp.engine.verify import digests
 from asynccp.entry import Entry, Kind
 from asynccp.errors import DestinationError
 from asynccp.local.held import Lent, lent
 from asynccp.local.held import content as content_of
-from asynccp.options import SLOWEST_DIGEST_PER_S, Dedup
+from asynccp.options import Dedup
 from asynccp.plan.manifest import Item
-from asynccp.remote.digests import encode_question, questions
 from asynccp.remote.messages import Hello
 from asynccp.sinks.ingest import Ingest
 from asynccp.text import printable
@@ -65,19 +64,16 @@ class Sharing:
 
     async def before(self, files: Mapping[bytes, Item]) -> frozenset[bytes]:
         """Have the pod tell the digests of some files; return those, by path, that need not be sent."""
-        conversation, names = self._conversation, {self._member(path): path for path in files}
-        for asked in questions(names):
-            read_size = sum(files[names[one]].size for one in asked)
-            conversation.extra_stall_s = read_size / SLOWEST_DIGEST_PER_S
-            await conversation.send(encode_question(asked))
-            for name, digest in zip(asked, await answer(conversation, asked, ALGORITHM), strict=True):
-                path = names[name]
-                content = Content(digest or "", files[path].size)
-                if digest and await self._contents.reserve(content, conversation.record_progress):
-                    self._mine[content] = path
-                elif digest:
-                    self._theirs[path] = content, files[path]
-        conversation.extra_stall_s = 0.0
+        names = {self._member(path): path for path in files}
+        sizes = {name: files[path].size for name, path in names.items()}
+        for name, digest in (await digests(self._conversation, sizes, ALGORITHM)).items():
+            if digest is None:
+                continue
+            path, content = names[name], Content(digest, sizes[name])
+            if await self._contents.reserve(content, self._conversation.record_progress):
+                self._mine[content] = path
+            else:
+                self._theirs[path] = content, files[path]
         return frozenset(self._theirs)
 
     async def behind(self) -> dict[bytes, Content]:

@@ -94,6 +94,17 @@ async def differing(conversation: Conversation, sizes: Mapping[bytes, int], comp
     return differ
 
 
+async def digests(conversation: Conversation, sizes: Mapping[bytes, int], algorithm: str) -> dict[bytes, str | None]:
+    """Return the pod's digests of some files (path in the archive → bytes); None of one that it can't read."""
+    found = dict[bytes, str | None]()
+    for paths in questions(sizes):
+        conversation.extra_stall_s = sum(sizes[path] for path in paths) / SLOWEST_DIGEST_PER_S
+        await conversation.send(encode_question(paths))
+        found.update(zip(paths, await answer(conversation, paths, algorithm), strict=True))
+    conversation.extra_stall_s = 0.0
+    return found
+
+
 class Told(Struct, frozen=True):
     """What a pod tells of a part of a file. inode: of the file that it has read; 0 where it can't tell."""
 

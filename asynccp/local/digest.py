@@ -1,14 +1,13 @@
 """Digests of files of this machine, in steps that block (`asynccp.steps`)."""
 
 import os
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 
 from asynccp.checksum import ALGORITHMS
-from asynccp.entry import Entry
+from asynccp.entry import Entry, joined
 from asynccp.local.directories import Directories
-from asynccp.local.held import PIECE_SIZE, content
-from asynccp.local.read import READ, is_object, opened, unchanged
+from asynccp.local.held import PIECE_SIZE, Held, content, lent
+from asynccp.local.read import is_object, opened, unchanged
 
 _ZEROS = bytes(PIECE_SIZE)
 
@@ -34,13 +33,13 @@ def digest_below(
     Read back from the disk, not taken from the bytes on their way there: what counts is what stands there now.
     known: of files that have several names, by device and inode, each read once.
     """
+    above, last = os.path.split(os.fsencode(root))  # the last component of `root` may be no link either
     try:
-        with _opened_below(root, path) as descriptor:
-            status = os.fstat(descriptor)
-            key = status.st_dev, status.st_ino
+        with lent(Held(above, joined(last, path))) as one:
+            key = one.status.st_dev, one.status.st_ino
             if key not in known:
-                digest = yield from digest_of(descriptor, algorithm)
-                if status.st_nlink == 1:
+                digest = yield from digest_of(one.descriptor, algorithm)
+                if one.status.st_nlink == 1:
                     return digest
                 known[key] = digest
             return known[key]
@@ -59,16 +58,3 @@ def digest_of(descriptor: int, algorithm: str) -> Generator[int, None, str]:
             digest.update(piece)
             yield len(piece)
     return digest.hexdigest()
-
-
-@contextmanager
-def _opened_below(root: str, path: bytes) -> Iterator[int]:
-    above, last = os.path.split(os.fsencode(root))  # the last component of `root` may be no link either
-    directory, _, name = path.rpartition(b"/")
-    with Directories() as directories:
-        at = directories.at(above, b"/".join(part for part in (last, directory) if part))
-        descriptor = os.open(name, READ, dir_fd=at)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

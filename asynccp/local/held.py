@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from asynccp.entry import joined
+from asynccp.entry import Kind, joined
 from asynccp.local.directories import Directories
+from asynccp.local.listing import entries
 from asynccp.local.read import READ
 
 PIECE_SIZE = 1024 * 1024
@@ -91,28 +92,11 @@ def by_size(root: bytes, least_size: int, most: int) -> Mapping[int, Collection[
     with Directories() as directories:
         while waiting and len(seen) < most:
             path = waiting.pop()
-            for name, status in _entries(directories, root, path):
-                if stat.S_ISDIR(status.st_mode):
+            for name, item in entries(root, path, directories):
+                if item.kind is Kind.DIRECTORY:
                     waiting.append(joined(path, name))
-                key = status.st_dev, status.st_ino
-                if stat.S_ISREG(status.st_mode) and status.st_size >= least_size and key not in seen:
+                key = item.device, item.inode
+                if item.kind is Kind.FILE and item.size >= least_size and key not in seen:
                     seen.add(key)
-                    found[status.st_size].append(joined(path, name))
+                    found[item.size].append(joined(path, name))
     return found
-
-
-def _entries(directories: Directories, root: bytes, path: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-    try:
-        descriptor = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directories.at(root, path))
-    except OSError:  # what can't be looked at is not there
-        return
-    try:
-        with os.scandir(descriptor) as entries:
-            for entry in entries:
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue
-                yield os.fsencode(entry.name), status
-    finally:
-        os.close(descriptor)

@@ -51,7 +51,7 @@ def standing_below(root: bytes, top: bytes, most: int) -> dict[bytes, Item]:
     with Directories() as directories:
         while waiting:
             path = waiting.pop()
-            for name, item in _entries(root, joined(top, path), directories):
+            for name, item in entries(root, joined(top, path), directories):
                 if len(found) > most:  # itself is one
                     raise DestinationError(
                         f"there is too much in {printable(joined(root, top))} to tell what a mirror would remove",
@@ -64,15 +64,15 @@ def standing_below(root: bytes, top: bytes, most: int) -> dict[bytes, Item]:
     return found
 
 
-def _entries(root: bytes, path: bytes, directories: Directories) -> Iterator[tuple[bytes, Item]]:
+def entries(root: bytes, path: bytes, directories: Directories) -> Iterator[tuple[bytes, Item]]:
     """Yield what is in a directory, by name."""
     try:
         descriptor = os.open(b".", _READ, dir_fd=directories.at(root, path))
     except OSError:
         return
     try:
-        with os.scandir(descriptor) as entries:
-            for entry in entries:
+        with os.scandir(descriptor) as found:
+            for entry in found:
                 name = os.fsencode(entry.name)
                 try:
                     item = _item(name, descriptor)

@@ -9,17 +9,15 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from asynccp.archive.compression import ZSTD
 from asynccp.errors import AsyncCpError
 from asynccp.kube.cluster import connect
 from asynccp.local.write import write_all
 from asynccp.relay import presence
-from asynccp.relay.lines import Fetch
+from asynccp.relay.lines import CODEC, Fetch
 from asynccp.relay.podpipe import opened
 from asynccp.relay.sources import Taking, Unfit, given, kept
 from asynccp.target import Target
 
-CODEC = ZSTD  # both ends are ours, and have it
 _COMMAND = ("python3", "-m", "asynccp.relay.bringing")
 
 

@@ -6,6 +6,7 @@ else's: none is done twice, and none is missing. One shard that kills three work
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -18,10 +19,12 @@ from asynccp.plan.plan import PullPlan, PushPlan
 from asynccp.relay.gathered import Gathered
 from asynccp.relay.lines import Alive, Archived, Begun, Over, Ready, Taken, Unable, load, task_line
 from asynccp.relay.pipe import Crew, Pipe, Worker
-from asynccp.relay.received import Received
 from asynccp.relay.shards import divided, narrowed
 from asynccp.report import Report
 from asynccp.target import Transfer
+
+if TYPE_CHECKING:
+    from asynccp.relay.received import Received  # workers of this machine send nothing
 
 MOST_DEATHS = 3
 """Workers that a shard may cost: one may be killed by whoever is short of memory, three by what is in the shard."""
@@ -41,7 +44,7 @@ class Dealt:
         crew: Crew,
         gathered: Gathered,
         begun_at: float,
-        received: Received | None = None,
+        received: "Received | None" = None,
     ) -> None:
         self._plan, self._options, self._shards = plan, divided(options, len(shards)), shards
         self._crew, self._gathered = crew, gathered
@@ -102,6 +105,10 @@ class Dealt:
     async def _heard(self, worker: Worker, shard: Collection[Transfer]) -> bool:
         """Hear a worker out; return whether it came to its end."""
         begun_s, mine = self._now_s(), set(shard)
+
+        def is_awaited(one: Transfer) -> bool:
+            return one in mine and self._gathered.awaits(one)
+
         with suppress(Malformed):
             while line := await worker.lines.next():
                 match said := load(line):
@@ -117,8 +124,8 @@ class Dealt:
                     case Archived() if self._received:
                         if len(data := await worker.lines.exactly(said.size)) < said.size:
                             return False
-                        await self._received.take(said, data, self._gathered.unfinished(mine))
-                    case Finished(result) if self._received and result.transfer in self._gathered.unfinished(mine):
+                        await self._received.take(said, data, is_awaited)
+                    case Finished(result) if self._received and is_awaited(result.transfer):
                         settled = await self._received.settled(result)
                         self._gathered.hear(Finished(settled), self._now_s(), begun_s)
                     case Archived():

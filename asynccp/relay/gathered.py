@@ -33,7 +33,11 @@ class Gathered:
         self._ledger = Ledger(digests_size=None if isinstance(plan, PushPlan) else options.limits.memory)
 
     def unfinished(self, transfers: Collection[Transfer]) -> list[Transfer]:
-        return [one for one in transfers if one not in self._results]
+        return [one for one in transfers if self.awaits(one)]
+
+    def awaits(self, transfer: Transfer) -> bool:
+        """Tell whether nobody has told yet how it ended."""
+        return transfer not in self._results
 
     def hear(self, event: Event, now_s: float, begun_s: float) -> None:
         """Take one event of a worker. now_s, begun_s: seconds since the run began, of now and of the worker's run."""

@@ -6,15 +6,18 @@ from a worker    that it is there; that it has the sources; that it has begun; e
 """
 
 import json
-from typing import NamedTuple, get_args
+from typing import Annotated, NamedTuple, get_args
 
 import msgspec
 
+from asynccp.archive.compression import ZSTD
 from asynccp.events import Advanced, Amended, Event, Finished, Retrying, Sized, Started
 from asynccp.jsonlines import Malformed, Plan, dumps, load_event, load_plan
 from asynccp.options import Options
 from asynccp.target import Transfer
 from asynccp.text import printable
+
+CODEC = ZSTD  # of what is compressed between relays, and on its way to and from them: both ends are ours, and have it
 
 MOST_ARCHIVED_SIZE = 4 * 1024 * 1024
 """Bytes of an archive behind one line, at most."""
@@ -89,7 +92,7 @@ class Archived(NamedTuple):
 
     directory: str
     name: str
-    size: int
+    size: Annotated[int, msgspec.Meta(ge=0, le=MOST_ARCHIVED_SIZE)]
     codec: str
     begins: bool
 
@@ -155,19 +158,10 @@ def load(line: bytes) -> Event | Sign:
         return load_event(line)
     try:
         found = json.loads(line)
-        sign = _SIGNS[found.pop("sign")](**found)
-        if isinstance(sign, Archived):
-            _check(sign)
-        return sign
+        kind = _SIGNS[found.pop("sign")]
+        return msgspec.convert(tuple(kind(**found)), kind)
     except (ValueError, KeyError, TypeError) as exc:
         raise Malformed(f"no sign: {printable(str(exc), 300)}") from None
-
-
-def _check(sign: Archived) -> None:
-    """Raise ValueError for what no worker of ours would say."""
-    is_text = all(isinstance(one, str) for one in (sign.directory, sign.name, sign.codec))
-    if not is_text or not isinstance(sign.size, int) or not 0 <= sign.size <= MOST_ARCHIVED_SIZE:
-        raise ValueError("so much of an archive can't be meant")
 
 
 def transfer_of(event: Event) -> Transfer | None:

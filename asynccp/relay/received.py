@@ -6,7 +6,7 @@ relay says so and its archive has come to its end here.
 """
 
 import os
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Generator
 
 import anyio
 from anyio import to_thread
@@ -54,23 +54,21 @@ class Received:
         self._limits = options.limits
         self._destination: Destination = destination_of(plan.destination, options)
         self._gathers = {(one.directory, one.name): one for one in plan.gathers}
-        self._places = {one.transfer: (one.directory, one.name) for one in plan.gathers}
-        self._arriving: dict[tuple[str, str], _Arriving] = {}
+        self._arriving: dict[Transfer, _Arriving] = {}
 
-    async def take(self, sign: Archived, data: bytes, asked: Collection[Transfer]) -> None:
+    async def take(self, sign: Archived, data: bytes, asked: Callable[[Transfer], bool]) -> None:
         """Take the next bytes of one archive. What can't be written is that pod's own failure.
 
-        asked: what the relay has still to bring. Raises Malformed for anything else.
+        asked: tells what the relay has still to bring. Raises Malformed for anything else.
         """
-        place = sign.directory, sign.name
-        gather = self._gathers.get(place)
-        if gather is None or gather.transfer not in asked:
+        gather = self._gathers.get((sign.directory, sign.name))
+        if gather is None or not asked(gather.transfer):
             raise Malformed("the relay sends what it was not asked for")
         if sign.begins:
-            await self._drop(place)
+            await self._drop(gather.transfer)
             sink = await to_thread.run_sync(self._opened, gather)
-            self._arriving[place] = _Arriving(sink, self._limits)
-        one = self._arriving.get(place)
+            self._arriving[gather.transfer] = _Arriving(sink, self._limits)
+        one = self._arriving.get(gather.transfer)
         if one is None:
             raise Malformed("the relay sends an archive without its beginning")
         if not one.error:
@@ -78,11 +76,10 @@ class Received:
 
     async def settled(self, result: Result) -> Result:
         """Return the result of a transfer, by what is here of it."""
-        place = self._places[result.transfer]
-        one = self._arriving.get(place)
+        one = self._arriving.get(result.transfer)
         if one and one.is_whole:
             await self._done(one, one.ingest.finishing())
-        await self._drop(place)
+        await self._drop(result.transfer)
         if one and one.error:
             return _failed(result, one.error)
         if result.outcome in _WHOLE and result.entries and not (one and one.is_whole):
@@ -97,8 +94,8 @@ class Received:
 
     async def close(self) -> None:
         """Remove what is not whole. Raises nothing."""
-        for place in [*self._arriving]:
-            await self._drop(place)
+        for transfer in [*self._arriving]:
+            await self._drop(transfer)
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(self._destination.close)
 
@@ -111,12 +108,12 @@ class Received:
         except AsyncCpError as exc:
             one.error = exc
 
-    async def _drop(self, place: tuple[str, str]) -> None:
-        if one := self._arriving.pop(place, None):
+    async def _drop(self, transfer: Transfer) -> None:
+        if one := self._arriving.pop(transfer, None):
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(one.ingest.abort)
 
 
 def _failed(result: Result, error: AsyncCpError) -> Result:
-    outcome = Outcome.FAILED
-    return replace(result, outcome=outcome, error=str(error), hint=error.hint, error_class=type(error).__name__)
+    words = {"error": str(error), "hint": error.hint, "error_class": type(error).__name__}
+    return replace(result, outcome=Outcome.FAILED, **words)

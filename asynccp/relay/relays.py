@@ -20,12 +20,11 @@ from asynccp.events import Listener, Observer
 from asynccp.kube.cluster import KubernetesCluster
 from asynccp.options import Options
 from asynccp.plan.plan import PullPlan, PushPlan
-from asynccp.relay.bringing import CODEC
 from asynccp.relay.dealt import MOST_DEATHS, Dealt
 from asynccp.relay.deployed import Deployed, deployed
 from asynccp.relay.gathered import Gathered
 from asynccp.relay.job import CONTAINER, RelayPod, Wanted, rules
-from asynccp.relay.lines import Conclude, Order, Over, Ready, task_line
+from asynccp.relay.lines import CODEC, Conclude, Order, Over, Ready, task_line
 from asynccp.relay.pipe import Lines, Worker
 from asynccp.relay.podpipe import opened
 from asynccp.relay.received import Received

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from asynccp.archive.compression import compressed
 from asynccp.archive.format import TAR
 from asynccp.entry import Entry, Kind, LeftOut
-from asynccp.relay.bringing import CODEC
-from asynccp.relay.lines import Archived, sign_line
+from asynccp.relay.lines import CODEC, Archived, sign_line
 from asynccp.report import Report
 from asynccp.sinks.base import Place, Sink
 

@@ -194,14 +194,14 @@ async def _carried_out(order: Order, come: Stdin, told: Told, top: Path | None) 
         tasks.start_soon(stop_at_the_end)
         async with connect(order.kubeconfig, order.context) as cluster:
             told.sign(Begun())
+            how: dict[str, Any] = {"options": order.options, "observer": told, "stop": stop}
             if order.sends:
                 told.compresses = order.options.compression is not Compression.NONE
-                sent = Sent(told.send, told.is_full)
-                await _pulled(cluster, plan, options=order.options, observer=told, stop=stop, destination=sent)
+                await _pulled(cluster, plan, destination=Sent(told.send, told.is_full), **how)
             elif order.is_part:
-                await _pulled(cluster, plan, options=order.options, observer=told, stop=stop, is_part=True)
+                await _pulled(cluster, plan, is_part=True, **how)
             else:
-                await Here(cluster).carry_out(plan, options=order.options, observer=told, stop=stop)
+                await Here(cluster).carry_out(plan, **how)
         tasks.cancel_scope.cancel()
     told.sign(Over())
 
