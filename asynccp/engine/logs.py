@@ -17,7 +17,8 @@ from typing import IO, Protocol
 import anyio
 from anyio import to_thread
 
-from asynccp.engine.pull import FULL_S, PullJob
+from asynccp.engine.pull import PullJob
+from asynccp.engine.pullsession import FULL_S
 from asynccp.engine.state import Arrived, TransferState
 from asynccp.engine.writer import Work
 from asynccp.entry import Entry, Kind, LeftOut, NotKept
