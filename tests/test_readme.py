@@ -113,7 +113,10 @@ def run_until_all_have_it(stage: Stage, *arguments: str) -> subprocess.Completed
         while heard.count("  complete  ") < PODS and (line := process.stderr.readline()):
             heard += line
         process.send_signal(signal.SIGINT)
-        heard += process.stderr.read()
+        try:
+            heard += process.communicate(timeout=60)[1]
+        finally:
+            process.kill()  # where SIGINT is ignored, as of what a shell runs in the background, it would not end
     return subprocess.CompletedProcess(argv, process.returncode, "", heard)
 
 
